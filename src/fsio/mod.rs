@@ -1,0 +1,1 @@
+//! Every write, fsync, rename, lock and map of a file.
