@@ -16,38 +16,46 @@ use crate::model::ObjectId;
 pub enum Kind {
     /// The values of one column in one chunk.
     Column = 1,
+    /// As `Column`, where at least one value is stored apart, as an object of its own.
+    ValueColumn = 2,
+    /// As `Column`, where every value is the id of a `Table`.
+    TableColumn = 3,
     /// The keys of one chunk.
-    Keys = 2,
+    Keys = 4,
     /// The row hashes of one chunk.
-    RowHashes = 3,
+    RowHashes = 5,
     /// The multiplicities of one chunk.
-    Counts = 4,
+    Counts = 6,
     /// A value above 4 KiB, or a piece of one.
-    Value = 5,
+    Value = 7,
     /// The list of a value's pieces.
-    ValueList = 6,
+    ValueList = 8,
     /// A leaf of a tree: the list of a chunk's blocks.
-    Chunk = 7,
+    Chunk = 9,
     /// An inner node of a tree.
-    Node = 8,
+    Node = 10,
+    /// A table of a state: its columns, its key, the root of its rows.
+    Table = 11,
     /// A state.
-    State = 9,
+    State = 12,
     /// A snapshot.
-    Snapshot = 10,
+    Snapshot = 13,
     /// Not an object: the preimage of a row hash.
-    Row = 11,
+    Row = 32,
     /// Not an object: a key longer than 1 KiB.
-    LongKey = 12,
+    LongKey = 33,
     /// Not an object: an object file or an index by its content.
-    File = 13,
+    File = 34,
     /// Not an object: a change pack by its content.
-    Pack = 14,
+    Pack = 35,
 }
 
 impl Kind {
     /// The kinds of objects that are stored.
-    pub const STORED: [Kind; 10] = [
+    pub const STORED: [Kind; 13] = [
         Kind::Column,
+        Kind::ValueColumn,
+        Kind::TableColumn,
         Kind::Keys,
         Kind::RowHashes,
         Kind::Counts,
@@ -55,6 +63,7 @@ impl Kind {
         Kind::ValueList,
         Kind::Chunk,
         Kind::Node,
+        Kind::Table,
         Kind::State,
         Kind::Snapshot,
     ];
@@ -264,7 +273,7 @@ mod tests {
     fn hmac_matches_a_known_vector() {
         // Computed with Python's hmac module over the same preimage.
         let hasher = Hasher::keyed(HashAlgorithm::Sha256, [7u8; 32]);
-        let expected = "fe06312e087ea12b33e81cc31c1d71438e3038e7007456ae653e89a8d8af68ca";
+        let expected = "b9981109e31d1bea468dc05c9fe3a4f54141845c818c885a537f4c37801ee788";
         assert_eq!(hasher.id(Kind::Row, b"a row").to_string(), expected);
     }
 }

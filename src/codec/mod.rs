@@ -4,10 +4,17 @@
 //! every byte. All decoders are strict: they refuse what the encoder would not have written, they
 //! never panic, and they never allocate what a length field merely claims.
 
+pub mod block;
+pub mod cell;
 pub mod hash;
+pub mod key;
+pub mod row;
+pub mod state;
 pub mod stored;
+pub mod structure;
 pub mod wire;
 
+pub use cell::Cell;
 pub use hash::{HashAlgorithm, Hasher, Kind};
 pub use stored::Stored;
 

@@ -1,0 +1,355 @@
+//! Rows as an engine gives them → canonical rows: the preimage of the row hash, and the key.
+//!
+//! A canonical row is the concatenation, over the non-null columns in byte order of their names,
+//! of `u16 name length, name, u8 tag, u16 payload length, payload`. Its hash is the row hash, so
+//! nothing is copied between encoding and hashing. Values above 4 KiB are handed to a
+//! [`LargeValues`] and enter by length and id.
+
+use super::cell::{self, Cell, EXTERNAL, EXTERNAL_ABOVE};
+use super::hash::FRAME_LEN;
+use super::{DecodeError, Hasher, Kind, key};
+use crate::model::{Flow, ObjectId, RowKey, RowSink, SinkError, TableSpec, ValueRef};
+
+/// Takes values that are stored apart.
+pub trait LargeValues {
+    /// Stores a payload longer than [`EXTERNAL_ABOVE`] and gives the id of its `Value` or
+    /// `ValueList`.
+    fn put(&mut self, payload: &[u8]) -> Result<ObjectId, SinkError>;
+}
+
+/// Rows, encoded one after the other.
+#[derive(Debug, Default)]
+pub struct RowBatch {
+    bytes: Vec<u8>,
+    rows: Vec<RowSpan>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct RowSpan {
+    /// Where the frame of the row begins; its key follows the preimage.
+    start: usize,
+    key: usize,
+    end: usize,
+}
+
+/// A row of a batch.
+#[derive(Debug)]
+pub struct BatchRow<'a> {
+    /// Its key.
+    pub key: &'a [u8],
+    /// [`FRAME_LEN`] bytes for a header, then the preimage of the row hash.
+    pub framed: &'a [u8],
+}
+
+impl BatchRow<'_> {
+    /// The preimage of the row hash.
+    pub fn preimage(&self) -> &[u8] {
+        &self.framed[FRAME_LEN..]
+    }
+}
+
+impl RowBatch {
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// How many bytes the rows take.
+    pub fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The row at `index`.
+    pub fn row(&self, index: usize) -> BatchRow<'_> {
+        let span = self.rows[index];
+        BatchRow { key: &self.bytes[span.key..span.end], framed: &self.bytes[span.start..span.key] }
+    }
+
+    /// Computes the row hash at `index`, in place.
+    pub fn hash_row(&mut self, index: usize, hasher: &Hasher) -> ObjectId {
+        let span = self.rows[index];
+        hasher.framed(Kind::Row, &mut self.bytes[span.start..span.key])
+    }
+
+    /// Removes all rows and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.rows.clear();
+    }
+}
+
+/// How the rows of one table are encoded.
+#[derive(Debug, Clone)]
+pub struct RowLayout {
+    columns: Vec<LayoutColumn>,
+    key_len: usize,
+    may_be_null: bool,
+}
+
+#[derive(Debug, Clone)]
+struct LayoutColumn {
+    /// `u16 name length, name`.
+    prefix: Vec<u8>,
+    key_position: Option<usize>,
+}
+
+/// A table whose rows cannot be encoded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// A name above 65,535 bytes.
+    #[error("table {table}: the name of a column is longer than 65,535 bytes")]
+    LongName {
+        /// The table.
+        table: String,
+    },
+    /// The key names a column that is not read.
+    #[error("table {table}: key column {column} is not among the columns that are read")]
+    NoKeyColumn {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+}
+
+impl RowLayout {
+    /// The layout of a table.
+    pub fn new(table: &TableSpec) -> Result<Self, LayoutError> {
+        let keys = table.key.column_names();
+        for name in &keys {
+            if !table.columns.iter().any(|column| column.name == *name) {
+                return Err(LayoutError::NoKeyColumn {
+                    table: table.name.to_string(),
+                    column: (*name).to_owned(),
+                });
+            }
+        }
+        let columns = table
+            .columns
+            .iter()
+            .map(|column| {
+                let len = u16::try_from(column.name.len())
+                    .map_err(|_| LayoutError::LongName { table: table.name.to_string() })?;
+                let mut prefix = len.to_le_bytes().to_vec();
+                prefix.extend_from_slice(column.name.as_bytes());
+                let key_position = keys.iter().position(|name| *name == column.name);
+                Ok(LayoutColumn { prefix, key_position })
+            })
+            .collect::<Result<_, _>>()?;
+        let may_be_null = match table.key {
+            RowKey::Columns { may_be_null, .. } => may_be_null,
+            RowKey::RowHash => false,
+        };
+        Ok(RowLayout { columns, key_len: keys.len(), may_be_null })
+    }
+
+    /// Whether rows may occur more than once under one key.
+    pub fn has_multiplicities(&self) -> bool {
+        self.key_len == 0 || self.may_be_null
+    }
+
+    /// How many columns there are.
+    pub fn column_count(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Whether the column at `index` is part of the key.
+    pub fn is_key_column(&self, index: usize) -> bool {
+        self.columns[index].key_position.is_some()
+    }
+
+    /// The name of the column at `index`.
+    pub fn column_name(&self, index: usize) -> &[u8] {
+        &self.columns[index].prefix[2..]
+    }
+
+    /// The cells of a preimage that this layout wrote, with the index of their column.
+    pub fn cells<'a>(&'a self, preimage: &'a [u8]) -> RowCells<'a> {
+        RowCells { layout: self, rest: preimage, column: 0 }
+    }
+}
+
+/// Iterates over the non-null cells of a row: column index and cell.
+pub struct RowCells<'a> {
+    layout: &'a RowLayout,
+    rest: &'a [u8],
+    column: usize,
+}
+
+impl<'a> Iterator for RowCells<'a> {
+    type Item = Result<(usize, Cell<'a>), DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let next = self.read();
+        if next.is_none() {
+            self.rest = &[];
+        }
+        Some(next.ok_or_else(|| DecodeError::new("row", "not a row of this table")))
+    }
+}
+
+impl<'a> RowCells<'a> {
+    fn read(&mut self) -> Option<(usize, Cell<'a>)> {
+        let columns = self.layout.columns.get(self.column..)?;
+        let skipped = columns.iter().position(|column| self.rest.starts_with(&column.prefix))?;
+        let column = self.column + skipped;
+        let rest = &self.rest[columns[skipped].prefix.len()..];
+        let (head, rest) = rest.split_first_chunk::<3>()?;
+        let len = usize::from(u16::from_le_bytes([head[1], head[2]]));
+        let (payload, rest) = rest.split_at_checked(len)?;
+        self.rest = rest;
+        self.column = column + 1;
+        Some((column, Cell { tag: head[0], payload }))
+    }
+}
+
+/// Encodes rows into batches and hands each full one on.
+pub struct RowEncoder<'a, L, F> {
+    layout: &'a RowLayout,
+    hasher: &'a Hasher,
+    large: L,
+    batch: RowBatch,
+    limit: usize,
+    on_batch: F,
+    column: usize,
+    row_start: usize,
+    key_parts: Vec<Vec<u8>>,
+    key_has_null: bool,
+}
+
+impl<'a, L, F> RowEncoder<'a, L, F>
+where
+    L: LargeValues,
+    F: FnMut(RowBatch) -> Result<(RowBatch, Flow), SinkError>,
+{
+    /// An encoder that calls `on_batch` whenever a batch has reached `limit` bytes. `on_batch`
+    /// gives back an empty batch, new or used, to go on with.
+    pub fn new(
+        layout: &'a RowLayout,
+        hasher: &'a Hasher,
+        large: L,
+        limit: usize,
+        on_batch: F,
+    ) -> Self {
+        let mut encoder = RowEncoder {
+            layout,
+            hasher,
+            large,
+            batch: RowBatch::default(),
+            limit,
+            on_batch,
+            column: 0,
+            row_start: 0,
+            key_parts: vec![Vec::new(); layout.key_len],
+            key_has_null: false,
+        };
+        encoder.start_row();
+        encoder
+    }
+
+    /// Hands on the rows that are still here.
+    pub fn finish(mut self) -> Result<L, SinkError> {
+        if !self.batch.is_empty() {
+            self.batch.bytes.truncate(self.row_start);
+            (self.on_batch)(self.batch)?;
+        }
+        Ok(self.large)
+    }
+
+    fn start_row(&mut self) {
+        self.row_start = self.batch.bytes.len();
+        self.batch.bytes.extend_from_slice(&[0u8; FRAME_LEN]);
+        self.column = 0;
+        self.key_has_null = false;
+    }
+
+    fn write_key(&mut self) {
+        let start = self.batch.bytes.len();
+        for part in &mut self.key_parts {
+            self.batch.bytes.extend_from_slice(part);
+            part.clear();
+        }
+        if self.layout.key_len == 0 || self.key_has_null {
+            let row = &mut self.batch.bytes[self.row_start..start];
+            let hash = self.hasher.framed(Kind::Row, row);
+            key::write_row_hash(&hash, &mut self.batch.bytes);
+        }
+        key::finish(&mut self.batch.bytes, start, self.hasher);
+        let end = self.batch.bytes.len();
+        self.batch.rows.push(RowSpan { start: self.row_start, key: start, end });
+    }
+}
+
+impl<L, F> RowSink for RowEncoder<'_, L, F>
+where
+    L: LargeValues,
+    F: FnMut(RowBatch) -> Result<(RowBatch, Flow), SinkError>,
+{
+    fn cell(&mut self, value: ValueRef<'_>) -> Result<(), SinkError> {
+        let column = self.layout.columns.get(self.column).ok_or("more cells than columns")?;
+        self.column += 1;
+        if let Some(position) = column.key_position {
+            key::write_component(value, &mut self.key_parts[position]);
+            self.key_has_null |= value == ValueRef::Null;
+        }
+        if value == ValueRef::Null {
+            return Ok(());
+        }
+        let out = &mut self.batch.bytes;
+        out.extend_from_slice(&column.prefix);
+        let tag = cell::tag_of(value);
+        let head = out.len();
+        out.extend_from_slice(&[tag, 0, 0]);
+        let large = cell::borrowed_payload(&value).filter(|bytes| bytes.len() > EXTERNAL_ABOVE);
+        if let Some(payload) = large {
+            let id = self.large.put(payload)?;
+            write_external(out, head, payload.len(), &id);
+            return Ok(());
+        }
+        cell::write_payload(value, out);
+        let len = out.len() - head - 3;
+        if len > EXTERNAL_ABOVE {
+            let id = self.large.put(&out[head + 3..])?;
+            out.truncate(head + 3);
+            write_external(out, head, len, &id);
+            return Ok(());
+        }
+        let len = u16::try_from(len).expect("inline payloads are at most 4 KiB");
+        out[head + 1..head + 3].copy_from_slice(&len.to_le_bytes());
+        Ok(())
+    }
+
+    fn end_row(&mut self) -> Result<Flow, SinkError> {
+        if self.column != self.layout.columns.len() {
+            return Err("fewer cells than columns".into());
+        }
+        if self.key_has_null && !self.layout.may_be_null {
+            return Err("a key column is NULL where the key allows none".into());
+        }
+        self.write_key();
+        let mut flow = Flow::Continue;
+        if self.batch.bytes.len() >= self.limit {
+            let full = std::mem::take(&mut self.batch);
+            (self.batch, flow) = (self.on_batch)(full)?;
+        }
+        self.start_row();
+        Ok(flow)
+    }
+}
+
+fn write_external(out: &mut Vec<u8>, head: usize, len: usize, id: &ObjectId) {
+    out[head] |= EXTERNAL;
+    let payload_len = u16::try_from(cell::EXTERNAL_LEN).expect("40 fits");
+    out[head + 1..head + 3].copy_from_slice(&payload_len.to_le_bytes());
+    out.extend_from_slice(&(len as u64).to_le_bytes());
+    out.extend_from_slice(&id.0);
+}
