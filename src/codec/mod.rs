@@ -10,6 +10,7 @@ pub mod cell;
 pub mod hash;
 pub mod key;
 pub mod row;
+pub mod row_hash;
 pub mod schema;
 pub mod state;
 pub mod stored;
