@@ -1,1 +1,3 @@
+//! The `deepdiff-db` program.
+
 fn main() {}
