@@ -1,7 +1,7 @@
 //! The integration tests: one binary, a module for each area.
 //!
-//! `house` and `layers` hold the repository to its own rules; the other modules drive the library
-//! and the program as a user would.
+//! `house` and `layers` hold the repository to its own rules, `shop` loads the bundled database;
+//! the other modules drive the library and the program as a user would.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -11,3 +11,4 @@
 mod house;
 mod layers;
 mod rust_source;
+mod shop;
