@@ -26,10 +26,10 @@ const ZSTD: u8 = 1;
 /// Encodes an object's plain bytes for storage, as it saves most.
 pub fn encode(_kind: Kind, plain: &[u8]) -> Stored {
     let plain_len = u32::try_from(plain.len()).expect("objects are at most 64 MiB");
-    if let Ok(bytes) = zstd::bulk::compress(plain, 1) {
-        if bytes.len() < plain.len() - plain.len() / 20 {
-            return Stored { codec: ZSTD, plain_len, bytes };
-        }
+    if let Ok(bytes) = zstd::bulk::compress(plain, 1)
+        && bytes.len() < plain.len() - plain.len() / 20
+    {
+        return Stored { codec: ZSTD, plain_len, bytes };
     }
     Stored { codec: PLAIN, plain_len, bytes: plain.to_vec() }
 }
