@@ -8,3 +8,4 @@ pub mod diff;
 pub mod fsio;
 pub mod model;
 pub mod store;
+pub mod tree;
