@@ -7,5 +7,6 @@ pub mod codec;
 pub mod diff;
 pub mod fsio;
 pub mod model;
+pub mod report;
 pub mod store;
 pub mod tree;

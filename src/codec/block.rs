@@ -9,8 +9,8 @@ use super::cell::{self, Cell, EXTERNAL, ExternalValue, tag};
 use super::{DecodeError, key};
 use crate::model::ObjectId;
 
-const MIXED: u8 = 0;
-const UNIFORM: u8 = 1;
+pub(super) const MIXED: u8 = 0;
+pub(super) const UNIFORM: u8 = 1;
 const CONSTANT: u8 = 2;
 
 /// Collects the values of one column of one chunk.

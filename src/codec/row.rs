@@ -2,12 +2,12 @@
 //!
 //! A canonical row is the concatenation, over the non-null columns in byte order of their names,
 //! of `u16 name length, name, u8 tag, u16 payload length, payload`. Its hash is the row hash, so
-//! nothing is copied between encoding and hashing. Values above 4 KiB are handed to a
+//! nothing is copied between encoding and hashing (`codec::row_hash`). Values above 4 KiB are handed to a
 //! [`LargeValues`] and enter by length and id.
 
 use super::cell::{self, Cell, EXTERNAL, EXTERNAL_ABOVE};
 use super::hash::FRAME_LEN;
-use super::{DecodeError, Hasher, Kind, key};
+use super::{DecodeError, Hasher, key, row_hash};
 use crate::model::{Flow, ObjectId, RowKey, RowSink, SinkError, TableSpec, ValueRef};
 
 /// Takes values that are stored apart.
@@ -26,26 +26,24 @@ pub struct RowBatch {
 
 #[derive(Debug, Clone, Copy)]
 struct RowSpan {
-    /// Where the frame of the row begins; its key follows the preimage.
+    /// Where the frame of the row begins.
     start: usize,
+    /// Where the preimage ends and the padding of the frame begins.
+    preimage_end: usize,
+    /// Where the frame ends and the key begins.
     key: usize,
     end: usize,
 }
 
 /// A row of a batch.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct BatchRow<'a> {
     /// Its key.
     pub key: &'a [u8],
-    /// [`FRAME_LEN`] bytes for a header, then the preimage of the row hash.
+    /// The preimage of the row hash in its frame: a header, the preimage, padding.
     pub framed: &'a [u8],
-}
-
-impl BatchRow<'_> {
     /// The preimage of the row hash.
-    pub fn preimage(&self) -> &[u8] {
-        &self.framed[FRAME_LEN..]
-    }
+    pub preimage: &'a [u8],
 }
 
 impl RowBatch {
@@ -67,13 +65,28 @@ impl RowBatch {
     /// The row at `index`.
     pub fn row(&self, index: usize) -> BatchRow<'_> {
         let span = self.rows[index];
-        BatchRow { key: &self.bytes[span.key..span.end], framed: &self.bytes[span.start..span.key] }
+        BatchRow {
+            key: &self.bytes[span.key..span.end],
+            framed: &self.bytes[span.start..span.key],
+            preimage: &self.bytes[span.start + FRAME_LEN..span.preimage_end],
+        }
     }
 
-    /// Computes the row hash at `index`, in place.
-    pub fn hash_row(&mut self, index: usize, hasher: &Hasher) -> ObjectId {
-        let span = self.rows[index];
-        hasher.framed(Kind::Row, &mut self.bytes[span.start..span.key])
+    /// The row hash at `index`. Many at once are hashed faster by [`row_hash::hash_rows`].
+    pub fn hash_row(&self, index: usize, hasher: &Hasher) -> ObjectId {
+        row_hash::hash_row(hasher, self.row(index).framed)
+    }
+
+    /// Adds a row by its preimage and key, as when rows come back from a sort.
+    pub fn push_row(&mut self, preimage: &[u8], key: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0u8; FRAME_LEN]);
+        self.bytes.extend_from_slice(preimage);
+        let preimage_end = self.bytes.len();
+        row_hash::close_frame(&mut self.bytes, start);
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(key);
+        self.rows.push(RowSpan { start, preimage_end, key: at, end: self.bytes.len() });
     }
 
     /// Adds a row that was encoded before.
@@ -306,19 +319,22 @@ where
     }
 
     fn write_key(&mut self) {
+        let preimage_end = self.batch.bytes.len();
+        row_hash::close_frame(&mut self.batch.bytes, self.row_start);
         let start = self.batch.bytes.len();
         for part in &mut self.key_parts {
             self.batch.bytes.extend_from_slice(part);
             part.clear();
         }
         if self.layout.key_len == 0 || self.key_has_null {
-            let row = &mut self.batch.bytes[self.row_start..start];
-            let hash = self.hasher.framed(Kind::Row, row);
+            let row = &self.batch.bytes[self.row_start..start];
+            let hash = row_hash::hash_row(self.hasher, row);
             key::write_row_hash(&hash, &mut self.batch.bytes);
         }
         key::finish(&mut self.batch.bytes, start, self.hasher);
         let end = self.batch.bytes.len();
-        self.batch.rows.push(RowSpan { start: self.row_start, key: start, end });
+        let row = RowSpan { start: self.row_start, preimage_end, key: start, end };
+        self.batch.rows.push(row);
     }
 }
 
