@@ -89,6 +89,16 @@ impl RowBatch {
         self.rows.push(RowSpan { start, preimage_end, key: at, end: self.bytes.len() });
     }
 
+    /// Adds a row that was encoded before.
+    pub fn push(&mut self, preimage: &[u8], key: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0u8; FRAME_LEN]);
+        self.bytes.extend_from_slice(preimage);
+        let key_start = self.bytes.len();
+        self.bytes.extend_from_slice(key);
+        self.rows.push(RowSpan { start, key: key_start, end: self.bytes.len() });
+    }
+
     /// Removes all rows and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -193,6 +203,29 @@ impl RowLayout {
     /// How many columns there are.
     pub fn column_count(&self) -> usize {
         self.columns.len()
+    }
+
+    /// How many columns the key has; none where a row's own hash is its key.
+    pub fn key_len(&self) -> usize {
+        self.key_len
+    }
+
+    /// Where in the key the column at `index` stands.
+    pub fn key_position(&self, index: usize) -> Option<usize> {
+        self.columns[index].key_position
+    }
+
+    /// Appends the cell of the column at `index` to a preimage; NULL adds nothing. Cells must come
+    /// in the order of columns.
+    pub fn write_cell(&self, index: usize, cell: Cell<'_>, preimage: &mut Vec<u8>) {
+        if cell.is_null() {
+            return;
+        }
+        preimage.extend_from_slice(&self.columns[index].prefix);
+        preimage.push(cell.tag);
+        let len = u16::try_from(cell.payload.len()).expect("inline payloads are at most 4 KiB");
+        preimage.extend_from_slice(&len.to_le_bytes());
+        preimage.extend_from_slice(cell.payload);
     }
 
     /// Whether the column at `index` is part of the key.
