@@ -9,3 +9,4 @@ pub mod fsio;
 pub mod model;
 pub mod report;
 pub mod store;
+pub mod tree;
