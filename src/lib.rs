@@ -4,6 +4,7 @@
 //! The layers and what each may use are in `docs/architecture.md`; a test enforces them.
 
 pub mod codec;
+pub mod engine;
 pub mod fsio;
 pub mod model;
 pub mod store;
