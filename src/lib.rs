@@ -5,8 +5,10 @@
 
 pub mod codec;
 pub mod diff;
+pub mod engine;
 pub mod fsio;
 pub mod model;
+pub mod pack;
 pub mod report;
 pub mod store;
 pub mod tree;
