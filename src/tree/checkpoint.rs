@@ -37,6 +37,18 @@ impl Checkpoint {
         &self.bytes
     }
 
+    /// The finished subtrees that the checkpoint relies on.
+    pub fn references(&self) -> Vec<(Kind, ObjectId)> {
+        let body = &self.bytes[..self.bytes.len().saturating_sub(ID_LEN)];
+        let mut input = Input(body);
+        let levels = input.head().and_then(|_| input.levels(&TreeRules::FORMAT));
+        let of_level = |(depth, level): (usize, Level)| {
+            let kind = if depth == 0 { Kind::Chunk } else { Kind::Node };
+            level.entries.into_iter().map(move |entry| (kind, entry.id))
+        };
+        levels.into_iter().flatten().enumerate().flat_map(of_level).collect()
+    }
+
     /// The checkpoint of a table, from its bytes. Refuses bytes that were changed.
     pub fn from_bytes(table: &str, bytes: &[u8], hasher: &Hasher) -> Result<Self, TreeError> {
         let wrong = |why: &str| TreeError::Checkpoint { table: table.into(), why: why.into() };

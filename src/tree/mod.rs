@@ -28,4 +28,5 @@ pub use large::LargeValueWriter;
 pub use plan::{CountedRows, StoreMode, TreePlan};
 pub use pool::ChunkPool;
 pub use scratch::{MemoryScratch, ScratchFile, ScratchSpace};
+pub use sorter::{SORT_BUDGET, Sorter};
 pub use sorter::{Sorted, Sorter};
