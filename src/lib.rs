@@ -10,6 +10,7 @@
     )
 )]
 
+pub mod apply;
 pub mod codec;
 pub mod diff;
 pub mod engine;
