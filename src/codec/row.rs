@@ -89,16 +89,6 @@ impl RowBatch {
         self.rows.push(RowSpan { start, preimage_end, key: at, end: self.bytes.len() });
     }
 
-    /// Adds a row that was encoded before.
-    pub fn push(&mut self, preimage: &[u8], key: &[u8]) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(&[0u8; FRAME_LEN]);
-        self.bytes.extend_from_slice(preimage);
-        let key_start = self.bytes.len();
-        self.bytes.extend_from_slice(key);
-        self.rows.push(RowSpan { start, key: key_start, end: self.bytes.len() });
-    }
-
     /// Removes all rows and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
