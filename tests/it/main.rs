@@ -12,3 +12,5 @@ mod house;
 mod layers;
 mod rust_source;
 mod shop;
+mod tree_build;
+mod tree_lab;
