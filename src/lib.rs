@@ -7,4 +7,5 @@ pub mod codec;
 pub mod diff;
 pub mod fsio;
 pub mod model;
+pub mod report;
 pub mod store;

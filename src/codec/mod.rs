@@ -5,10 +5,13 @@
 //! never panic, and they never allocate what a length field merely claims.
 
 pub mod block;
+pub mod catalog;
 pub mod cell;
 pub mod hash;
 pub mod key;
 pub mod row;
+pub mod row_hash;
+pub mod schema;
 pub mod state;
 pub mod stored;
 pub mod structure;

@@ -2,12 +2,12 @@
 //!
 //! A canonical row is the concatenation, over the non-null columns in byte order of their names,
 //! of `u16 name length, name, u8 tag, u16 payload length, payload`. Its hash is the row hash, so
-//! nothing is copied between encoding and hashing. Values above 4 KiB are handed to a
+//! nothing is copied between encoding and hashing (`codec::row_hash`). Values above 4 KiB are handed to a
 //! [`LargeValues`] and enter by length and id.
 
-use super::cell::{self, Cell, EXTERNAL, EXTERNAL_ABOVE};
+use super::cell::{self, Cell, EXTERNAL, EXTERNAL_ABOVE, tag};
 use super::hash::FRAME_LEN;
-use super::{DecodeError, Hasher, Kind, key};
+use super::{DecodeError, Hasher, key, row_hash};
 use crate::model::{Flow, ObjectId, RowKey, RowSink, SinkError, TableSpec, ValueRef};
 
 /// Takes values that are stored apart.
@@ -26,26 +26,24 @@ pub struct RowBatch {
 
 #[derive(Debug, Clone, Copy)]
 struct RowSpan {
-    /// Where the frame of the row begins; its key follows the preimage.
+    /// Where the frame of the row begins.
     start: usize,
+    /// Where the preimage ends and the padding of the frame begins.
+    preimage_end: usize,
+    /// Where the frame ends and the key begins.
     key: usize,
     end: usize,
 }
 
 /// A row of a batch.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct BatchRow<'a> {
     /// Its key.
     pub key: &'a [u8],
-    /// [`FRAME_LEN`] bytes for a header, then the preimage of the row hash.
+    /// The preimage of the row hash in its frame: a header, the preimage, padding.
     pub framed: &'a [u8],
-}
-
-impl BatchRow<'_> {
     /// The preimage of the row hash.
-    pub fn preimage(&self) -> &[u8] {
-        &self.framed[FRAME_LEN..]
-    }
+    pub preimage: &'a [u8],
 }
 
 impl RowBatch {
@@ -67,13 +65,28 @@ impl RowBatch {
     /// The row at `index`.
     pub fn row(&self, index: usize) -> BatchRow<'_> {
         let span = self.rows[index];
-        BatchRow { key: &self.bytes[span.key..span.end], framed: &self.bytes[span.start..span.key] }
+        BatchRow {
+            key: &self.bytes[span.key..span.end],
+            framed: &self.bytes[span.start..span.key],
+            preimage: &self.bytes[span.start + FRAME_LEN..span.preimage_end],
+        }
     }
 
-    /// Computes the row hash at `index`, in place.
-    pub fn hash_row(&mut self, index: usize, hasher: &Hasher) -> ObjectId {
-        let span = self.rows[index];
-        hasher.framed(Kind::Row, &mut self.bytes[span.start..span.key])
+    /// The row hash at `index`. Many at once are hashed faster by [`row_hash::hash_rows`].
+    pub fn hash_row(&self, index: usize, hasher: &Hasher) -> ObjectId {
+        row_hash::hash_row(hasher, self.row(index).framed)
+    }
+
+    /// Adds a row by its preimage and key, as when rows come back from a sort.
+    pub fn push_row(&mut self, preimage: &[u8], key: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0u8; FRAME_LEN]);
+        self.bytes.extend_from_slice(preimage);
+        let preimage_end = self.bytes.len();
+        row_hash::close_frame(&mut self.bytes, start);
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(key);
+        self.rows.push(RowSpan { start, preimage_end, key: at, end: self.bytes.len() });
     }
 
     /// Removes all rows and keeps the memory.
@@ -95,7 +108,33 @@ pub struct RowLayout {
 struct LayoutColumn {
     /// `u16 name length, name`.
     prefix: Vec<u8>,
+    /// The first eight bytes of the prefix, and which of their bits belong to it.
+    head: u64,
+    mask: u64,
     key_position: Option<usize>,
+}
+
+impl LayoutColumn {
+    fn new(name: &str, key_position: Option<usize>) -> Option<Self> {
+        let mut prefix = u16::try_from(name.len()).ok()?.to_le_bytes().to_vec();
+        prefix.extend_from_slice(name.as_bytes());
+        let (mut head, mut mask) = ([0u8; 8], [0u8; 8]);
+        for (place, &byte) in prefix.iter().take(8).enumerate() {
+            (head[place], mask[place]) = (byte, 0xFF);
+        }
+        let (head, mask) = (u64::from_le_bytes(head), u64::from_le_bytes(mask));
+        Some(LayoutColumn { prefix, head, mask, key_position })
+    }
+
+    /// Whether a row goes on with a cell of this column. Most names are short, and one comparison
+    /// decides.
+    fn begins(&self, rest: &[u8]) -> bool {
+        match rest.first_chunk::<8>() {
+            Some(head) if u64::from_le_bytes(*head) & self.mask != self.head => false,
+            Some(_) if self.prefix.len() <= 8 => true,
+            _ => rest.starts_with(&self.prefix),
+        }
+    }
 }
 
 /// A table whose rows cannot be encoded.
@@ -134,12 +173,9 @@ impl RowLayout {
             .columns
             .iter()
             .map(|column| {
-                let len = u16::try_from(column.name.len())
-                    .map_err(|_| LayoutError::LongName { table: table.name.to_string() })?;
-                let mut prefix = len.to_le_bytes().to_vec();
-                prefix.extend_from_slice(column.name.as_bytes());
                 let key_position = keys.iter().position(|name| *name == column.name);
-                Ok(LayoutColumn { prefix, key_position })
+                LayoutColumn::new(&column.name, key_position)
+                    .ok_or_else(|| LayoutError::LongName { table: table.name.to_string() })
             })
             .collect::<Result<_, _>>()?;
         let may_be_null = match table.key {
@@ -200,7 +236,7 @@ impl<'a> Iterator for RowCells<'a> {
 impl<'a> RowCells<'a> {
     fn read(&mut self) -> Option<(usize, Cell<'a>)> {
         let columns = self.layout.columns.get(self.column..)?;
-        let skipped = columns.iter().position(|column| self.rest.starts_with(&column.prefix))?;
+        let skipped = columns.iter().position(|column| column.begins(self.rest))?;
         let column = self.column + skipped;
         let rest = &self.rest[columns[skipped].prefix.len()..];
         let (head, rest) = rest.split_first_chunk::<3>()?;
@@ -272,43 +308,12 @@ where
         self.key_has_null = false;
     }
 
-    fn write_key(&mut self) {
-        let start = self.batch.bytes.len();
-        for part in &mut self.key_parts {
-            self.batch.bytes.extend_from_slice(part);
-            part.clear();
-        }
-        if self.layout.key_len == 0 || self.key_has_null {
-            let row = &mut self.batch.bytes[self.row_start..start];
-            let hash = self.hasher.framed(Kind::Row, row);
-            key::write_row_hash(&hash, &mut self.batch.bytes);
-        }
-        key::finish(&mut self.batch.bytes, start, self.hasher);
-        let end = self.batch.bytes.len();
-        self.batch.rows.push(RowSpan { start: self.row_start, key: start, end });
-    }
-}
-
-impl<L, F> RowSink for RowEncoder<'_, L, F>
-where
-    L: LargeValues,
-    F: FnMut(RowBatch) -> Result<(RowBatch, Flow), SinkError>,
-{
-    fn cell(&mut self, value: ValueRef<'_>) -> Result<(), SinkError> {
-        let column = self.layout.columns.get(self.column).ok_or("more cells than columns")?;
-        self.column += 1;
-        if let Some(position) = column.key_position {
-            key::write_component(value, &mut self.key_parts[position]);
-            self.key_has_null |= value == ValueRef::Null;
-        }
-        if value == ValueRef::Null {
-            return Ok(());
-        }
+    /// Writes a value of any kind and length but NULL.
+    fn write_value(&mut self, column: &LayoutColumn, value: ValueRef<'_>) -> Result<(), SinkError> {
         let out = &mut self.batch.bytes;
         out.extend_from_slice(&column.prefix);
-        let tag = cell::tag_of(value);
         let head = out.len();
-        out.extend_from_slice(&[tag, 0, 0]);
+        out.extend_from_slice(&[cell::tag_of(value), 0, 0]);
         let large = cell::borrowed_payload(&value).filter(|bytes| bytes.len() > EXTERNAL_ABOVE);
         if let Some(payload) = large {
             let id = self.large.put(payload)?;
@@ -323,8 +328,56 @@ where
             write_external(out, head, len, &id);
             return Ok(());
         }
-        let len = u16::try_from(len).expect("inline payloads are at most 4 KiB");
-        out[head + 1..head + 3].copy_from_slice(&len.to_le_bytes());
+        out[head + 1..head + 3].copy_from_slice(&payload_len(len).to_le_bytes());
+        Ok(())
+    }
+
+    fn write_key(&mut self) {
+        let preimage_end = self.batch.bytes.len();
+        row_hash::close_frame(&mut self.batch.bytes, self.row_start);
+        let start = self.batch.bytes.len();
+        for part in &mut self.key_parts {
+            self.batch.bytes.extend_from_slice(part);
+            part.clear();
+        }
+        if self.layout.key_len == 0 || self.key_has_null {
+            let row = &self.batch.bytes[self.row_start..start];
+            let hash = row_hash::hash_row(self.hasher, row);
+            key::write_row_hash(&hash, &mut self.batch.bytes);
+        }
+        key::finish(&mut self.batch.bytes, start, self.hasher);
+        let end = self.batch.bytes.len();
+        let row = RowSpan { start: self.row_start, preimage_end, key: start, end };
+        self.batch.rows.push(row);
+    }
+}
+
+impl<L, F> RowSink for RowEncoder<'_, L, F>
+where
+    L: LargeValues,
+    F: FnMut(RowBatch) -> Result<(RowBatch, Flow), SinkError>,
+{
+    fn cell(&mut self, value: ValueRef<'_>) -> Result<(), SinkError> {
+        let layout = self.layout;
+        let column = layout.columns.get(self.column).ok_or("more cells than columns")?;
+        self.column += 1;
+        if let Some(position) = column.key_position {
+            key::write_component(value, &mut self.key_parts[position]);
+            self.key_has_null |= matches!(value, ValueRef::Null);
+        }
+        let out = &mut self.batch.bytes;
+        match value {
+            ValueRef::Null => {}
+            ValueRef::Int(n) => write_word(column, tag::INT, n.to_le_bytes(), out),
+            ValueRef::Float64(bits) => write_word(column, tag::FLOAT64, bits.to_le_bytes(), out),
+            ValueRef::Text(text) if text.len() <= EXTERNAL_ABOVE => {
+                out.extend_from_slice(&column.prefix);
+                let [low, high] = payload_len(text.len()).to_le_bytes();
+                out.extend_from_slice(&[tag::TEXT, low, high]);
+                out.extend_from_slice(text.as_bytes());
+            }
+            value => self.write_value(column, value)?,
+        }
         Ok(())
     }
 
@@ -344,6 +397,19 @@ where
         self.start_row();
         Ok(flow)
     }
+}
+
+fn payload_len(len: usize) -> u16 {
+    u16::try_from(len).expect("inline payloads are at most 4 KiB")
+}
+
+/// Writes a cell of eight bytes, the most frequent kind, in two copies.
+fn write_word(column: &LayoutColumn, tag: u8, word: [u8; 8], out: &mut Vec<u8>) {
+    let mut cell = [0u8; 11];
+    (cell[0], cell[1]) = (tag, 8);
+    cell[3..].copy_from_slice(&word);
+    out.extend_from_slice(&column.prefix);
+    out.extend_from_slice(&cell);
 }
 
 fn write_external(out: &mut Vec<u8>, head: usize, len: usize, id: &ObjectId) {

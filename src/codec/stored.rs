@@ -1,13 +1,33 @@
-//! Storage codecs: how the plain bytes of an object are kept in a file.
+//! Storage codecs: how the plain bytes of an object are kept in a file (`docs/format.md`,
+//! "Storage codecs").
 //!
 //! Ids cover plain bytes only, so these are free to improve: a reader knows every tag that was
-//! ever written, a writer picks whichever is smallest. What is decoded is hashed by the caller
-//! before it is believed.
+//! ever written, a writer picks what is small and fast for the kind of object. Decoding is total:
+//! any bytes give an error or exactly the promised number of plain bytes, and the memory that is
+//! used is bounded by that number, which the caller has limited. What is decoded is hashed by the
+//! caller before it is believed.
 
+mod bits;
+mod column;
+mod floats;
+mod ints;
+mod keys;
+mod radix;
+mod squeeze;
+mod strings;
+mod zeros;
+
+use self::bits::{Reader, wrong};
 use super::{DecodeError, Kind};
 
 /// No object's plain bytes are longer than this.
 pub const MAX_PLAIN_LEN: usize = 64 << 20;
+
+/// Blocks with more rows are not packed, so that what packing needs beside them stays small.
+const MAX_ROWS: usize = 1 << 20;
+
+/// Shorter objects are stored as they are.
+const SHORTEST: usize = 48;
 
 /// An object as it lies in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,34 +40,104 @@ pub struct Stored {
     pub bytes: Vec<u8>,
 }
 
-const PLAIN: u8 = 0;
-const ZSTD: u8 = 1;
+/// The tags. Frozen; a new form takes a new number.
+pub mod codec {
+    /// The plain bytes.
+    pub const PLAIN: u8 = 0;
+    /// A zstd frame.
+    pub const ZSTD: u8 = 1;
+    /// A column block in runs of tags, integers, floats and strings.
+    pub const COLUMN: u8 = 2;
+    /// A key block: integers by component, numbers, or front-coded.
+    pub const KEYS: u8 = 3;
+    /// Multiplicities as a run of integers.
+    pub const COUNTS: u8 = 4;
+    /// Zeros by their number.
+    pub const ZEROS: u8 = 5;
+}
 
-/// Encodes an object's plain bytes for storage, as it saves most.
-pub fn encode(_kind: Kind, plain: &[u8]) -> Stored {
-    let plain_len = u32::try_from(plain.len()).expect("objects are at most 64 MiB");
-    if let Ok(bytes) = zstd::bulk::compress(plain, 1) {
-        if bytes.len() < plain.len() - plain.len() / 20 {
-            return Stored { codec: ZSTD, plain_len, bytes };
-        }
+/// Encodes an object's plain bytes for storage, small and fast.
+///
+/// # Panics
+///
+/// Where the object is longer than [`MAX_PLAIN_LEN`]: callers split before that.
+pub fn encode(kind: Kind, plain: &[u8]) -> Stored {
+    assert!(plain.len() <= MAX_PLAIN_LEN, "an object of {} bytes", plain.len());
+    let plain_len = u32::try_from(plain.len()).expect("64 MiB were checked");
+    let (codec, bytes) = pack(kind, plain)
+        .filter(|(_, bytes)| bytes.len() < plain.len() - plain.len() / 20)
+        .unwrap_or_else(|| (codec::PLAIN, plain.to_vec()));
+    debug_assert_eq!(decode(codec, plain_len, &bytes).as_deref(), Ok(plain));
+    Stored { codec, plain_len, bytes }
+}
+
+/// The codec of an object's kind, where it applies, and what it makes of the object.
+fn pack(kind: Kind, plain: &[u8]) -> Option<(u8, Vec<u8>)> {
+    if plain.len() < SHORTEST {
+        return None;
     }
-    Stored { codec: PLAIN, plain_len, bytes: plain.to_vec() }
+    let mut out = Vec::with_capacity(plain.len() / 2);
+    let packed = match kind {
+        Kind::Column | Kind::ValueColumn | Kind::TableColumn => {
+            column::write(plain, &mut out).map(|()| codec::COLUMN)
+        }
+        Kind::Keys => keys::write(plain, &mut out).map(|()| codec::KEYS),
+        Kind::Counts => pack_counts(plain, &mut out).map(|()| codec::COUNTS),
+        Kind::Chunk | Kind::Node => {
+            zeros::write(plain, &mut out);
+            Some(codec::ZEROS)
+        }
+        // Nothing but hashes.
+        Kind::RowHashes | Kind::ValueList => return None,
+        _ => None,
+    };
+    match packed {
+        Some(codec) => Some((codec, out)),
+        None => squeeze::compress(plain, <[u8]>::to_vec).map(|bytes| (codec::ZSTD, bytes)),
+    }
+}
+
+fn pack_counts(plain: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let counts = plain.chunks_exact(8);
+    if !counts.remainder().is_empty() || plain.len() / 8 > MAX_ROWS {
+        return None;
+    }
+    let counts: Vec<u64> = counts
+        .map(|count| u64::from_le_bytes(count.try_into().expect("chunks of 8 bytes")))
+        .collect();
+    ints::write(&counts, out);
+    Some(())
 }
 
 /// The plain bytes of a stored object.
 pub fn decode(codec: u8, plain_len: u32, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    let wrong = |why: String| DecodeError::new("stored object", why);
-    let plain_len = usize::try_from(plain_len).map_err(|e| wrong(e.to_string()))?;
-    if plain_len > MAX_PLAIN_LEN {
-        return Err(wrong(format!("claims {plain_len} bytes, above the limit of 64 MiB")));
-    }
+    let plain_len = usize::try_from(plain_len)
+        .ok()
+        .filter(|&len| len <= MAX_PLAIN_LEN)
+        .ok_or_else(|| wrong("claims to be above the limit of 64 MiB"))?;
+    let mut input = Reader::new(bytes);
     let plain = match codec {
-        PLAIN => bytes.to_vec(),
-        ZSTD => zstd::bulk::decompress(bytes, plain_len).map_err(|e| wrong(e.to_string()))?,
-        other => return Err(wrong(format!("storage codec {other} is not known"))),
+        codec::PLAIN if bytes.len() == plain_len => return Ok(bytes.to_vec()),
+        codec::PLAIN => return Err(wrong("not as long as promised")),
+        codec::ZSTD => return squeeze::decompress(bytes, plain_len),
+        codec::ZEROS => return zeros::read(bytes, plain_len),
+        codec::COLUMN => column::read(&mut input, plain_len)?,
+        codec::KEYS => keys::read(&mut input, plain_len)?,
+        codec::COUNTS => unpack_counts(&mut input, plain_len)?,
+        other => {
+            let why = format!("storage codec {other} is not known");
+            return Err(DecodeError::new("stored object", why));
+        }
     };
-    if plain.len() != plain_len {
-        return Err(wrong(format!("{} bytes where {plain_len} were promised", plain.len())));
-    }
+    input.finish()?;
     Ok(plain)
+}
+
+fn unpack_counts(input: &mut Reader<'_>, plain_len: usize) -> Result<Vec<u8>, DecodeError> {
+    if !plain_len.is_multiple_of(8) || plain_len / 8 > MAX_ROWS {
+        return Err(wrong("counts have eight bytes each"));
+    }
+    let mut counts = Vec::new();
+    ints::read(input, plain_len / 8, &mut counts)?;
+    Ok(counts.iter().flat_map(|count| count.to_le_bytes()).collect())
 }

@@ -1,0 +1,354 @@
+//! The command line, as clap reads it. What it means is decided by the command's own file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Git for database state: snapshot live databases, compare them offline, bring changes back
+/// safely.
+#[derive(Debug, Parser)]
+#[command(name = "deepdiff-db", version, about, long_about = None, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 done or equal, 1 different (diff) or damaged (verify), \
+    2 usage, 3 could not, 4 refused for safety, 5 incomplete.")]
+pub struct Cli {
+    /// The options that go with every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The options that go with every command.
+#[derive(Debug, Clone, Args)]
+pub struct GlobalArgs {
+    /// The store to use, instead of the `.deepdiff` found by walking up from here.
+    #[arg(long, global = true, value_name = "DIR", env = "DEEPDIFF_STORE")]
+    pub store: Option<PathBuf>,
+    /// Print one JSON object instead of text (see docs/json.md).
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No progress on the terminal.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// The key file of a keyed store.
+    #[arg(long, global = true, value_name = "FILE", env = "DEEPDIFF_HASH_KEY_FILE")]
+    pub hash_key_file: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create an empty store.
+    Init(InitArgs),
+    /// Look at a source and say what a snapshot of it would hold.
+    Check(CheckArgs),
+    /// Read a database as one consistent state into the store.
+    Snapshot(SnapshotArgs),
+    /// List snapshots, newest first.
+    Log(LogArgs),
+    /// Show one snapshot: where and when it was read, and what it holds.
+    Show(ShowArgs),
+    /// List the tables of a snapshot.
+    Ls(LsArgs),
+    /// Print the rows of a table, or one of them.
+    Cat(CatArgs),
+    /// Compare two snapshots, or live sources.
+    Diff(DiffArgs),
+    /// Write the reviewed change that turns A into B.
+    Pack(PackArgs),
+    /// Run a change pack against a database, guarded and in one transaction.
+    Apply(ApplyArgs),
+    /// Rebuild a database from a snapshot.
+    Restore(RestoreArgs),
+    /// List, create or delete tags.
+    Tag(TagArgs),
+    /// List, set or delete refs.
+    Ref(RefArgs),
+    /// Check that everything the store should hold is there and undamaged.
+    Verify(VerifyArgs),
+    /// Remove what no ref, tag or recent log entry needs.
+    Gc(GcArgs),
+    /// Rebuild indexes and mark damaged objects so that the next snapshot heals them.
+    Repair(RepairArgs),
+    /// Walk through the whole job on bundled data, in a temporary folder.
+    Demo(DemoArgs),
+    /// Print a completion script for a shell.
+    Completions(CompletionsArgs),
+    /// Write the manual pages into a folder.
+    Man(ManArgs),
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The folder that shall hold the store (in `.deepdiff`).
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// The hash function of all ids.
+    #[arg(long, value_enum, default_value = "blake3")]
+    pub hash: HashChoice,
+}
+
+/// A hash function by its name.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum HashChoice {
+    /// BLAKE3, 256 bits.
+    Blake3,
+    /// SHA-256.
+    Sha256,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// A source named in deepdiff.toml, `sqlite:PATH`, or the path of a database file.
+    pub source: String,
+}
+
+/// `snapshot`
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// A source named in deepdiff.toml, `sqlite:PATH`, or the path of a database file.
+    pub source: String,
+    /// The ref to move; by default the source's name in deepdiff.toml.
+    #[arg(long = "ref", value_name = "NAME")]
+    pub reference: Option<String>,
+    /// What to say of this snapshot.
+    #[arg(long, short, default_value = "", hide_default_value = true)]
+    pub message: String,
+    /// Worker threads that hash and compress; by default one for each processor.
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Store keys and row hashes only, no values.
+    #[arg(long)]
+    pub hash_only: bool,
+    /// Go on where an interrupted snapshot of the same source stopped.
+    #[arg(long)]
+    pub resume: bool,
+}
+
+/// `log`
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// Where to begin; by default all refs.
+    pub snapshot: Option<String>,
+    /// At most this many.
+    #[arg(long, short = 'n', value_name = "N")]
+    pub limit: Option<usize>,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// A ref, tag, id, `ref~n` or `ref@date`.
+    pub snapshot: String,
+    /// The schema as the database's own statements.
+    #[arg(long)]
+    pub schema: bool,
+}
+
+/// `ls`
+#[derive(Debug, Args)]
+pub struct LsArgs {
+    /// A ref, tag, id, `ref~n` or `ref@date`.
+    pub snapshot: String,
+}
+
+/// `cat`
+#[derive(Debug, Args)]
+pub struct CatArgs {
+    /// The table.
+    pub table: String,
+    /// The values of the row's key, in key order; without them every row is printed.
+    pub key: Vec<String>,
+    /// The snapshot to read: a ref, tag, id, `ref~n` or `ref@date`.
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub at: String,
+    /// At most this many rows.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+}
+
+/// `diff`
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
+pub struct DiffArgs {
+    /// A ref, tag, id, `ref~n`, `ref@date`, or a live source.
+    pub from: String,
+    /// The same.
+    pub to: String,
+    /// Only the counts.
+    #[arg(long)]
+    pub stat: bool,
+    /// Only the schema.
+    #[arg(long, conflicts_with = "data")]
+    pub schema: bool,
+    /// Only the rows.
+    #[arg(long)]
+    pub data: bool,
+    /// Only this table; may be given several times.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Vec<String>,
+    /// Only differences in these columns, separated by commas.
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// At most this many rows of each table.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: DiffFormat,
+}
+
+/// A way to print a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiffFormat {
+    /// For a terminal.
+    Text,
+    /// One JSON object a line, as they are found.
+    Jsonl,
+    /// As SQL statements; not guarded, for reading (see `pack`).
+    Sql,
+    /// For a review.
+    Markdown,
+}
+
+/// `pack`
+#[derive(Debug, Args)]
+pub struct PackArgs {
+    /// What the target is like now: a ref, tag, id, `ref~n`, `ref@date`, or a live source.
+    pub from: String,
+    /// What it shall become.
+    pub to: String,
+    /// The folder to write; it must not exist.
+    #[arg(long, short, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Allow destructive steps: `delete-rows`, `drop-table`, …, `CLASS:OBJECT`, or `all`.
+    #[arg(long, value_name = "CLASS[:OBJECT]", value_delimiter = ',')]
+    pub allow: Vec<String>,
+    /// Allow the triggers of this table to fire.
+    #[arg(long, value_name = "TABLE")]
+    pub allow_triggers: Vec<String>,
+}
+
+/// `apply`
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
+pub struct ApplyArgs {
+    /// The folder of the pack.
+    pub pack: PathBuf,
+    /// The database to change.
+    #[arg(long, value_name = "SOURCE")]
+    pub to: String,
+    /// Run everything, report, and roll back.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Undo the pack: run its rollback, under the same guards.
+    #[arg(long)]
+    pub rollback: bool,
+    /// Apply to another database than the one the pack was made for (a copy, a clone).
+    #[arg(long)]
+    pub accept_target: bool,
+    /// Read the whole target again inside the transaction and report its state.
+    #[arg(long)]
+    pub verify_full: bool,
+}
+
+/// `restore`
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// A ref, tag, id, `ref~n` or `ref@date`.
+    pub snapshot: String,
+    /// The database to create; it must not exist.
+    #[arg(long, value_name = "SOURCE")]
+    pub to: String,
+}
+
+/// `tag`
+#[derive(Debug, Args)]
+pub struct TagArgs {
+    /// The tag to create; without it all tags are listed.
+    pub name: Option<String>,
+    /// What it shall name.
+    pub snapshot: Option<String>,
+    /// Delete the tag.
+    #[arg(long, short, requires = "name", conflicts_with = "snapshot")]
+    pub delete: bool,
+    /// Move the tag where it exists.
+    #[arg(long, short)]
+    pub force: bool,
+}
+
+/// `ref`
+#[derive(Debug, Args)]
+pub struct RefArgs {
+    /// The ref to set; without it all refs are listed.
+    pub name: Option<String>,
+    /// What it shall name.
+    pub snapshot: Option<String>,
+    /// Delete the ref.
+    #[arg(long, short, requires = "name", conflicts_with = "snapshot")]
+    pub delete: bool,
+    /// Print the ref's history of moves.
+    #[arg(long, requires = "name", conflicts_with_all = ["snapshot", "delete"])]
+    pub log: bool,
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Only that everything is there: names, indexes, sizes.
+    #[arg(long, conflicts_with = "full")]
+    pub quick: bool,
+    /// Also recompute row hashes, chunk boundaries and counts.
+    #[arg(long)]
+    pub full: bool,
+    /// Stop after this many seconds; the next run goes on from there.
+    #[arg(long, value_name = "SECONDS")]
+    pub budget: Option<u64>,
+}
+
+/// `gc`
+#[derive(Debug, Args)]
+pub struct GcArgs {
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How many days what was condemned waits until it is deleted.
+    #[arg(long, value_name = "DAYS")]
+    pub grace_days: Option<u64>,
+    /// How many days of the log keep what they name.
+    #[arg(long, value_name = "DAYS")]
+    pub log_days: Option<u64>,
+}
+
+/// `repair`
+#[derive(Debug, Args)]
+pub struct RepairArgs {
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Keep the folder, and say where it is.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The folder to write into.
+    pub dir: PathBuf,
+}

@@ -1,0 +1,254 @@
+//! Changed rows, one after the other, in the format that was asked for.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::stat::plural;
+use super::value;
+use crate::diff::{Row, RowChange, RowCounts, TableComparison};
+use crate::model::{ColumnSpec, TableSpec, Value};
+
+/// Prints the changes of tables as they are found.
+pub trait RowPrinter {
+    /// A table begins.
+    fn begin(&mut self, table: &TableComparison) -> io::Result<()>;
+    /// A row differs.
+    fn row(&mut self, table: &TableComparison, change: &RowChange) -> io::Result<()>;
+    /// A table ends; `hidden` rows were found and not printed.
+    fn end(&mut self, table: &TableComparison, counts: RowCounts, hidden: u64) -> io::Result<()>;
+}
+
+/// For a terminal.
+pub struct TextRows<W> {
+    out: W,
+}
+
+impl<W: Write> TextRows<W> {
+    /// Prints into `out`.
+    pub fn new(out: W) -> Self {
+        TextRows { out }
+    }
+}
+
+impl<W: Write> RowPrinter for TextRows<W> {
+    fn begin(&mut self, table: &TableComparison) -> io::Result<()> {
+        writeln!(self.out, "\ntable {}", table.name)
+    }
+
+    fn row(&mut self, table: &TableComparison, change: &RowChange) -> io::Result<()> {
+        match change {
+            RowChange::Inserted(row) => {
+                let spec = spec(table.after.as_ref().map(|t| &t.spec));
+                writeln!(self.out, "+ {}{}", cells(&spec.columns, row), times(row.count))
+            }
+            RowChange::Deleted(row) => {
+                let spec = spec(table.before.as_ref().map(|t| &t.spec));
+                writeln!(self.out, "- {}{}", cells(&spec.columns, row), times(row.count))
+            }
+            RowChange::Updated { before, after, changed } => {
+                let left = spec(table.before.as_ref().map(|t| &t.spec));
+                let right = spec(table.after.as_ref().map(|t| &t.spec));
+                writeln!(self.out, "~ {}", key_cells(left, before))?;
+                for name in changed {
+                    let (old, new) = (cell(left, before, name), cell(right, after, name));
+                    writeln!(self.out, "    {name}: {old} → {new}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn end(&mut self, _: &TableComparison, counts: RowCounts, hidden: u64) -> io::Result<()> {
+        if hidden > 0 {
+            writeln!(self.out, "  … {} more", plural(hidden, "row"))?;
+        }
+        let RowCounts { inserted, deleted, updated } = counts;
+        writeln!(self.out, "  {inserted} inserted, {deleted} deleted, {updated} updated")
+    }
+}
+
+/// A side that has rows has a table.
+fn spec(side: Option<&TableSpec>) -> &TableSpec {
+    side.expect("a row of a side comes from a table of that side")
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { String::new() } else { format!("  × {count}") }
+}
+
+fn cells(columns: &[ColumnSpec], row: &Row) -> String {
+    let shown = columns.iter().zip(&row.values).filter(|(_, value)| !value.is_null());
+    let cells: Vec<String> =
+        shown.map(|(column, v)| format!("{}={}", column.name, value::to_text(v))).collect();
+    if cells.is_empty() { "(every column NULL)".to_owned() } else { cells.join("  ") }
+}
+
+fn key_cells(table: &TableSpec, row: &Row) -> String {
+    let names = table.key.column_names();
+    if names.is_empty() {
+        return cells(&table.columns, row);
+    }
+    let shown: Vec<String> =
+        names.iter().map(|name| format!("{name}={}", cell(table, row, name))).collect();
+    shown.join("  ")
+}
+
+fn find<'r>(table: &TableSpec, row: &'r Row, name: &str) -> Option<&'r Value> {
+    let position = table.columns.iter().position(|column| column.name == name)?;
+    row.values.get(position)
+}
+
+fn cell(table: &TableSpec, row: &Row, name: &str) -> String {
+    find(table, row, name).map_or_else(|| "(no column)".to_owned(), value::to_text)
+}
+
+/// One JSON object a line.
+pub struct JsonlRows<W> {
+    out: W,
+}
+
+impl<W: Write> JsonlRows<W> {
+    /// Prints into `out`.
+    pub fn new(out: W) -> Self {
+        JsonlRows { out }
+    }
+}
+
+/// All cells of a row by column name.
+pub fn row_json(columns: &[ColumnSpec], row: &Row) -> Json {
+    let cells: Map<String, Json> = columns
+        .iter()
+        .zip(&row.values)
+        .map(|(column, v)| (column.name.clone(), value::to_json(v)))
+        .collect();
+    Json::Object(cells)
+}
+
+fn key_json(table: &TableSpec, row: &Row) -> Json {
+    let key: Map<String, Json> = table
+        .key
+        .column_names()
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), value::to_json(find(table, row, name)?))))
+        .collect();
+    Json::Object(key)
+}
+
+impl<W: Write> RowPrinter for JsonlRows<W> {
+    fn begin(&mut self, _: &TableComparison) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn row(&mut self, table: &TableComparison, change: &RowChange) -> io::Result<()> {
+        let name = table.name.to_string();
+        let line = match change {
+            RowChange::Inserted(row) => {
+                let spec = spec(table.after.as_ref().map(|t| &t.spec));
+                json!({"table": name, "change": "insert", "key": key_json(spec, row),
+                    "after": row_json(&spec.columns, row), "count": row.count})
+            }
+            RowChange::Deleted(row) => {
+                let spec = spec(table.before.as_ref().map(|t| &t.spec));
+                json!({"table": name, "change": "delete", "key": key_json(spec, row),
+                    "before": row_json(&spec.columns, row), "count": row.count})
+            }
+            RowChange::Updated { before, after, changed } => {
+                let left = spec(table.before.as_ref().map(|t| &t.spec));
+                let right = spec(table.after.as_ref().map(|t| &t.spec));
+                let cells: Map<String, Json> = changed
+                    .iter()
+                    .map(|name| {
+                        let side = |table, row| find(table, row, name).map(value::to_json);
+                        let pair = json!([side(left, before), side(right, after)]);
+                        (name.clone(), pair)
+                    })
+                    .collect();
+                json!({"table": name, "change": "update", "key": key_json(left, before),
+                    "cells": cells})
+            }
+        };
+        writeln!(self.out, "{line}")
+    }
+
+    fn end(&mut self, table: &TableComparison, counts: RowCounts, _: u64) -> io::Result<()> {
+        let line = json!({
+            "table": table.name.to_string(),
+            "inserted": counts.inserted,
+            "deleted": counts.deleted,
+            "updated": counts.updated,
+        });
+        writeln!(self.out, "{line}")
+    }
+}
+
+/// A markdown table for each table.
+pub struct MarkdownRows<W> {
+    out: W,
+}
+
+impl<W: Write> MarkdownRows<W> {
+    /// Prints into `out`.
+    pub fn new(out: W) -> Self {
+        MarkdownRows { out }
+    }
+}
+
+fn markdown_cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('`', "\\`").replace('<', "&lt;")
+}
+
+impl<W: Write> RowPrinter for MarkdownRows<W> {
+    fn begin(&mut self, table: &TableComparison) -> io::Result<()> {
+        writeln!(self.out, "\n### {}\n", markdown_cell(&table.name.to_string()))?;
+        writeln!(self.out, "| | row | column | before | after |\n|---|---|---|---|---|")
+    }
+
+    fn row(&mut self, table: &TableComparison, change: &RowChange) -> io::Result<()> {
+        match change {
+            RowChange::Inserted(row) => {
+                let spec = spec(table.after.as_ref().map(|t| &t.spec));
+                let text = markdown_cell(&cells(&spec.columns, row));
+                writeln!(
+                    self.out,
+                    "| + | {}{} | | | {text} |",
+                    markdown_cell(&key_cells(spec, row)),
+                    times(row.count)
+                )
+            }
+            RowChange::Deleted(row) => {
+                let spec = spec(table.before.as_ref().map(|t| &t.spec));
+                let text = markdown_cell(&cells(&spec.columns, row));
+                writeln!(
+                    self.out,
+                    "| − | {}{} | | {text} | |",
+                    markdown_cell(&key_cells(spec, row)),
+                    times(row.count)
+                )
+            }
+            RowChange::Updated { before, after, changed } => {
+                let left = spec(table.before.as_ref().map(|t| &t.spec));
+                let right = spec(table.after.as_ref().map(|t| &t.spec));
+                for name in changed {
+                    writeln!(
+                        self.out,
+                        "| ~ | {} | {} | {} | {} |",
+                        markdown_cell(&key_cells(left, before)),
+                        markdown_cell(name),
+                        markdown_cell(&cell(left, before, name)),
+                        markdown_cell(&cell(right, after, name)),
+                    )?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn end(&mut self, _: &TableComparison, counts: RowCounts, hidden: u64) -> io::Result<()> {
+        if hidden > 0 {
+            writeln!(self.out, "| | … {} more | | | |", plural(hidden, "row"))?;
+        }
+        let RowCounts { inserted, deleted, updated } = counts;
+        writeln!(self.out, "\n{inserted} inserted, {deleted} deleted, {updated} updated")
+    }
+}

@@ -1,0 +1,79 @@
+//! The overview of a difference, like git's `--stat`.
+
+use super::json::DiffReport;
+use super::schema;
+use crate::diff::{RowCounts, Verdict};
+
+/// How many signs the longest bar has.
+const BAR: u64 = 40;
+
+/// The lines of the overview.
+pub fn lines(report: &DiffReport) -> Vec<String> {
+    let mut lines: Vec<String> = report
+        .comparison
+        .schema
+        .iter()
+        .map(|c| format!(" schema {}", schema::headline(c)))
+        .collect();
+    let changed: Vec<_> = report.counts.iter().filter(|(_, counts)| total(counts) > 0).collect();
+    let width = changed.iter().map(|(name, _)| name.to_string().chars().count()).max().unwrap_or(0);
+    let most = changed.iter().map(|(_, counts)| total(counts)).max().unwrap_or(0);
+    let digits = most.to_string().len();
+    for (name, counts) in &changed {
+        lines.push(format!(
+            " {:<width$} | {:>digits$} {}",
+            name.to_string(),
+            total(counts),
+            bar(counts, most)
+        ));
+    }
+    lines.push(summary(report, changed.len()));
+    for reason in &report.comparison.incomplete {
+        lines.push(format!(" incomplete: {reason}"));
+    }
+    lines
+}
+
+fn total(counts: &RowCounts) -> u64 {
+    counts.inserted + counts.deleted + counts.updated
+}
+
+fn bar(counts: &RowCounts, most: u64) -> String {
+    let scaled = |count: u64| -> usize {
+        let signs = if most <= BAR { count } else { (count * BAR).div_ceil(most) };
+        usize::try_from(signs).expect("a bar is short")
+    };
+    let parts = [('+', counts.inserted), ('-', counts.deleted), ('~', counts.updated)];
+    parts.into_iter().map(|(sign, count)| sign.to_string().repeat(scaled(count))).collect()
+}
+
+fn summary(report: &DiffReport, tables: usize) -> String {
+    let verdict = report.verdict();
+    if verdict == Verdict::Equal {
+        return " equal".to_owned();
+    }
+    let sum = report.counts.iter().fold(RowCounts::default(), |sum, (_, counts)| RowCounts {
+        inserted: sum.inserted + counts.inserted,
+        deleted: sum.deleted + counts.deleted,
+        updated: sum.updated + counts.updated,
+    });
+    let mut parts = Vec::new();
+    let schema = report.comparison.schema.len();
+    if schema > 0 {
+        parts.push(plural(schema as u64, "schema change"));
+    }
+    parts.push(format!("{} changed", plural(tables as u64, "table")));
+    for (count, word) in
+        [(sum.inserted, "inserted"), (sum.deleted, "deleted"), (sum.updated, "updated")]
+    {
+        if count > 0 {
+            parts.push(format!("{} {word}", plural(count, "row")));
+        }
+    }
+    format!(" {}", parts.join(", "))
+}
+
+/// `1 row`, `2 rows`.
+pub fn plural(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
