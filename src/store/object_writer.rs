@@ -4,7 +4,7 @@
 //! index, directory. Until the index has its name nobody sees the objects. While the writer lives
 //! it holds the lock of its file, so nobody takes it for abandoned.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::StoreError;
 use super::index::{IndexedFile, Place};
@@ -65,11 +65,6 @@ impl ObjectFileWriter {
     /// How long the file is by now.
     pub(super) fn len(&self) -> u64 {
         self.len
-    }
-
-    /// Where the file is by now.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
     }
 
     pub(super) fn append(

@@ -171,7 +171,9 @@ fn execute(
     }
     writer.seal()?;
     for (id, files) in &plan.bad_objects {
-        marks::mark_damaged(fs, layout, id, files)?;
+        let known = view.damaged.get(id).into_iter().flatten();
+        let files = files.iter().chain(known).copied().collect();
+        marks::mark_damaged(fs, layout, id, &files)?;
     }
     for file in &plan.emptied {
         marks::condemn(fs, layout, file, now)?;
