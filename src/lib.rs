@@ -10,6 +10,7 @@
     )
 )]
 
+pub mod cli;
 pub mod codec;
 pub mod diff;
 pub mod engine;
@@ -18,5 +19,6 @@ pub mod fsio;
 pub mod model;
 pub mod pack;
 pub mod report;
+pub mod snapshot;
 pub mod store;
 pub mod tree;

@@ -38,5 +38,4 @@ pub use plan::{CountedRows, StoreMode, TreePlan};
 pub use pool::ChunkPool;
 pub use reader::{RowAt, Tree};
 pub use scratch::{MemoryScratch, ScratchFile, ScratchSpace};
-pub use sorter::{SORT_BUDGET, Sorter};
-pub use sorter::{Sorted, Sorter};
+pub use sorter::{SORT_BUDGET, Sorted, Sorter};
