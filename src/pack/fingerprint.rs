@@ -54,10 +54,10 @@ pub fn differences(
     hasher: &Hasher,
     limit: usize,
 ) -> Vec<String> {
-    let mut wanted: BTreeMap<(&str, &str, &str), &str> = BTreeMap::new();
+    let mut wanted: BTreeMap<(&str, String, &str), &str> = BTreeMap::new();
     for (kind, object, part, digest) in expected {
         if let Some(digest) = digest {
-            wanted.insert((kind, object, part), digest);
+            wanted.insert((kind, object.clone(), part), digest);
         }
     }
     let mut differences = Vec::new();
@@ -68,14 +68,14 @@ pub fn differences(
     for fact in found {
         let object = fact.id.object.to_string();
         let kind = fact.id.kind.as_str();
-        match wanted.remove(&(kind, object.as_str(), fact.id.part.as_str())) {
+        match wanted.remove(&(kind, object.clone(), fact.id.part.as_str())) {
             Some(expected) if expected == digest(fact, hasher) => {}
             Some(_) => note(kind, &object, &fact.id.part, "is different"),
             None => note(kind, &object, &fact.id.part, "is new"),
         }
     }
     for (kind, object, part) in wanted.into_keys() {
-        note(kind, object, part, "is gone");
+        note(kind, &object, part, "is gone");
     }
     differences.truncate(limit);
     differences

@@ -12,7 +12,7 @@ use super::consent::{Class, Consent};
 use super::error::Refusal;
 use super::rules::{Rules, text};
 use crate::diff::{SchemaChange, TableDefinition};
-use crate::model::{Fact, ObjectKind};
+use crate::model::{Fact, FactId, ObjectKind};
 
 /// What a schema step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -316,13 +316,10 @@ impl<'a> Planner<'a> {
                 return;
             }
             let (class, drop) = drop_step(kind, name, table);
-            if change.after.is_none() && !self.input.consent.allows(class, name) {
-                if !goes_with_its_table {
-                    self.leave_out(drop, Some(class), "it removes something the target uses");
-                }
-                if !goes_with_its_table {
-                    return;
-                }
+            let is_allowed = change.after.is_some() || self.input.consent.allows(class, name);
+            if !is_allowed && !goes_with_its_table {
+                self.leave_out(drop, Some(class), "it removes something the target uses");
+                return;
             }
             self.dropped.insert((kind, name));
             if kind == ObjectKind::View {
@@ -491,9 +488,9 @@ impl<'a> Planner<'a> {
             if fact.is_none_or(is_left_out) {
                 continue;
             }
-            let replace = |facts: &mut BTreeMap<_, _>, fact: Option<&Fact>| match fact {
-                Some(fact) => drop(facts.insert(id.clone(), fact.clone())),
-                None => drop(facts.remove(id)),
+            let replace = |facts: &mut BTreeMap<FactId, Fact>, fact: Option<&Fact>| {
+                facts.remove(id);
+                facts.extend(fact.map(|fact| (id.clone(), fact.clone())));
             };
             replace(&mut after, change.after.as_ref());
             let is_late_drop = change.after.is_none()

@@ -5,7 +5,7 @@
 //! affinity of the parent's column. Two values with one token by chance add an order that was not
 //! needed; they never lose one.
 
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::model::{KeyMatching, Value};
 
@@ -38,14 +38,14 @@ pub fn token<'v>(
     salt: u64,
     values: impl Iterator<Item = (&'v Value, Folding)>,
 ) -> Option<Token> {
-    let mut hash = Xxh3Default::with_seed(salt);
+    let mut hash = Xxh3::with_seed(salt);
     for (value, folding) in values {
         fold(value, folding, &mut hash)?;
     }
     Some(hash.digest())
 }
 
-fn fold(value: &Value, folding: Folding, hash: &mut Xxh3Default) -> Option<()> {
+fn fold(value: &Value, folding: Folding, hash: &mut Xxh3) -> Option<()> {
     match value {
         Value::Null => return None,
         Value::Int(number) if folding.conversion == Conversion::ToText => {
@@ -86,13 +86,13 @@ fn number_in(text: &str, conversion: Conversion) -> Option<Number> {
     }
 }
 
-fn fold_int(number: i64, hash: &mut Xxh3Default) {
+fn fold_int(number: i64, hash: &mut Xxh3) {
     hash.update(&[1]);
     hash.update(&number.to_le_bytes());
 }
 
 /// Floats that are whole and within 64 bits fold as integers; others by their bits.
-fn fold_float(number: f64, hash: &mut Xxh3Default) {
+fn fold_float(number: f64, hash: &mut Xxh3) {
     match whole(number) {
         Some(whole) => fold_int(whole, hash),
         None => {
@@ -120,7 +120,7 @@ fn whole(number: f64) -> Option<i64> {
     i64::try_from(if number < 0.0 { -size } else { size }).ok()
 }
 
-fn fold_text(text: &str, matching: KeyMatching, hash: &mut Xxh3Default) {
+fn fold_text(text: &str, matching: KeyMatching, hash: &mut Xxh3) {
     match matching {
         KeyMatching::AsciiNoCase => fold_bytes(6, text.to_ascii_lowercase().as_bytes(), hash),
         KeyMatching::TrailingSpaces => fold_bytes(6, text.trim_end_matches(' ').as_bytes(), hash),
@@ -128,7 +128,7 @@ fn fold_text(text: &str, matching: KeyMatching, hash: &mut Xxh3Default) {
     }
 }
 
-fn fold_bytes(kind: u8, bytes: &[u8], hash: &mut Xxh3Default) {
+fn fold_bytes(kind: u8, bytes: &[u8], hash: &mut Xxh3) {
     hash.update(&[kind]);
     hash.update(&(bytes.len() as u64).to_le_bytes());
     hash.update(bytes);

@@ -315,7 +315,7 @@ impl<'a> WayWriter<'a> {
         let name = table.work.shape.table().clone();
         let has_key = is_keyed(&table.work.shape, step.change);
         let wrong = |source| PackError::Rows { table: name.clone(), source };
-        let mut hash = |hasher: &mut Option<RowHasher<'_>>, row: &[Value]| match (row, hasher) {
+        let hash = |hasher: &mut Option<RowHasher<'_>>, row: &[Value]| match (row, hasher) {
             ([], _) => Ok(has_key.then(|| ABSENT.to_owned())),
             (row, Some(hasher)) => {
                 hasher.hash(row).map(|hash| Some(hash.to_string())).map_err(wrong)
