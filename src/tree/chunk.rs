@@ -28,6 +28,9 @@ pub struct LoadedChunk<'o> {
     list: Chunk,
     /// For each column of the table its place in the list.
     places: Vec<Option<usize>>,
+    /// Whether the key's columns are blocks here, because a key is cut. At least one of them is
+    /// then listed: a long key is not NULL all over.
+    lists_key: bool,
     keys: OnceLock<Keys>,
     counts: OnceLock<Vec<u64>>,
     row_hashes: OnceLock<Vec<ObjectId>>,
@@ -71,6 +74,8 @@ impl<'o> LoadedChunk<'o> {
             return Err(malformed(&plan, Kind::Chunk, subtree.id, "chunk", why));
         }
         let columns = list.columns.iter().map(|_| OnceLock::new()).collect();
+        let lists_key = (places.iter().enumerate())
+            .any(|(index, place)| place.is_some() && plan.layout.is_key_column(index));
         Ok(LoadedChunk {
             objects,
             plan,
@@ -80,6 +85,7 @@ impl<'o> LoadedChunk<'o> {
             rows,
             list,
             places,
+            lists_key,
             keys: OnceLock::new(),
             counts: OnceLock::new(),
             row_hashes: OnceLock::new(),
@@ -185,13 +191,18 @@ impl<'o> LoadedChunk<'o> {
                 None => cell.value().map(CellValue::Here).map_err(wrong),
             };
         }
-        match self.plan.layout.key_position(index) {
+        match self.key_position(index) {
             None => Ok(CellValue::Here(Value::Null)),
             Some(position) => {
                 let mut values = self.key_values(row)?;
                 Ok(CellValue::Here(values.swap_remove(position)))
             }
         }
+    }
+
+    /// Where in the key the values of the column at `index` stand; `None` where they do not.
+    fn key_position(&self, index: usize) -> Option<usize> {
+        self.plan.layout.key_position(index).filter(|_| !self.lists_key)
     }
 
     /// The values of the key's columns, in key order.
@@ -212,8 +223,7 @@ impl<'o> LoadedChunk<'o> {
         let mut key_values = None;
         let mut values = Vec::with_capacity(self.plan.names.len());
         for index in 0..self.plan.names.len() {
-            let position = self.plan.layout.key_position(index);
-            let value = match position.filter(|_| self.places[index].is_none()) {
+            let value = match self.key_position(index) {
                 None => self.whole_value(row, index)?,
                 Some(position) => {
                     let values = match &mut key_values {
@@ -247,7 +257,7 @@ impl<'o> LoadedChunk<'o> {
         for index in 0..layout.column_count() {
             if let Some(column) = self.column(index)? {
                 layout.write_cell(index, column.cell(row), out);
-            } else if let Some(position) = layout.key_position(index) {
+            } else if let Some(position) = self.key_position(index) {
                 let values = match &mut key_values {
                     Some(values) => values,
                     none => none.insert(self.key_values(row)?),

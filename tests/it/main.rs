@@ -13,4 +13,5 @@ mod layers;
 mod rust_source;
 mod shop;
 mod tree_build;
+mod tree_diff;
 mod tree_lab;
