@@ -251,13 +251,13 @@ fn index(offset: u32) -> usize {
 
 fn form_of(plain: &[u8], runs: &Runs<'_>) -> Result<Form, DecodeError> {
     let start = plain.len() - runs.payloads.len();
-    if runs.is_uniform() {
-        if let Some(width) = cell::fixed_len(runs.tags[0])? {
-            if width.checked_mul(runs.rows) != Some(runs.payloads.len()) || width == 0 {
-                return Err(wrong("payloads of the wrong length"));
-            }
-            return Ok(Form::Fixed { tag: runs.tags[0], start, width });
+    if runs.is_uniform()
+        && let Some(width) = cell::fixed_len(runs.tags[0])?
+    {
+        if width.checked_mul(runs.rows) != Some(runs.payloads.len()) || width == 0 {
+            return Err(wrong("payloads of the wrong length"));
         }
+        return Ok(Form::Fixed { tag: runs.tags[0], start, width });
     }
     let mut lens = runs.lens.chunks_exact(4);
     let mut ends = Vec::with_capacity(runs.rows);

@@ -60,11 +60,11 @@ pub(super) fn write(lens: Lens<'_>, strings: &[u8], out: &mut Vec<u8>) {
             return scheme.write(strings, out);
         }
     }
-    if let Lens::Each(lens) = lens {
-        if let Some(dictionary) = Dictionary::new(lens, strings) {
-            out.push(DICTIONARY);
-            return dictionary.write(strings, out);
-        }
+    if let Lens::Each(lens) = lens
+        && let Some(dictionary) = Dictionary::new(lens, strings)
+    {
+        out.push(DICTIONARY);
+        return dictionary.write(strings, out);
     }
     out.push(BYTES);
     if let Lens::Each(lens) = lens {
