@@ -12,8 +12,11 @@
 
 pub mod codec;
 pub mod diff;
+pub mod engine;
 #[allow(clippy::disallowed_methods, reason = "fsio is where files are written")]
 pub mod fsio;
 pub mod model;
+pub mod pack;
 pub mod report;
 pub mod store;
+pub mod tree;

@@ -128,7 +128,7 @@ fn code(random: &mut Random) -> String {
 
 fn title(random: &mut Random) -> String {
     let words = (random.of(&ADJECTIVES), random.of(&NOUNS), random.of(&COLOURS));
-    format!("{} {}, {} {:03}", words.0, words.1, words.2, random.below(1000))
+    format!("{} {}, {} #{:04}", words.0, words.1, words.2, random.below(10_000))
 }
 
 fn timestamp(random: &mut Random) -> String {
@@ -148,7 +148,7 @@ fn attributes(random: &mut Random) -> Option<String> {
     let (batch, shelf, weight) = (random.below(100_000), random.below(400), random.below(9000));
     (random.below(2) == 0).then(|| {
         format!(
-            "{{\"colour\":\"{colour}\",\"batch\":{batch},\"shelf\":\"S{shelf}\",\"g\":{weight}}}"
+            "{{\"colour\":\"{colour}\",\"batch\":{batch},\"shelf\":\"S{shelf}\",\"grams\":{weight}}}"
         )
     })
 }

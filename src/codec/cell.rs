@@ -68,6 +68,12 @@ pub fn fixed_len(tag: u8) -> Result<Option<usize>, DecodeError> {
     })
 }
 
+/// Whether payloads of this tag have lengths of their own.
+#[inline]
+pub fn is_variable(tag: u8) -> bool {
+    matches!(tag, tag::DECIMAL | tag::TEXT | tag::RAW_TEXT | tag::BYTES | tag::JSON | tag::OTHER)
+}
+
 fn unknown_tag(tag: u8) -> DecodeError {
     DecodeError::new("value", format!("type tag {tag:#04x} is not known"))
 }

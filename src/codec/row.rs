@@ -5,7 +5,7 @@
 //! nothing is copied between encoding and hashing (`codec::row_hash`). Values above 4 KiB are handed to a
 //! [`LargeValues`] and enter by length and id.
 
-use super::cell::{self, Cell, EXTERNAL, EXTERNAL_ABOVE};
+use super::cell::{self, Cell, EXTERNAL, EXTERNAL_ABOVE, tag};
 use super::hash::FRAME_LEN;
 use super::{DecodeError, Hasher, key, row_hash};
 use crate::model::{Flow, ObjectId, RowKey, RowSink, SinkError, TableSpec, ValueRef};
@@ -108,7 +108,33 @@ pub struct RowLayout {
 struct LayoutColumn {
     /// `u16 name length, name`.
     prefix: Vec<u8>,
+    /// The first eight bytes of the prefix, and which of their bits belong to it.
+    head: u64,
+    mask: u64,
     key_position: Option<usize>,
+}
+
+impl LayoutColumn {
+    fn new(name: &str, key_position: Option<usize>) -> Option<Self> {
+        let mut prefix = u16::try_from(name.len()).ok()?.to_le_bytes().to_vec();
+        prefix.extend_from_slice(name.as_bytes());
+        let (mut head, mut mask) = ([0u8; 8], [0u8; 8]);
+        for (place, &byte) in prefix.iter().take(8).enumerate() {
+            (head[place], mask[place]) = (byte, 0xFF);
+        }
+        let (head, mask) = (u64::from_le_bytes(head), u64::from_le_bytes(mask));
+        Some(LayoutColumn { prefix, head, mask, key_position })
+    }
+
+    /// Whether a row goes on with a cell of this column. Most names are short, and one comparison
+    /// decides.
+    fn begins(&self, rest: &[u8]) -> bool {
+        match rest.first_chunk::<8>() {
+            Some(head) if u64::from_le_bytes(*head) & self.mask != self.head => false,
+            Some(_) if self.prefix.len() <= 8 => true,
+            _ => rest.starts_with(&self.prefix),
+        }
+    }
 }
 
 /// A table whose rows cannot be encoded.
@@ -147,12 +173,9 @@ impl RowLayout {
             .columns
             .iter()
             .map(|column| {
-                let len = u16::try_from(column.name.len())
-                    .map_err(|_| LayoutError::LongName { table: table.name.to_string() })?;
-                let mut prefix = len.to_le_bytes().to_vec();
-                prefix.extend_from_slice(column.name.as_bytes());
                 let key_position = keys.iter().position(|name| *name == column.name);
-                Ok(LayoutColumn { prefix, key_position })
+                LayoutColumn::new(&column.name, key_position)
+                    .ok_or_else(|| LayoutError::LongName { table: table.name.to_string() })
             })
             .collect::<Result<_, _>>()?;
         let may_be_null = match table.key {
@@ -170,6 +193,29 @@ impl RowLayout {
     /// How many columns there are.
     pub fn column_count(&self) -> usize {
         self.columns.len()
+    }
+
+    /// How many columns the key has; none where a row's own hash is its key.
+    pub fn key_len(&self) -> usize {
+        self.key_len
+    }
+
+    /// Where in the key the column at `index` stands.
+    pub fn key_position(&self, index: usize) -> Option<usize> {
+        self.columns[index].key_position
+    }
+
+    /// Appends the cell of the column at `index` to a preimage; NULL adds nothing. Cells must come
+    /// in the order of columns.
+    pub fn write_cell(&self, index: usize, cell: Cell<'_>, preimage: &mut Vec<u8>) {
+        if cell.is_null() {
+            return;
+        }
+        preimage.extend_from_slice(&self.columns[index].prefix);
+        preimage.push(cell.tag);
+        let len = u16::try_from(cell.payload.len()).expect("inline payloads are at most 4 KiB");
+        preimage.extend_from_slice(&len.to_le_bytes());
+        preimage.extend_from_slice(cell.payload);
     }
 
     /// Whether the column at `index` is part of the key.
@@ -213,7 +259,7 @@ impl<'a> Iterator for RowCells<'a> {
 impl<'a> RowCells<'a> {
     fn read(&mut self) -> Option<(usize, Cell<'a>)> {
         let columns = self.layout.columns.get(self.column..)?;
-        let skipped = columns.iter().position(|column| self.rest.starts_with(&column.prefix))?;
+        let skipped = columns.iter().position(|column| column.begins(self.rest))?;
         let column = self.column + skipped;
         let rest = &self.rest[columns[skipped].prefix.len()..];
         let (head, rest) = rest.split_first_chunk::<3>()?;
@@ -285,6 +331,30 @@ where
         self.key_has_null = false;
     }
 
+    /// Writes a value of any kind and length but NULL.
+    fn write_value(&mut self, column: &LayoutColumn, value: ValueRef<'_>) -> Result<(), SinkError> {
+        let out = &mut self.batch.bytes;
+        out.extend_from_slice(&column.prefix);
+        let head = out.len();
+        out.extend_from_slice(&[cell::tag_of(value), 0, 0]);
+        let large = cell::borrowed_payload(&value).filter(|bytes| bytes.len() > EXTERNAL_ABOVE);
+        if let Some(payload) = large {
+            let id = self.large.put(payload)?;
+            write_external(out, head, payload.len(), &id);
+            return Ok(());
+        }
+        cell::write_payload(value, out);
+        let len = out.len() - head - 3;
+        if len > EXTERNAL_ABOVE {
+            let id = self.large.put(&out[head + 3..])?;
+            out.truncate(head + 3);
+            write_external(out, head, len, &id);
+            return Ok(());
+        }
+        out[head + 1..head + 3].copy_from_slice(&payload_len(len).to_le_bytes());
+        Ok(())
+    }
+
     fn write_key(&mut self) {
         let preimage_end = self.batch.bytes.len();
         row_hash::close_frame(&mut self.batch.bytes, self.row_start);
@@ -311,36 +381,26 @@ where
     F: FnMut(RowBatch) -> Result<(RowBatch, Flow), SinkError>,
 {
     fn cell(&mut self, value: ValueRef<'_>) -> Result<(), SinkError> {
-        let column = self.layout.columns.get(self.column).ok_or("more cells than columns")?;
+        let layout = self.layout;
+        let column = layout.columns.get(self.column).ok_or("more cells than columns")?;
         self.column += 1;
         if let Some(position) = column.key_position {
             key::write_component(value, &mut self.key_parts[position]);
-            self.key_has_null |= value == ValueRef::Null;
-        }
-        if value == ValueRef::Null {
-            return Ok(());
+            self.key_has_null |= matches!(value, ValueRef::Null);
         }
         let out = &mut self.batch.bytes;
-        out.extend_from_slice(&column.prefix);
-        let tag = cell::tag_of(value);
-        let head = out.len();
-        out.extend_from_slice(&[tag, 0, 0]);
-        let large = cell::borrowed_payload(&value).filter(|bytes| bytes.len() > EXTERNAL_ABOVE);
-        if let Some(payload) = large {
-            let id = self.large.put(payload)?;
-            write_external(out, head, payload.len(), &id);
-            return Ok(());
+        match value {
+            ValueRef::Null => {}
+            ValueRef::Int(n) => write_word(column, tag::INT, n.to_le_bytes(), out),
+            ValueRef::Float64(bits) => write_word(column, tag::FLOAT64, bits.to_le_bytes(), out),
+            ValueRef::Text(text) if text.len() <= EXTERNAL_ABOVE => {
+                out.extend_from_slice(&column.prefix);
+                let [low, high] = payload_len(text.len()).to_le_bytes();
+                out.extend_from_slice(&[tag::TEXT, low, high]);
+                out.extend_from_slice(text.as_bytes());
+            }
+            value => self.write_value(column, value)?,
         }
-        cell::write_payload(value, out);
-        let len = out.len() - head - 3;
-        if len > EXTERNAL_ABOVE {
-            let id = self.large.put(&out[head + 3..])?;
-            out.truncate(head + 3);
-            write_external(out, head, len, &id);
-            return Ok(());
-        }
-        let len = u16::try_from(len).expect("inline payloads are at most 4 KiB");
-        out[head + 1..head + 3].copy_from_slice(&len.to_le_bytes());
         Ok(())
     }
 
@@ -360,6 +420,19 @@ where
         self.start_row();
         Ok(flow)
     }
+}
+
+fn payload_len(len: usize) -> u16 {
+    u16::try_from(len).expect("inline payloads are at most 4 KiB")
+}
+
+/// Writes a cell of eight bytes, the most frequent kind, in two copies.
+fn write_word(column: &LayoutColumn, tag: u8, word: [u8; 8], out: &mut Vec<u8>) {
+    let mut cell = [0u8; 11];
+    (cell[0], cell[1]) = (tag, 8);
+    cell[3..].copy_from_slice(&word);
+    out.extend_from_slice(&column.prefix);
+    out.extend_from_slice(&cell);
 }
 
 fn write_external(out: &mut Vec<u8>, head: usize, len: usize, id: &ObjectId) {

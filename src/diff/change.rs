@@ -91,3 +91,14 @@ pub struct RowCounts {
     /// Rows with different cells.
     pub updated: u64,
 }
+
+impl RowCounts {
+    /// Counts a change.
+    pub fn add(&mut self, change: &RowChange) {
+        match change {
+            RowChange::Inserted(row) => self.inserted += row.count,
+            RowChange::Deleted(row) => self.deleted += row.count,
+            RowChange::Updated { .. } => self.updated += 1,
+        }
+    }
+}

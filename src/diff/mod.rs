@@ -4,7 +4,14 @@
 //! ([`Comparison`]); rows are streamed, in key order, so memory does not grow with the difference.
 
 pub mod change;
+mod compare;
+mod error;
 pub mod load;
+mod read;
+mod schema;
 
 pub use change::{Comparison, Row, RowChange, RowCounts, SchemaChange, TableComparison, Verdict};
+pub use compare::compare;
+pub use error::DiffError;
 pub use load::{LoadedSnapshot, TableDefinition};
+pub use read::{row_by_key, rows_of};

@@ -62,7 +62,7 @@ fn parts_of<'a>(runs: &Runs<'a>) -> Option<Vec<Part<'a>>> {
     let mut parts = Vec::new();
     let (mut total, mut with_payload) = (0usize, 0);
     for (tag, &count) in (0..=u8::MAX).zip(&counts).filter(|(_, count)| **count > 0) {
-        let rows = if runs.is_uniform() { runs.rows } else { count };
+        let rows = if runs.is_uniform { runs.rows } else { count };
         let width = cell::fixed_len(tag).ok()?;
         total = total.checked_add(width.unwrap_or(0).checked_mul(rows)?)?;
         with_payload += usize::from(width != Some(0));
@@ -72,7 +72,7 @@ fn parts_of<'a>(runs: &Runs<'a>) -> Option<Vec<Part<'a>>> {
         total = total.checked_add(usize::try_from(len).ok()?)?;
     }
     // One tag in the list of a mixed block is not what the builder would have written.
-    let is_canonical = runs.is_uniform() == (parts.len() == 1);
+    let is_canonical = runs.is_uniform == (parts.len() == 1);
     if total != runs.payloads.len() || !is_canonical || with_payload == 0 {
         return None;
     }

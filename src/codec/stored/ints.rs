@@ -5,14 +5,14 @@
 //! would widen all the others, these are cut and their upper bits follow (*patched*). Arithmetic
 //! wraps, so any 64 bits come back, whether they mean a signed number or not.
 
-use super::bits::{Reader, pack, width_of, write_len, write_signed, write_varint, wrong};
+use super::bits::{Reader, pack, width_of, write_len, write_signed, wrong};
 use crate::codec::DecodeError;
 
 const DELTA: u8 = 1;
 const PATCHED: u8 = 2;
 
-/// Below this width outliers are not worth looking for.
-const NARROW: u32 = 6;
+/// Up to this width outliers are not worth looking for.
+const NARROW: u32 = 2;
 
 /// How a run is to be written.
 struct Plan {
@@ -57,9 +57,11 @@ impl Plan {
         let mut above = 0u64;
         for width in (0..widest).rev() {
             above += with_width[usize::try_from(width + 1).expect("at most 64")];
-            // An outlier takes its distance from the one before it and its upper bits.
-            let outlier = 8 + 8 * (widest - width).div_ceil(7);
-            let cost = count * u64::from(width) + above * u64::from(outlier) + 8;
+            // An outlier takes its upper bits and its distance from the one before it, of which
+            // the largest is some times the mean.
+            let distance = if above == 0 { 0 } else { width_of(count / above) + 2 };
+            let outlier = u64::from(widest - width + distance);
+            let cost = count * u64::from(width) + above * outlier + 24;
             if cost < self.cost {
                 (self.width, self.is_patched, self.cost) = (width, true, cost);
             }
@@ -73,14 +75,19 @@ impl Plan {
         if !self.is_patched {
             return;
         }
-        let outliers =
-            residuals.enumerate().filter(|(_, residual)| width_of(*residual) > self.width);
-        write_len(outliers.clone().count(), out);
-        let mut next = 0;
-        for (row, residual) in outliers {
-            write_len(row - next, out);
-            write_varint(residual >> self.width, out);
-            next = row + 1;
+        let (mut distances, mut uppers, mut next) = (Vec::new(), Vec::new(), 0u64);
+        for (row, residual) in (0u64..).zip(residuals) {
+            if width_of(residual) > self.width {
+                distances.push(row - next);
+                uppers.push(residual >> self.width);
+                next = row + 1;
+            }
+        }
+        write_len(uppers.len(), out);
+        for run in [distances, uppers] {
+            let width = width_of(run.iter().copied().max().unwrap_or(0));
+            out.push(u8::try_from(width).expect("at most 64"));
+            pack(run.iter().copied(), width, out);
         }
     }
 }
@@ -142,14 +149,27 @@ pub(super) fn read(
     Ok(())
 }
 
+/// Reads the outliers and puts their upper bits in place.
 fn patch(input: &mut Reader<'_>, width: u32, values: &mut [u64]) -> Result<(), DecodeError> {
+    let count = input.len(values.len())?;
+    let mut run = || {
+        let mut run = Vec::with_capacity(count);
+        let width = u32::from(input.byte()?);
+        input.unpack(count, width, |value| run.push(value))?;
+        Ok::<_, DecodeError>(run)
+    };
+    let (distances, uppers) = (run()?, run()?);
     let mut next = 0usize;
-    for _ in 0..input.len(values.len())? {
-        let row = next + input.len(values.len())?;
-        let upper = input.varint()?.checked_shl(width).unwrap_or(0);
-        let value = values.get_mut(row).ok_or_else(|| wrong("an outlier beyond the last row"))?;
-        *value = value.wrapping_add(upper);
-        next = row + 1;
+    for (distance, upper) in distances.iter().zip(uppers) {
+        let value = usize::try_from(*distance)
+            .ok()
+            .and_then(|distance| next.checked_add(distance))
+            .and_then(|row| {
+                next = row + 1;
+                values.get_mut(row)
+            })
+            .ok_or_else(|| wrong("an outlier beyond the last row"))?;
+        *value = value.wrapping_add(upper.checked_shl(width).unwrap_or(0));
     }
     Ok(())
 }

@@ -59,8 +59,7 @@ pub(super) fn write(plain: &[u8], out: &mut Vec<u8>) -> Option<()> {
     }
     if common <= radix::LONGEST {
         let scheme = Scheme::new(rest, common);
-        let (bits, varying) = scheme.cost();
-        if bits <= 9 * varying / 2 {
+        if scheme.bits() <= scheme.entropy {
             out.push(NUMBERS);
             write_len(common, out);
             scheme.write(rest, out);

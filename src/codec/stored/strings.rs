@@ -38,6 +38,10 @@ fn as_len(len: u64) -> usize {
     usize::try_from(len).expect("lengths of what is in memory")
 }
 
+fn bits_as_len(bits: u32) -> usize {
+    usize::try_from(bits).expect("a width in bits")
+}
+
 /// Appends a run. The number of strings is not written.
 pub(super) fn write(lens: Lens<'_>, strings: &[u8], out: &mut Vec<u8>) {
     let common = match lens {
@@ -47,24 +51,41 @@ pub(super) fn write(lens: Lens<'_>, strings: &[u8], out: &mut Vec<u8>) {
             lens.iter().all(|&len| len == first).then(|| as_len(first))
         }
     };
-    if let Some(len) = common.filter(|len| (1..=radix::LONGEST).contains(len)) {
-        let scheme = Scheme::new(strings, len);
-        let (bits, varying) = scheme.cost();
-        // Skewed letters are better left to zstd, which takes 4 to 5 bits for each.
-        let limit = if matches!(lens, Lens::Fixed(_)) { 7 * varying } else { 9 * varying / 2 };
-        if bits <= limit {
+    let count = match lens {
+        Lens::Fixed(len) => strings.len() / len,
+        Lens::Each(lens) => lens.len(),
+    };
+    let dictionary = match lens {
+        Lens::Fixed(_) => None,
+        Lens::Each(lens) => Dictionary::new(lens, strings),
+    };
+    let scheme = common
+        .filter(|len| (1..=radix::LONGEST).contains(len))
+        .map(|len| (len, Scheme::new(strings, len)))
+        // Letters that come in words are better left to zstd, and random bytes as they are.
+        .filter(|&(len, ref scheme)| {
+            let bits = scheme.bits();
+            bits <= scheme.entropy + scheme.entropy / 16 && bits_as_len(bits) <= len * 7
+        });
+    match (scheme, dictionary) {
+        (Some((_, scheme)), Some(dictionary))
+            if dictionary.cost(count) < count * bits_as_len(scheme.bits()) / 8 =>
+        {
+            out.push(DICTIONARY);
+            return dictionary.write(strings, out);
+        }
+        (Some((len, scheme)), _) => {
             out.push(NUMBERS);
             if matches!(lens, Lens::Each(_)) {
                 write_len(len, out);
             }
             return scheme.write(strings, out);
         }
-    }
-    if let Lens::Each(lens) = lens
-        && let Some(dictionary) = Dictionary::new(lens, strings)
-    {
-        out.push(DICTIONARY);
-        return dictionary.write(strings, out);
+        (None, Some(dictionary)) => {
+            out.push(DICTIONARY);
+            return dictionary.write(strings, out);
+        }
+        (None, None) => {}
     }
     out.push(BYTES);
     if let Lens::Each(lens) = lens {
@@ -146,10 +167,13 @@ impl Dictionary {
                 return None;
             }
         }
-        let width = as_len(u64::from(dictionary.width()));
-        let cost = dictionary.entries.iter().map(|entry| entry.len() + 1).sum::<usize>()
-            + lens.len() * width / 8;
-        (cost < strings.len() / 2).then_some(dictionary)
+        (dictionary.cost(lens.len()) < strings.len() / 2).then_some(dictionary)
+    }
+
+    /// How many bytes it will take for `count` strings, about.
+    fn cost(&self, count: usize) -> usize {
+        self.entries.iter().map(|entry| entry.len() + 1).sum::<usize>()
+            + count * bits_as_len(self.width()) / 8
     }
 
     fn number_of(&mut self, strings: &[u8], at: Range<usize>, slots: &mut [u16; SLOTS]) -> u16 {
