@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::handle::Database;
 
+/// Raised whenever the tables change: databases of another edition are not used.
+const EDITION: u32 = 2;
+
 /// SplitMix64: one multiplication a number, and any number can be had without those before it.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
@@ -283,7 +286,8 @@ impl Data {
     }
 
     fn make(&self, name: &str, fill: impl FnOnce(&Path)) -> PathBuf {
-        let path = self.folder.join(name);
+        let name = format!("v{EDITION}-{name}");
+        let path = self.folder.join(&name);
         if !path.exists() {
             eprintln!("making {name}");
             let unfinished = self.folder.join(format!("{name}.unfinished"));
