@@ -11,6 +11,7 @@
 )]
 
 pub mod apply;
+pub mod cli;
 pub mod codec;
 pub mod diff;
 pub mod engine;
@@ -19,5 +20,6 @@ pub mod fsio;
 pub mod model;
 pub mod pack;
 pub mod report;
+pub mod snapshot;
 pub mod store;
 pub mod tree;

@@ -170,7 +170,7 @@ impl Filter<'_> {
     ) -> Result<(RowCounts, u64), CliError> {
         let mut counts = RowCounts::default();
         let (mut printed, mut hidden) = (0, 0);
-        diff::rows(reader, table.before.as_ref(), table.after.as_ref(), &mut |change| {
+        diff::changes(reader, table, &mut |change| {
             let Some(change) = self.wanted(change) else { return Ok(Flow::Continue) };
             counts.add(&change);
             if self.limit.is_some_and(|limit| printed >= limit) {

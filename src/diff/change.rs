@@ -36,6 +36,8 @@ pub struct TableComparison {
     pub after: Option<StoredTable>,
     /// Whether the roots of the rows differ.
     pub rows_differ: bool,
+    /// Whether the left and the right side stored keys and row hashes only.
+    pub hash_only: (bool, bool),
 }
 
 /// Everything that differs between two states, rows aside.

@@ -30,7 +30,9 @@ pub fn compare(
     } else {
         tables(objects, from, to)?
     };
-    Ok(Comparison { schema, tables, incomplete: incomplete(from, to) })
+    let mut incomplete = incomplete(from, to);
+    incomplete.extend(tables.iter().filter_map(untold));
+    Ok(Comparison { schema, tables, incomplete })
 }
 
 fn tables(
@@ -54,9 +56,22 @@ fn tables(
             let (before, after) = (load(left)?, load(right)?);
             let root = |side: &Option<StoredTable>| side.as_ref().and_then(|t| t.rows.id);
             let rows_differ = root(&before) != root(&after);
-            Ok(TableComparison { name, before, after, rows_differ })
+            let hash_only = (from.snapshot.is_hash_only, to.snapshot.is_hash_only);
+            Ok(TableComparison { name, before, after, rows_differ, hash_only })
         })
         .collect()
+}
+
+/// Row hashes cannot tell a new column from a changed value.
+fn untold(table: &TableComparison) -> Option<String> {
+    let (left, right) = (table.before.as_ref()?, table.after.as_ref()?);
+    let names = |side: &StoredTable| -> Vec<String> {
+        side.spec.columns.iter().map(|column| column.name.clone()).collect()
+    };
+    let is_hash_only = table.hash_only.0 || table.hash_only.1;
+    (is_hash_only && names(left) != names(right)).then(|| {
+        format!("table {}: its columns changed, and one side stored row hashes only", table.name)
+    })
 }
 
 /// What keeps the answer from being complete.

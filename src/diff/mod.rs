@@ -8,6 +8,8 @@ mod compare;
 mod error;
 pub mod load;
 mod read;
+mod respelled;
+mod rows;
 mod schema;
 
 pub use change::{Comparison, Row, RowChange, RowCounts, SchemaChange, TableComparison, Verdict};
@@ -15,3 +17,4 @@ pub use compare::compare;
 pub use error::DiffError;
 pub use load::{LoadedSnapshot, TableDefinition};
 pub use read::{row_by_key, rows_of};
+pub use rows::{changes, count, rows};

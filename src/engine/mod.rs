@@ -316,6 +316,11 @@ impl Session<'_> {
         each!(Session, self, engine => engine.execute_script(sql))
     }
 
+    /// Prepares the insertion of rows, whose values come in the order of [`TableSpec::columns`].
+    pub fn prepare_insert(&self, table: &TableSpec) -> Result<Prepared<'_>, EngineError> {
+        each!(Session, self, engine => Ok(Prepared::Sqlite(engine.prepare_insert(table)?)))
+    }
+
     /// Prepares a statement that is run many times.
     pub fn prepare(&self, sql: &str) -> Result<Prepared<'_>, EngineError> {
         each!(Session, self, engine => Ok(Prepared::Sqlite(engine.prepare(sql)?)))

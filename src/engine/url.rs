@@ -33,6 +33,14 @@ impl SourceUrl {
         }
     }
 
+    /// The same, where a relative path starts at `dir`.
+    #[must_use]
+    pub fn relative_to(self, dir: &Path) -> SourceUrl {
+        match self {
+            SourceUrl::Sqlite(path) => SourceUrl::Sqlite(dir.join(path)),
+        }
+    }
+
     /// What identifies the database among others: for SQLite the absolute path with symbolic links
     /// resolved. Fails where there is no such file.
     pub fn identity(&self) -> Result<String, EngineError> {

@@ -12,6 +12,7 @@ mod real;
 mod simulated;
 mod survival;
 mod whole;
+mod world;
 
 use std::fmt::Debug;
 use std::io;

@@ -2,6 +2,7 @@
 //!
 //! Files are created 0600 and directories 0700. Locks are `flock`: they belong to the open file,
 //! follow it through renames, and end with the process, however it ends.
+#![allow(clippy::disallowed_methods, reason = "this is where the allowed way leads to")]
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::hash::{BuildHasher, RandomState};

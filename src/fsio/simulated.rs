@@ -6,12 +6,12 @@
 //! failed, cut short, or being the last before the power goes. A failed sync loses what it should
 //! have saved for good, as on Linux.
 
-use std::collections::{BTreeMap, HashMap};
 use std::io::{self, ErrorKind};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::survival::{Judge, Survival};
+use super::survival::Survival;
+use super::world::{Course, DirNode, FileNode, Inode, ROOT, World, copy_out};
 use super::{
     AppendFile, DirEntry, FileInfo, FileLock, FileSystem, FsError, Mapping, OnExisting, ReadFile,
     ScratchFile,
@@ -38,51 +38,6 @@ pub struct SimulatedFs {
     world: Arc<Mutex<World>>,
 }
 
-#[derive(Debug, Clone)]
-struct World {
-    inodes: Vec<Inode>,
-    locks: HashMap<usize, u64>,
-    operations: u64,
-    fault: Option<(u64, Fault)>,
-    is_dead: bool,
-    tokens: u64,
-}
-
-#[derive(Debug, Clone)]
-enum Inode {
-    File(FileNode),
-    Dir(DirNode),
-}
-
-#[derive(Debug, Clone, Default)]
-struct FileNode {
-    content: Vec<u8>,
-    synced: usize,
-    /// Content from here on was lost by a failed sync and will never be safe.
-    lost_from: Option<usize>,
-    is_read_only: bool,
-}
-
-#[derive(Debug, Clone, Default)]
-struct DirNode {
-    names: BTreeMap<String, usize>,
-    safe_names: BTreeMap<String, usize>,
-    pending: Vec<NameChanges>,
-}
-
-/// Changes of one directory that survive together or not at all.
-type NameChanges = Vec<(String, Option<usize>)>;
-
-const ROOT: usize = 0;
-
-/// What an operation does beside succeeding.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Course {
-    Whole,
-    Half,
-    LastBeforeCrash,
-}
-
 impl Default for SimulatedFs {
     fn default() -> Self {
         Self::new()
@@ -92,14 +47,7 @@ impl Default for SimulatedFs {
 impl SimulatedFs {
     /// An empty file system: a root directory.
     pub fn new() -> Self {
-        Self::of_world(World {
-            inodes: vec![Inode::Dir(DirNode::default())],
-            locks: HashMap::new(),
-            operations: 0,
-            fault: None,
-            is_dead: false,
-            tokens: 0,
-        })
+        Self::of_world(World::new())
     }
 
     fn of_world(world: World) -> Self {
@@ -129,39 +77,8 @@ impl SimulatedFs {
 
     /// What a machine finds that starts after a crash at this moment. Locks are gone.
     pub fn after_crash(&self, survival: Survival) -> SimulatedFs {
-        let old = self.world();
-        let mut judge = Judge::new(survival);
-        let mut inodes = old.inodes.clone();
-        for inode in &mut inodes {
-            match inode {
-                Inode::File(file) => {
-                    let possible = file.lost_from.unwrap_or(file.content.len());
-                    let kept = match survival {
-                        // The machine is alive: pages stay readable even where a sync failed.
-                        Survival::Everything => file.content.len(),
-                        _ => judge.content(file.synced, possible.max(file.synced)),
-                    };
-                    file.content.truncate(kept);
-                    file.synced = kept.min(possible.max(file.synced));
-                }
-                Inode::Dir(dir) => {
-                    for changes in std::mem::take(&mut dir.pending) {
-                        if judge.keeps_names() {
-                            apply(&mut dir.safe_names, &changes);
-                        }
-                    }
-                    dir.names = dir.safe_names.clone();
-                }
-            }
-        }
-        Self::of_world(World {
-            inodes,
-            locks: HashMap::new(),
-            operations: 0,
-            fault: None,
-            is_dead: false,
-            tokens: old.tokens + 1000,
-        })
+        let world = self.world().after_crash(survival);
+        Self::of_world(world)
     }
 
     /// A copy that shares nothing: as if the disk had been cloned.
@@ -260,137 +177,6 @@ impl SimulatedFs {
             return Err(FsError::new(verb, path, error));
         }
         act(&world).map_err(|error| FsError::new(verb, path, error))
-    }
-}
-
-fn apply(names: &mut BTreeMap<String, usize>, changes: &[(String, Option<usize>)]) {
-    for (name, inode) in changes {
-        match inode {
-            Some(inode) => names.insert(name.clone(), *inode),
-            None => names.remove(name),
-        };
-    }
-}
-
-fn not_found() -> io::Error {
-    io::Error::from(ErrorKind::NotFound)
-}
-
-impl World {
-    fn find(&self, path: &Path) -> io::Result<usize> {
-        let mut inode = ROOT;
-        for component in path.components() {
-            let Component::Normal(name) = component else { continue };
-            let name = name.to_str().ok_or_else(not_found)?;
-            inode = *self.dir(inode)?.names.get(name).ok_or_else(not_found)?;
-        }
-        Ok(inode)
-    }
-
-    fn dir(&self, inode: usize) -> io::Result<&DirNode> {
-        match &self.inodes[inode] {
-            Inode::Dir(dir) => Ok(dir),
-            Inode::File(_) => Err(io::Error::from(ErrorKind::NotADirectory)),
-        }
-    }
-
-    fn dir_mut(&mut self, inode: usize) -> io::Result<&mut DirNode> {
-        match &mut self.inodes[inode] {
-            Inode::Dir(dir) => Ok(dir),
-            Inode::File(_) => Err(io::Error::from(ErrorKind::NotADirectory)),
-        }
-    }
-
-    fn file(&self, inode: usize) -> io::Result<&FileNode> {
-        match &self.inodes[inode] {
-            Inode::File(file) => Ok(file),
-            Inode::Dir(_) => Err(io::Error::from(ErrorKind::IsADirectory)),
-        }
-    }
-
-    fn file_mut(&mut self, inode: usize) -> io::Result<&mut FileNode> {
-        match &mut self.inodes[inode] {
-            Inode::File(file) => Ok(file),
-            Inode::Dir(_) => Err(io::Error::from(ErrorKind::IsADirectory)),
-        }
-    }
-
-    /// The directory of a path, and the name in it.
-    fn parent(&self, path: &Path) -> io::Result<(usize, String)> {
-        let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(not_found)?;
-        Ok((self.find(path.parent().ok_or_else(not_found)?)?, name.to_owned()))
-    }
-
-    fn change_names(&mut self, dir: usize, changes: NameChanges) -> io::Result<()> {
-        let dir = self.dir_mut(dir)?;
-        apply(&mut dir.names, &changes);
-        dir.pending.push(changes);
-        Ok(())
-    }
-
-    fn add(&mut self, path: &Path, inode: Inode) -> io::Result<usize> {
-        let (dir, name) = self.parent(path)?;
-        if self.dir(dir)?.names.contains_key(&name) {
-            return Err(io::Error::from(ErrorKind::AlreadyExists));
-        }
-        self.inodes.push(inode);
-        let number = self.inodes.len() - 1;
-        self.change_names(dir, vec![(name, Some(number))])?;
-        Ok(number)
-    }
-
-    fn append(&mut self, inode: usize, bytes: &[u8], course: Course) -> io::Result<()> {
-        let len = if course == Course::Half { bytes.len() / 2 } else { bytes.len() };
-        self.file_mut(inode)?.content.extend_from_slice(&bytes[..len]);
-        Ok(())
-    }
-
-    fn sync(&mut self, inode: usize, course: Course) -> io::Result<()> {
-        let file = self.file_mut(inode)?;
-        let possible = file.lost_from.unwrap_or(file.content.len());
-        if course == Course::Half {
-            file.synced += possible.saturating_sub(file.synced) / 2;
-            file.lost_from = Some(file.synced);
-        } else {
-            file.synced = file.synced.max(possible);
-        }
-        Ok(())
-    }
-
-    fn lose_unsynced(&mut self, path: &Path) {
-        let Ok(inode) = self.find(path) else { return };
-        if let Inode::File(file) = &mut self.inodes[inode] {
-            file.lost_from = Some(file.synced);
-        }
-    }
-
-    fn lock(&mut self, inode: usize) -> Option<u64> {
-        if self.locks.contains_key(&inode) {
-            return None;
-        }
-        self.tokens += 1;
-        self.locks.insert(inode, self.tokens);
-        Some(self.tokens)
-    }
-
-    fn remove(&mut self, path: &Path) -> io::Result<()> {
-        let (dir, name) = self.parent(path)?;
-        self.change_names(dir, vec![(name, None)])
-    }
-
-    fn rename(&mut self, from: &Path, to: &Path, on_existing: OnExisting) -> io::Result<()> {
-        let (from_dir, from_name) = self.parent(from)?;
-        let (to_dir, to_name) = self.parent(to)?;
-        let inode = *self.dir(from_dir)?.names.get(&from_name).ok_or_else(not_found)?;
-        let is_taken = self.dir(to_dir)?.names.contains_key(&to_name);
-        if is_taken && on_existing == OnExisting::Refuse {
-            return Err(io::Error::from(ErrorKind::AlreadyExists));
-        }
-        if from_dir == to_dir {
-            return self.change_names(from_dir, vec![(from_name, None), (to_name, Some(inode))]);
-        }
-        self.change_names(to_dir, vec![(to_name, Some(inode))])?;
-        self.change_names(from_dir, vec![(from_name, None)])
     }
 }
 
@@ -562,15 +348,6 @@ impl ReadFile for OpenReader {
             Ok(Mapping::of_bytes(world.file(self.inode)?.content.as_slice().into()))
         })
     }
-}
-
-fn copy_out(content: &[u8], buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    let bytes = usize::try_from(offset)
-        .ok()
-        .and_then(|start| content.get(start..start.checked_add(buffer.len())?))
-        .ok_or_else(|| io::Error::from(ErrorKind::UnexpectedEof))?;
-    buffer.copy_from_slice(bytes);
-    Ok(())
 }
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 //! into the tree builder without being collected, and nothing becomes visible before the writer
 //! publishes it. What was read is checkpointed, so that an interrupted snapshot goes on.
 
+pub mod check;
 pub mod checkpoint;
 pub mod error;
 pub mod lists;

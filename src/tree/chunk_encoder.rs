@@ -12,7 +12,7 @@ use super::plan::{StoreMode, TreePlan};
 use crate::codec::block::{self, ColumnBuilder};
 use crate::codec::row::BatchRow;
 use crate::codec::structure::{BlockRef, Chunk, ChunkColumn, INLINE_LIMIT, NodeEntry};
-use crate::codec::{Hasher, Kind, key, wire};
+use crate::codec::{Hasher, Kind, key, row_hash, wire};
 use crate::model::ObjectId;
 use crate::store::ObjectSink;
 
@@ -54,9 +54,9 @@ impl ChunkRows {
 pub(super) struct ChunkEncoder {
     columns: Vec<ColumnBuilder>,
     buffered: u64,
-    framed: Vec<u8>,
     block: Vec<u8>,
-    row_hashes: Vec<u8>,
+    row_hashes: Vec<ObjectId>,
+    hash_block: Vec<u8>,
 }
 
 impl ChunkEncoder {
@@ -69,10 +69,11 @@ impl ChunkEncoder {
         let plan = chunk.plan.as_ref();
         let hasher = sink.hasher();
         let mut totals = Totals::default();
-        let has_cut_key = self.read_rows(hasher, chunk, &mut totals)?;
+        let has_cut_key = self.read_rows(chunk, &mut totals)?;
+        self.hash_rows(hasher, chunk);
         let row_hashes = match plan.mode {
-            StoreMode::Full => hasher.id(Kind::RowHashes, &self.row_hashes),
-            StoreMode::HashOnly => sink.put(Kind::RowHashes, &self.row_hashes)?,
+            StoreMode::Full => hasher.id(Kind::RowHashes, &self.hash_block),
+            StoreMode::HashOnly => sink.put(Kind::RowHashes, &self.hash_block)?,
         };
         block::write_keys(chunk.rows().map(|row| row.key), &mut self.block);
         let keys = small_block(sink, Kind::Keys, &self.block)?;
@@ -94,24 +95,30 @@ impl ChunkEncoder {
         Ok(NodeEntry { last_key, rows: totals.rows, bytes: totals.bytes, id })
     }
 
-    /// Hashes the rows and spreads their cells over the columns. Says whether a key is cut.
-    fn read_rows(
-        &mut self,
-        hasher: &Hasher,
-        chunk: &ChunkRows,
-        totals: &mut Totals,
-    ) -> Result<bool, TreeError> {
+    /// Fills the block of row hashes. Where the table has no key, the keys hold them already.
+    fn hash_rows(&mut self, hasher: &Hasher, chunk: &ChunkRows) {
+        self.hash_block.clear();
+        if chunk.plan.layout.key_len() == 0 {
+            for row in chunk.rows() {
+                self.hash_block.extend_from_slice(&row.key[1..]);
+            }
+            return;
+        }
+        self.row_hashes.clear();
+        row_hash::hash_rows(hasher, chunk.rows().map(|row| row.framed), &mut self.row_hashes);
+        self.row_hashes.iter().for_each(|hash| self.hash_block.extend_from_slice(&hash.0));
+    }
+
+    /// Spreads the cells of the rows over the columns. Says whether a key is cut.
+    fn read_rows(&mut self, chunk: &ChunkRows, totals: &mut Totals) -> Result<bool, TreeError> {
         let plan = chunk.plan.as_ref();
         self.columns.iter_mut().for_each(ColumnBuilder::clear);
         self.columns.resize_with(plan.layout.column_count(), ColumnBuilder::default);
-        self.row_hashes.clear();
         let mut has_cut_key = false;
         for (index, (row, count)) in chunk.rows().zip(chunk.counts()).enumerate() {
             has_cut_key |= key::is_cut(row.key);
             totals.add(&row, count);
-            let hash = row_hash(hasher, plan, &row, &mut self.framed);
-            self.row_hashes.extend_from_slice(&hash.0);
-            for cell in plan.layout.cells(row.preimage()) {
+            for cell in plan.layout.cells(row.preimage) {
                 let (column, cell) =
                     cell.map_err(|source| TreeError::Row { table: plan.table.clone(), source })?;
                 let column = &mut self.columns[column];
@@ -185,26 +192,7 @@ impl Totals {
 
 /// The length of a row's preimage, as caps and totals count it.
 pub(super) fn preimage_len(row: &BatchRow<'_>) -> u64 {
-    u64::try_from(row.preimage().len()).expect("a length in memory fits in 64 bits")
-}
-
-/// The hash of a row. Where the table has no key, the key holds it already.
-fn row_hash(
-    hasher: &Hasher,
-    plan: &TreePlan,
-    row: &BatchRow<'_>,
-    framed: &mut Vec<u8>,
-) -> ObjectId {
-    if plan.layout.key_len() == 0 {
-        if let [key::ROW_HASH, hash @ ..] = row.key {
-            if let Ok(hash) = hash.try_into() {
-                return ObjectId(hash);
-            }
-        }
-    }
-    framed.clear();
-    framed.extend_from_slice(row.framed);
-    hasher.framed(Kind::Row, framed)
+    u64::try_from(row.preimage.len()).expect("a length in memory fits in 64 bits")
 }
 
 fn small_block(sink: &dyn ObjectSink, kind: Kind, plain: &[u8]) -> Result<BlockRef, TreeError> {

@@ -95,7 +95,7 @@ impl PendingRows {
         let from = file.writer.len();
         for index in piece.rows.clone() {
             let row = piece.batch.rows.row(index);
-            file.writer.push(row.key, row.preimage(), piece.batch.count(index))?;
+            file.writer.push(row.key, row.preimage, piece.batch.count(index))?;
         }
         Ok(Segment::Spilled {
             file: number,
@@ -178,7 +178,7 @@ mod tests {
             for round in 0..200usize {
                 let mut batch = CountedRows::default();
                 for _ in 0..round % 7 {
-                    batch.rows.push(&[7; 40], &next.to_be_bytes());
+                    batch.rows.push_row(&[7; 40], &next.to_be_bytes());
                     batch.counts.push(u64::from(next) + 1);
                     next += 1;
                 }
@@ -191,7 +191,7 @@ mod tests {
                     for index in piece.rows {
                         let row = piece.batch.rows.row(index);
                         assert_eq!(row.key, expected.to_be_bytes());
-                        assert_eq!(row.preimage(), [7; 40]);
+                        assert_eq!(row.preimage, [7; 40]);
                         assert_eq!(piece.batch.count(index), u64::from(expected) + 1);
                         expected += 1;
                     }

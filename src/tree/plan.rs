@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::chunker::TreeRules;
 use crate::codec::row::{LayoutError, RowBatch, RowLayout};
-use crate::model::TableSpec;
+use crate::model::{TableSpec, Value};
 
 /// What is stored of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct TreePlan {
     pub(super) table: String,
     pub(super) layout: RowLayout,
     pub(super) names: Vec<String>,
+    /// What a row has in a column that is not there yet.
+    pub(super) defaults: Vec<Value>,
     pub(super) mode: StoreMode,
     pub(super) table_column: Option<usize>,
     pub(super) rules: TreeRules,
@@ -33,6 +35,7 @@ impl TreePlan {
             table: spec.name.to_string(),
             layout: RowLayout::new(spec)?,
             names: spec.columns.iter().map(|column| column.name.clone()).collect(),
+            defaults: spec.columns.iter().map(|column| column.default.clone()).collect(),
             mode,
             table_column: None,
             rules: TreeRules::FORMAT,

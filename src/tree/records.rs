@@ -147,7 +147,7 @@ pub(super) fn read_rows(
     while let Some(head) = input.head(file, &mut key)? {
         preimage.resize(head.preimage_len, 0);
         input.read(file, &mut preimage)?;
-        rows.rows.push(&preimage, &key);
+        rows.rows.push_row(&preimage, &key);
         if has_counts {
             rows.counts.push(head.count);
         }

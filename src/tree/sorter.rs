@@ -159,7 +159,7 @@ impl Sorter {
         while at < places.len() {
             let (count, next) = equal_rows(&self.plan, &self.batches, &places, at)?;
             let row = row_at(&self.batches, &places[at]);
-            run.writer.push(row.key, row.preimage(), count)?;
+            run.writer.push(row.key, row.preimage, count)?;
             at = next;
         }
         if let Some(last) = places.last() {
@@ -233,7 +233,7 @@ fn equal_rows(
         if key_at(batches, place) != first.key {
             break;
         }
-        may_repeat(plan, first.key, first.preimage())?;
+        may_repeat(plan, first.key, first.preimage)?;
         (count, next) = (count + 1, next + 1);
     }
     Ok((count, next))
@@ -284,7 +284,7 @@ impl Sorted {
                     let count;
                     (count, *next) = equal_rows(&self.plan, batches, places, at)?;
                     let row = row_at(batches, &places[at]);
-                    rows.rows.push(row.preimage(), row.key);
+                    rows.rows.push_row(row.preimage, row.key);
                     rows.counts.extend(has_counts.then_some(count));
                 }
             }
@@ -295,7 +295,7 @@ impl Sorted {
                         Some(count) => rows.counts.extend(has_counts.then_some(count)),
                         None => break,
                     }
-                    rows.rows.push(&preimage, &key);
+                    rows.rows.push_row(&preimage, &key);
                 }
             }
         }

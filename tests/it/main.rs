@@ -12,3 +12,6 @@ mod house;
 mod layers;
 mod rust_source;
 mod shop;
+mod tree_build;
+mod tree_diff;
+mod tree_lab;

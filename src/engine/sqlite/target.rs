@@ -206,6 +206,17 @@ impl SqliteSession<'_> {
         Ok(())
     }
 
+    /// Prepares the insertion of rows, whose values come in the order of [`TableSpec::columns`].
+    pub fn prepare_insert(&self, table: &TableSpec) -> Result<SqlitePrepared<'_>, EngineError> {
+        let names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
+        let into = quoted(&table.name.name);
+        if names.is_empty() {
+            return self.prepare(&format!("INSERT INTO main.{into} DEFAULT VALUES"));
+        }
+        let places = vec!["?"; names.len()].join(", ");
+        self.prepare(&format!("INSERT INTO main.{into} ({}) VALUES ({places})", names.join(", ")))
+    }
+
     /// Prepares a statement that is run many times.
     pub fn prepare(&self, sql: &str) -> Result<SqlitePrepared<'_>, EngineError> {
         let shown = shown(sql);

@@ -1,0 +1,73 @@
+//! What keeps objects alive, in the order it is marked: names, checkpoints, recent log entries.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::codec::Kind;
+use crate::model::SnapshotId;
+use crate::store::log::LogFile;
+use crate::store::mark::Strictness;
+use crate::store::resume::RootObject;
+use crate::store::{Moment, Store, StoreError};
+
+/// Something that keeps an object and all below it.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct Root {
+    pub(in crate::store) name: String,
+    pub(in crate::store) object: RootObject,
+    pub(in crate::store) strictness: Strictness,
+}
+
+fn snapshot(id: SnapshotId) -> RootObject {
+    RootObject { kind: Kind::Snapshot, id: id.0 }
+}
+
+/// Every root of a store. Log entries count from `log_since` on.
+pub(in crate::store) fn roots(store: &Store, log_since: Moment) -> Result<Vec<Root>, StoreError> {
+    let mut roots = Vec::new();
+    let mut required = |name: String, object: RootObject| {
+        roots.push(Root { name, object, strictness: Strictness::Required });
+    };
+    for (name, id) in store.references()? {
+        required(format!("ref {name}"), snapshot(id));
+    }
+    for (name, id) in store.tags()? {
+        required(format!("tag {name}"), snapshot(id));
+    }
+    for name in store.checkpoints()? {
+        // One that was removed since the listing keeps nothing.
+        let Some(checkpoint) = store.checkpoint(&name)? else { continue };
+        for root in checkpoint.roots {
+            required(format!("checkpoint {name}"), root);
+        }
+    }
+    roots.extend(logged(store, log_since)?);
+    Ok(roots)
+}
+
+/// The snapshots that recent log entries name, each once.
+fn logged(store: &Store, since: Moment) -> Result<Vec<Root>, StoreError> {
+    let mut seen = HashSet::new();
+    let mut roots = Vec::new();
+    let mut entries: Vec<_> = store.fs.list(&store.layout.log())?;
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    for entry in entries {
+        let path = store.layout.log().join(&entry.name);
+        let log = LogFile::read(store.fs.as_ref(), &path)?.into_entries(&path)?;
+        for moved in log.iter().filter(|moved| moved.when >= since) {
+            for id in moved.old.into_iter().chain(moved.new) {
+                if seen.insert(id) {
+                    let name = format!("log of {}", entry.name.replace("%2F", "/"));
+                    let (object, strictness) = (snapshot(id), Strictness::Tolerated);
+                    roots.push(Root { name, object, strictness });
+                }
+            }
+        }
+    }
+    Ok(roots)
+}
+
+/// The moment this long before another one.
+pub(in crate::store) fn before(now: Moment, age: Duration) -> Moment {
+    Moment(now.0.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX)))
+}

@@ -1,0 +1,136 @@
+//! Writing one object file: under `tmp/`, then sealed, then in `objects/` with its index.
+//!
+//! The order is that of `docs/durability.md`, "Sealing": content, footer, read-only, sync, rename,
+//! index, directory. Until the index has its name nobody sees the objects. While the writer lives
+//! it holds the lock of its file, so nobody takes it for abandoned.
+
+use std::path::PathBuf;
+
+use super::StoreError;
+use super::index::{IndexedFile, Place};
+use super::index_writer;
+use super::layout::{FileId, Layout};
+use super::object_file::{FOOTER_LEN, FRAME_HEADER_LEN, Footer, FrameHeader, header};
+use crate::codec::{Kind, Stored};
+use crate::fsio::{AppendFile, FileSystem, FsError, OnExisting, create_unique};
+use crate::model::ObjectId;
+
+const BUFFER: usize = 1 << 20;
+
+/// An object in a file that is being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct NewObject {
+    pub(super) id: ObjectId,
+    pub(super) offset: u64,
+    pub(super) stored_len: u32,
+    pub(super) kind: u8,
+}
+
+impl NewObject {
+    /// Its place in an index whose only file is the new one.
+    pub(super) fn place(&self) -> Place {
+        Place { file: 0, kind: self.kind, stored_len: self.stored_len, offset: self.offset }
+    }
+}
+
+/// An object file that is not sealed yet.
+pub(super) struct ObjectFileWriter {
+    path: PathBuf,
+    file: Box<dyn AppendFile>,
+    hash: blake3::Hasher,
+    buffer: Vec<u8>,
+    len: u64,
+    objects: Vec<NewObject>,
+}
+
+/// A file that was sealed and indexed. It holds the lock that keeps gc from taking it for garbage.
+#[derive(Debug)]
+pub(super) struct SealedFile {
+    pub(super) id: FileId,
+    pub(super) objects: Vec<NewObject>,
+    pub(super) lock: Box<dyn AppendFile>,
+}
+
+impl ObjectFileWriter {
+    pub(super) fn create(fs: &dyn FileSystem, layout: &Layout) -> Result<Self, FsError> {
+        let (path, file) = create_unique(fs, &layout.tmp(), "objs")?;
+        let header = header(fs.nonce());
+        let mut buffer = Vec::with_capacity(BUFFER + BUFFER / 4);
+        buffer.extend_from_slice(&header);
+        let len = header.len() as u64;
+        let hash = blake3::Hasher::new();
+        Ok(ObjectFileWriter { path, file, hash, buffer, len, objects: Vec::new() })
+    }
+
+    /// How long the file is by now.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(super) fn append(
+        &mut self,
+        kind: Kind,
+        id: ObjectId,
+        stored: &Stored,
+    ) -> Result<(), StoreError> {
+        let stored_len = u32::try_from(stored.bytes.len())
+            .map_err(|_| StoreError::ObjectTooLarge { id, len: stored.bytes.len() })?;
+        let kind = kind as u8;
+        let frame =
+            FrameHeader { kind, codec: stored.codec, plain_len: stored.plain_len, stored_len };
+        self.buffer.extend_from_slice(&frame.to_bytes());
+        self.buffer.extend_from_slice(&stored.bytes);
+        self.objects.push(NewObject { id, offset: self.len, stored_len, kind });
+        self.len += (FRAME_HEADER_LEN + stored.bytes.len()) as u64;
+        if self.buffer.len() >= BUFFER {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), FsError> {
+        self.hash.update(&self.buffer);
+        self.file.append(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Seals the file, makes it and its index durable, and with that visible.
+    pub(super) fn seal(
+        mut self,
+        fs: &dyn FileSystem,
+        layout: &Layout,
+    ) -> Result<SealedFile, StoreError> {
+        let sealed = self.write_seal(fs, layout);
+        if sealed.is_err() {
+            // Best effort: whoever comes next clears what is left over.
+            let _ = fs.remove_file(&self.path);
+        }
+        let id = sealed?;
+        let mut objects = self.objects;
+        objects.sort_unstable();
+        let indexed =
+            IndexedFile { id, len: self.len + FOOTER_LEN as u64, objects: objects.len() as u64 };
+        index_writer::write_fresh(fs, layout, indexed, &objects)?;
+        fs.sync_dir(&layout.objects())?;
+        Ok(SealedFile { id, objects, lock: self.file })
+    }
+
+    fn write_seal(&mut self, fs: &dyn FileSystem, layout: &Layout) -> Result<FileId, FsError> {
+        let objects = self.objects.len() as u64;
+        self.flush()?;
+        self.hash.update(&Footer::hashed_part(objects, self.len));
+        let id = FileId(*self.hash.finalize().as_bytes());
+        self.file.append(&Footer { objects, body_len: self.len, id }.to_bytes())?;
+        self.file.make_read_only()?;
+        self.file.sync()?;
+        fs.rename(&self.path, &layout.object_file(&id), OnExisting::Refuse)?;
+        Ok(id)
+    }
+
+    /// Gives the file up.
+    pub(super) fn abandon(self, fs: &dyn FileSystem) {
+        // Best effort: whoever comes next clears what is left over.
+        let _ = fs.remove_file(&self.path);
+    }
+}
