@@ -12,3 +12,6 @@ mod house;
 mod layers;
 mod rust_source;
 mod shop;
+mod store_faults;
+mod store_publish;
+mod store_scene;
