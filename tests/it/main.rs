@@ -15,3 +15,6 @@ mod shop;
 mod tree_build;
 mod tree_diff;
 mod tree_lab;
+mod store_faults;
+mod store_publish;
+mod store_scene;
