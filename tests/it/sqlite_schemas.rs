@@ -102,10 +102,9 @@ fn the_public_databases_are_understood() {
 fn odd_but_valid_definitions_are_understood() {
     let definitions = [
         "CREATE TABLE t(a)",
-        "CREATE TABLE t(a,b,c,)",
-        "CREATE TABLE t(a INT, CHECK(a>0) CHECK(a<9) UNIQUE(a) CONSTRAINT nothing)",
+        "CREATE TABLE t(a INT, CHECK(a>0) CHECK(a<9) UNIQUE(a) CONSTRAINT lonely)",
         "CREATE TABLE t(a LONG VARCHAR(-1, +2) NOT NULL, b \"quoted type\"(3))",
-        "CREATE TABLE t(a INT PRIMARY KEY ON CONFLICT REPLACE NOT NULL ON CONFLICT IGNORE UNIQUE ON CONFLICT FAIL)",
+        "CREATE TABLE t(a INT PRIMARY KEY ON CONFLICT REPLACE NOT NULL ON CONFLICT IGNORE UNIQUE ON CONFLICT REPLACE)",
         "CREATE TABLE t(a INT UNIQUE UNIQUE, UNIQUE(a), UNIQUE(a))",
         "CREATE TABLE t(a INT PRIMARY KEY UNIQUE)",
         "CREATE TABLE t(id INTEGER PRIMARY KEY UNIQUE)",
@@ -121,13 +120,12 @@ fn odd_but_valid_definitions_are_understood() {
         "CREATE TABLE t('a b' INT, [c d] INT, `e``f` INT, \"g\"\"h\" INT, PRIMARY KEY('a b', [c d] COLLATE nocase DESC))",
         "CREATE TABLE t(a TEXT, PRIMARY KEY(a, a COLLATE nocase)) WITHOUT ROWID",
         "CREATE TABLE t(a TEXT, b, PRIMARY KEY(b, a, b)) WITHOUT ROWID",
-        "CREATE TABLE t(a ANY, b INT) STRICT, WITHOUT ROWID;".trim_end_matches(", WITHOUT ROWID;"),
+        "CREATE TABLE t(a ANY, b INT) STRICT",
         "CREATE TABLE t(a INTEGER PRIMARY KEY, b ANY) WITHOUT ROWID, STRICT",
         "CREATE TABLE \"we\"\"ird\"(\"select\" INT, \"from\" INT CHECK (\"select\" > [from]))",
         "CREATE TABLE t(a /* ( */ INT -- )\n , b TEXT CHECK (b <> ')' AND b <> '(' ) )",
-        "CREATE TABLE if(if, replace, rename, begin, \"end\", temp)",
+        "CREATE TABLE \"if\"(if, replace, rename, begin, \"end\", temp)",
         "CREATE TABLE t(größe INT, 名前 TEXT UNIQUE, \"😀\" BLOB)",
-        "CREATE TABLE t(a CHECK (a IN (SELECT 1)) )".trim_end_matches("never"),
         "CREATE TABLE t(a, b AS (a || 'x') VIRTUAL NOT NULL UNIQUE, c INT AS (1) STORED CHECK (c = 1))",
         "CREATE TABLE t(a,b); CREATE INDEX i ON t(a, b DESC, a+b COLLATE nocase ASC, lower(a) COLLATE RTRIM DESC, (b))",
         "CREATE TABLE t(a,b); CREATE UNIQUE INDEX 'i x' ON \"t\"(\"a\" COLLATE \"nocase\") WHERE a IS NOT NULL AND (b > 1)",
@@ -136,22 +134,18 @@ fn odd_but_valid_definitions_are_understood() {
         "CREATE TABLE t(a); CREATE TRIGGER tr BEFORE DELETE ON t BEGIN SELECT raise(abort, 'no; END'); END",
         "CREATE TABLE t(a); CREATE TRIGGER tr UPDATE ON t FOR EACH ROW WHEN (new.a = 'BEGIN') BEGIN DELETE FROM t; UPDATE t SET a = CASE WHEN 1 THEN 2 END; END",
         "CREATE TABLE t(a); CREATE VIEW v AS SELECT * FROM t; CREATE TRIGGER tr INSTEAD OF INSERT ON v BEGIN INSERT INTO t VALUES (new.a); END",
-        "CREATE TABLE T(a); CREATE TRIGGER tr AFTER INSERT ON t WHEN CASE WHEN new.a THEN 1 ELSE 0 END BEGIN WITH q AS (SELECT 1) INSERT INTO t SELECT * FROM q; END",
-        "CREATE TABLE a.t(x)".trim_start_matches("never"),
+        "CREATE TABLE T(a); CREATE TRIGGER tr AFTER INSERT ON t WHEN CASE WHEN new.a THEN 1 ELSE 0 END BEGIN INSERT INTO t SELECT 2 UNION SELECT 3; END",
         "CREATE TABLE main.t(x); CREATE INDEX main.i ON t(x); CREATE VIEW main.v AS SELECT 1; CREATE TRIGGER main.tr AFTER INSERT ON t BEGIN SELECT 1; END",
         "CREATE TABLE IF NOT EXISTS t(x); CREATE INDEX IF NOT EXISTS i ON t(x)",
     ];
-    let mut understood = 0;
     for sql in definitions {
         let Some(catalog) = catalog_of(sql) else {
-            continue;
+            panic!("SQLite refuses {sql}");
         };
         assert_understood(&catalog, sql);
         assert_rebuilds(&catalog, sql);
         assert!(catalog.facts.len() > 5, "{sql}");
-        understood += 1;
     }
-    assert!(understood + 4 >= definitions.len(), "SQLite refused too many: {understood}");
 }
 
 #[test]
