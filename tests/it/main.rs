@@ -8,6 +8,12 @@
     reason = "tests set their own scene, and a panic is how they fail"
 )]
 
+mod codec_blocks;
+mod codec_golden;
+mod codec_rows;
+mod codec_samples;
+mod codec_structures;
+mod codec_values;
 mod house;
 mod layers;
 mod rust_source;
