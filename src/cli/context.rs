@@ -143,8 +143,9 @@ impl Context {
             })?;
             if !reader.has(&id.0)? {
                 let message = format!("`{text}`: snapshot {} was removed", id.short());
-                return Err(CliError::usage(message)
-                    .hint("retention removed it; parents are kept only while something names them"));
+                return Err(CliError::usage(message).hint(
+                    "retention removed it; parents are kept only while something names them",
+                ));
             }
         }
         Ok(LoadedSnapshot::load(reader, id)?)

@@ -99,7 +99,8 @@ fn steps(dir: &Path, out: &mut dyn Write) -> Result<(), CliError> {
             .map_err(|error| CliError::because(Exit::Usage, "the demonstration is wrong", error))?;
         let exit = super::run(cli, out)?;
         if exit != *expected {
-            let message = format!("`deepdiff-db {}` ended with exit code {}", quoted(words), exit.code());
+            let message =
+                format!("`deepdiff-db {}` ended with exit code {}", quoted(words), exit.code());
             return Err(CliError::new(Exit::CouldNot, message));
         }
         writeln!(out)?;

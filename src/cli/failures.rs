@@ -10,6 +10,7 @@ use crate::engine::EngineError;
 use crate::snapshot::SnapshotError;
 use crate::store::{ErrorKind, ObjectError, StoreError};
 use crate::tree::TreeError;
+use crate::tree::state::StateError;
 
 fn exit_of(kind: ErrorKind) -> Exit {
     match kind {
@@ -60,11 +61,22 @@ impl From<TreeError> for CliError {
     }
 }
 
+impl From<StateError> for CliError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Object(error) => error.into(),
+            StateError::Tree(error) => error.into(),
+            error => spoken(Exit::CouldNot, error),
+        }
+    }
+}
+
 impl From<DiffError> for CliError {
     fn from(error: DiffError) -> Self {
         match error {
             DiffError::Object(error) => error.into(),
             DiffError::Tree(error) => error.into(),
+            DiffError::State(error) => error.into(),
             error => spoken(Exit::CouldNot, error),
         }
     }
@@ -77,7 +89,7 @@ impl From<SnapshotError> for CliError {
             SnapshotError::Tree(error) => error.into(),
             SnapshotError::Store(error) => error.into(),
             SnapshotError::Object(error) => error.into(),
-            SnapshotError::Diff(error) => error.into(),
+            SnapshotError::State(error) => error.into(),
             error @ SnapshotError::CannotResume { .. } => spoken(Exit::Refused, error)
                 .hint("run `deepdiff-db snapshot` without --resume to read everything anew"),
             error => spoken(Exit::CouldNot, error),

@@ -14,9 +14,9 @@ use super::snapshot::bytes;
 use crate::report::stat::plural;
 use crate::snapshot::check::TreeCheck;
 use crate::snapshot::take::now;
+use crate::store::Moment;
 use crate::store::gc::{Action, GcOptions, GcPlan};
 use crate::store::verify::{Damage, Depth, VerifyOptions};
-use crate::store::Moment;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -70,8 +70,11 @@ fn print_damage(out: &mut dyn Write, damaged: &[Damage]) -> Result<(), CliError>
         writeln!(out, "  {}: {}", damage.what, damage.why)?;
     }
     if !damaged.is_empty() {
-        writeln!(out, "hint: `deepdiff-db repair` mends what can be mended; a new snapshot of the \
-            same data brings lost objects back")?;
+        writeln!(
+            out,
+            "hint: `deepdiff-db repair` mends what can be mended; a new snapshot of the \
+            same data brings lost objects back"
+        )?;
     }
     Ok(())
 }
@@ -174,7 +177,11 @@ pub fn repair(context: &Context, args: &RepairArgs, out: &mut dyn Write) -> Resu
             writeln!(out, "{would}mended: {fix:?}")?;
         }
         for id in plan.bad_objects.keys() {
-            writeln!(out, "object {} is bad: the next snapshot of the same data heals it", id.short())?;
+            writeln!(
+                out,
+                "object {} is bad: the next snapshot of the same data heals it",
+                id.short()
+            )?;
         }
         print_damage(out, &remaining)?;
     }

@@ -88,6 +88,10 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Verify(args) => maintain::verify(&context, args, out),
         Command::Gc(args) => maintain::gc(&context, args, out),
         Command::Repair(args) => maintain::repair(&context, args, out),
-        Command::Pack(_) | Command::Apply(_) | Command::Demo(_) | Command::Completions(_) | Command::Man(_) => Ok(Exit::Done),
+        Command::Pack(_)
+        | Command::Apply(_)
+        | Command::Demo(_)
+        | Command::Completions(_)
+        | Command::Man(_) => Ok(Exit::Done),
     }
 }

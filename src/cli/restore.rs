@@ -50,7 +50,10 @@ pub fn run(context: &Context, args: &RestoreArgs, out: &mut dyn Write) -> Result
         checkpoint_every: Duration::MAX,
     };
     let Some((taken, _unpublished)) = taking.run()? else {
-        return Err(CliError::new(Exit::Interrupted, "interrupted while reading what was restored"));
+        return Err(CliError::new(
+            Exit::Interrupted,
+            "interrupted while reading what was restored",
+        ));
     };
     let (expected, found) = (loaded.snapshot.state, taken.snapshot.state);
     if expected != found {
@@ -60,9 +63,10 @@ pub fn run(context: &Context, args: &RestoreArgs, out: &mut dyn Write) -> Result
             found.short(),
             expected.short()
         );
-        return Err(CliError::new(Exit::Incomplete, message)
-            .hint("compare the two with `deepdiff-db diff`; tables that were left out, or \
-                configuration that changed since the snapshot, can be the cause"));
+        return Err(CliError::new(Exit::Incomplete, message).hint(
+            "compare the two with `deepdiff-db diff`; tables that were left out, or \
+                configuration that changed since the snapshot, can be the cause",
+        ));
     }
     if context.global.json {
         let object = json!({"outcome": "restored", "to": named.label, "state": found.to_string(),

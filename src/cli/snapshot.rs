@@ -83,18 +83,16 @@ fn interrupted(
         writeln!(out, "{}", json!({"outcome": "interrupted", "resumable": true}))?;
     } else {
         let name = reference.as_str();
-        writeln!(out, "interrupted; nothing was published, and `{name}` names what it named before")?;
+        writeln!(
+            out,
+            "interrupted; nothing was published, and `{name}` names what it named before"
+        )?;
         writeln!(out, "go on with the same command and --resume")?;
     }
     Ok(Exit::Interrupted)
 }
 
-fn as_json(
-    taken: &Taken,
-    named: &NamedSource,
-    stored: u64,
-    seconds: f64,
-) -> serde_json::Value {
+fn as_json(taken: &Taken, named: &NamedSource, stored: u64, seconds: f64) -> serde_json::Value {
     json!({
         "snapshot": taken.id.to_string(),
         "state": taken.snapshot.state.to_string(),
@@ -169,7 +167,8 @@ impl Taking<'_> {
     /// signal stopped it.
     pub fn run(&self) -> Result<Option<(Box<Taken>, Writer)>, CliError> {
         let runtime = runtime()?;
-        let mut source = runtime.block_on(Source::open(&self.named.url, &OpenOptions::default()))?;
+        let mut source =
+            runtime.block_on(Source::open(&self.named.url, &OpenOptions::default()))?;
         let writer = self.store.writer()?;
         let scratch: Arc<dyn ScratchSpace> = Arc::new(StoreScratch {
             fs: Arc::clone(self.store.file_system()),
@@ -194,8 +193,7 @@ impl Taking<'_> {
             checkpoint_every: self.checkpoint_every,
             resume: self.resume()?,
         };
-        let outcome =
-            snapshot::take(&runtime, &mut source, &writer, &scratch, request, &observer)?;
+        let outcome = snapshot::take(&runtime, &mut source, &writer, &scratch, request, &observer)?;
         observer.bar.finish();
         match outcome {
             Outcome::Taken(taken) => Ok(Some((taken, writer))),
@@ -248,7 +246,8 @@ impl Observer for Watch<'_> {
 
     fn keep(&self, progress: &Progress) -> Result<(), SnapshotError> {
         let Some(name) = self.name else { return Ok(()) };
-        let roots = progress.roots().into_iter().map(|(kind, id)| RootObject { kind, id }).collect();
+        let roots =
+            progress.roots().into_iter().map(|(kind, id)| RootObject { kind, id }).collect();
         let payload = progress.to_bytes(snapshot::take::now());
         self.store.write_checkpoint(name, &Checkpoint { roots, payload })?;
         self.kept.set(self.kept.get() + 1);

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::change::{Comparison, TableComparison};
 use super::error::DiffError;
-use super::load::{LoadedSnapshot, load_table};
 use super::schema;
 use crate::codec::state::StoredTable;
 use crate::model::{ObjectId, ObjectName};
 use crate::store::Objects;
+use crate::tree::state::{LoadedSnapshot, load_table};
 
 /// Compares two snapshots. Equal ids are never opened.
 pub fn compare(
@@ -25,11 +25,8 @@ pub fn compare(
     } else {
         schema::compare(&from.facts(objects)?, &to.facts(objects)?)
     };
-    let tables = if from.state.tables == to.state.tables {
-        Vec::new()
-    } else {
-        tables(objects, from, to)?
-    };
+    let tables =
+        if from.state.tables == to.state.tables { Vec::new() } else { tables(objects, from, to)? };
     let mut incomplete = incomplete(from, to);
     incomplete.extend(tables.iter().filter_map(untold));
     Ok(Comparison { schema, tables, incomplete })

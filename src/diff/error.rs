@@ -4,6 +4,7 @@ use crate::codec::DecodeError;
 use crate::codec::row::LayoutError;
 use crate::store::ObjectError;
 use crate::tree::TreeError;
+use crate::tree::state::StateError;
 
 /// An error of loading or comparing.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,9 @@ pub enum DiffError {
     /// An object is missing, damaged or cannot be read.
     #[error(transparent)]
     Object(#[from] ObjectError),
+    /// A state or its rows cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// A tree cannot be read or compared.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -19,7 +23,9 @@ pub enum DiffError {
     #[error("what is stored cannot be read")]
     Decode(#[from] DecodeError),
     /// The two sides were read by schema models that cannot be compared.
-    #[error("a state of {left} and a state of {right} cannot be compared: their schemas differ in kind")]
+    #[error(
+        "a state of {left} and a state of {right} cannot be compared: their schemas differ in kind"
+    )]
     Engines {
         /// The engine on the left.
         left: String,

@@ -6,15 +6,14 @@
 pub mod change;
 mod compare;
 mod error;
-pub mod load;
-mod read;
 mod respelled;
 mod rows;
 mod schema;
 
-pub use change::{Comparison, Row, RowChange, RowCounts, SchemaChange, TableComparison, Verdict};
+pub use change::{Comparison, RowChange, RowCounts, SchemaChange, TableComparison, Verdict};
 pub use compare::compare;
 pub use error::DiffError;
-pub use load::{LoadedSnapshot, TableDefinition};
-pub use read::{row_by_key, rows_of};
 pub use rows::{changes, count, rows};
+
+pub use crate::tree::rows::{Row, row_by_key, rows_of};
+pub use crate::tree::state::{LoadedSnapshot, TableDefinition};

@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn folding_follows_the_database() {
-        let same = |a: Value, b: Value, matching| folded(&[a], &[matching]) == folded(&[b], &[matching]);
+        let same =
+            |a: Value, b: Value, matching| folded(&[a], &[matching]) == folded(&[b], &[matching]);
         let text = |text: &str| Value::Text(text.to_owned());
         assert!(same(text("Foo"), text("fOO"), KeyMatching::AsciiNoCase));
         assert!(!same(text("É"), text("é"), KeyMatching::AsciiNoCase));

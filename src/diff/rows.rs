@@ -4,17 +4,16 @@
 //! [`RowChange`]s with values, and matches rows whose keys differ only in spelling
 //! (`diff::respelled`).
 
-use super::change::{Row, RowChange, RowCounts, TableComparison};
+use super::change::{RowChange, RowCounts, TableComparison};
 use super::error::DiffError;
-use super::load::whole_row;
 use super::respelled::Respelled;
 use crate::codec::key;
 use crate::codec::state::StoredTable;
 use crate::model::{Flow, SinkError, Value};
 use crate::store::Objects;
-use crate::tree::{
-    Pairs, RowAt, RowComparer, Rows, Span, StoreMode, Tree, TreeDiff, TreePlan,
-};
+use crate::tree::rows::Row;
+use crate::tree::state::whole_row;
+use crate::tree::{Pairs, RowAt, RowComparer, Rows, Span, StoreMode, Tree, TreeDiff, TreePlan};
 
 /// Takes changed rows.
 pub type OnChange<'a> = dyn FnMut(RowChange) -> Result<Flow, SinkError> + 'a;
@@ -106,7 +105,11 @@ enum Event<'e, 'l, 'r> {
     Deleted(RowAt<'l>, u64),
     Inserted(RowAt<'r>, u64),
     /// Pairs of one span that differ, already counted.
-    Updated { span: &'e Pairs<'l, 'r>, index: usize, comparer: &'e RowComparer },
+    Updated {
+        span: &'e Pairs<'l, 'r>,
+        index: usize,
+        comparer: &'e RowComparer,
+    },
     Respelled(RowAt<'l>, RowAt<'r>),
 }
 
@@ -149,12 +152,10 @@ fn changed_names(left: &RowAt<'_>, before: &Row, right: &RowAt<'_>, after: &Row)
     let mut names: Vec<String> = left.iter().chain(right).cloned().collect();
     names.sort();
     names.dedup();
-    names.retain(|name| {
-        match (value(left, before, name), value(right, after, name)) {
-            (Some(old), Some(new)) => old != new,
-            (Some(only), None) | (None, Some(only)) => only != Value::Null,
-            (None, None) => false,
-        }
+    names.retain(|name| match (value(left, before, name), value(right, after, name)) {
+        (Some(old), Some(new)) => old != new,
+        (Some(only), None) | (None, Some(only)) => only != Value::Null,
+        (None, None) => false,
     });
     names
 }
@@ -210,15 +211,15 @@ fn compare(
     let mut diff = TreeDiff::new(left, right)?;
     while let Some(span) = diff.next_span()? {
         let flow = match &span {
-            Span::Left(rows) => {
-                each(rows, &mut |at, count| match respelled.partner_of_left(at.chunk.key(at.row)?) {
+            Span::Left(rows) => each(rows, &mut |at, count| match respelled
+                .partner_of_left(at.chunk.key(at.row)?)
+            {
+                None => on_event(Event::Deleted(at, count)),
+                Some(key) => match right.find(key)? {
+                    Some(partner) => on_event(Event::Respelled(at, partner)),
                     None => on_event(Event::Deleted(at, count)),
-                    Some(key) => match right.find(key)? {
-                        Some(partner) => on_event(Event::Respelled(at, partner)),
-                        None => on_event(Event::Deleted(at, count)),
-                    },
-                })?
-            }
+                },
+            })?,
             Span::Right(rows) => each(rows, &mut |at, count| {
                 if respelled.has_right(at.chunk.key(at.row)?) {
                     return Ok(Flow::Continue);

@@ -48,10 +48,8 @@ pub fn new_columns<'a>(
         after.definitions.iter().find(|d| d.kind == ObjectKind::Table && d.object.name == table);
     let order = definition.map_or(&[][..], |definition| &definition.column_order);
     columns.sort_by_key(|(fact, _)| order.iter().position(|name| *name == fact.id.part));
-    let not_additions = others
-        .into_iter()
-        .filter(|change| !belongs_to_column(change, &mut columns))
-        .collect();
+    let not_additions =
+        others.into_iter().filter(|change| !belongs_to_column(change, &mut columns)).collect();
     let columns = columns.into_iter().map(|(fact, more)| NewColumn::of(fact, &more)).collect();
     NewColumns { columns, not_additions }
 }
@@ -149,10 +147,14 @@ impl NewColumn {
             return None;
         }
         if self.is_not_null && default.is_none() {
-            return Some("SQLite cannot add a NOT NULL column without a default to rows that exist");
+            return Some(
+                "SQLite cannot add a NOT NULL column without a default to rows that exist",
+            );
         }
         if default.is_some_and(|default| !is_constant(default)) {
-            return Some("SQLite cannot add a column whose default is not constant to rows that exist");
+            return Some(
+                "SQLite cannot add a column whose default is not constant to rows that exist",
+            );
         }
         if self.refers && default.is_some() {
             return Some("SQLite cannot add a column that refers to a table and has a default");

@@ -144,8 +144,7 @@ impl Graph {
         may_park: &impl Fn(u32) -> bool,
     ) -> Result<(), Circle> {
         let unique = |edge: &&Edge| edge.why == Why::Unique && circles.hold(edge);
-        let mut gives: Vec<u32> =
-            self.edges.iter().filter(unique).map(|edge| edge.from).collect();
+        let mut gives: Vec<u32> = self.edges.iter().filter(unique).map(|edge| edge.from).collect();
         let mut takes: Vec<u32> = self.edges.iter().filter(unique).map(|edge| edge.to).collect();
         gives.sort_unstable();
         takes.sort_unstable();

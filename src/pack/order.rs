@@ -246,9 +246,10 @@ impl Arranger<'_, '_> {
         let shapes = group.iter().map(|&table| &self.tables[table].shape).collect();
         let mut finder = EdgeFinder::new(shapes, self.rules);
         let is_linked = self.is_linked(group);
-        let may_clash = group.iter().enumerate().any(|(at, &table)| {
-            finder.has_unique_keys(at) && self.tables[table].may_clash()
-        });
+        let may_clash = group
+            .iter()
+            .enumerate()
+            .any(|(at, &table)| finder.has_unique_keys(at) && self.tables[table].may_clash());
         if !is_linked && !may_clash {
             return self.plain(group);
         }
@@ -381,7 +382,12 @@ impl Arranger<'_, '_> {
                 None => None,
             };
             let because = cause.as_ref().map(|(table, change)| (*table, change));
-            self.steps.left_out(RowLeftOut { table, place: node.place, change: &change, because })?;
+            self.steps.left_out(RowLeftOut {
+                table,
+                place: node.place,
+                change: &change,
+                because,
+            })?;
         }
         Ok(())
     }
@@ -468,12 +474,7 @@ impl Arranger<'_, '_> {
         Ok(())
     }
 
-    fn run(
-        &mut self,
-        group: &[usize],
-        nodes: &[Node],
-        parked: &Parked,
-    ) -> Result<(), PackError> {
+    fn run(&mut self, group: &[usize], nodes: &[Node], parked: &Parked) -> Result<(), PackError> {
         let mut numbers: Vec<u64> = Vec::with_capacity(parked.turns.len());
         let mut needs = &parked.needs[..];
         for (at, turn) in parked.turns.iter().enumerate() {

@@ -52,11 +52,7 @@ impl Output {
 }
 
 /// The length and digest of a file.
-pub fn digest(
-    fs: &dyn FileSystem,
-    path: &Path,
-    hasher: &Hasher,
-) -> Result<(u64, String), FsError> {
+pub fn digest(fs: &dyn FileSystem, path: &Path, hasher: &Hasher) -> Result<(u64, String), FsError> {
     let file = fs.open(path)?;
     let len = file.len();
     let mut running = hasher.start(Kind::Pack, len);

@@ -19,13 +19,15 @@ use super::order::{self, Deletes, Skipped, TableWork};
 use super::output;
 use super::parking::Accepts;
 use super::rules::Rules;
-use super::schema_plan::{self, Direction, SchemaInput, SchemaPlan, SchemaSide, SchemaStep, SchemaVerb};
+use super::schema_plan::{
+    self, Direction, SchemaInput, SchemaPlan, SchemaSide, SchemaStep, SchemaVerb,
+};
 use super::shape::Shape;
 use super::spool::{Change, Spool, TableRuns, Verb};
 use super::writer::{self, Ends, Layouts, WayWriter, Written};
 use super::{fingerprint, summary};
-use crate::codec::state::StoredTable;
 use crate::codec::Hasher;
+use crate::codec::state::StoredTable;
 use crate::diff::{Comparison, RowChange, SchemaChange, TableDefinition};
 use crate::fsio::FileSystem;
 use crate::model::snapshot::{Scope, SourceInfo};
@@ -161,11 +163,7 @@ fn remove(fs: &dyn FileSystem, dir: &Path) {
 
 impl Draft {
     /// Seals the pack: writes the manifest, which makes the folder a pack.
-    pub fn finish(
-        self,
-        fs: &dyn FileSystem,
-        hasher: &Hasher,
-    ) -> Result<Manifest, PackError> {
+    pub fn finish(self, fs: &dyn FileSystem, hasher: &Hasher) -> Result<Manifest, PackError> {
         let manifest = self.manifest.sealed(&Hasher::new(hasher.algorithm()));
         let written = crate::fsio::write_new(fs, &self.dir.join(MANIFEST), &manifest.to_bytes())
             .and_then(|()| fs.sync_dir(&self.dir));
@@ -203,10 +201,7 @@ fn check_sides(request: &Request<'_>) -> Result<(), PackError> {
     if refusals.is_empty() { Ok(()) } else { Err(PackError::Refused(refusals)) }
 }
 
-fn spool_changes(
-    request: &Request<'_>,
-    spool: &mut Spool,
-) -> Result<Vec<ChangedTable>, PackError> {
+fn spool_changes(request: &Request<'_>, spool: &mut Spool) -> Result<Vec<ChangedTable>, PackError> {
     let mut tables = Vec::new();
     for table in &request.comparison.tables {
         let mut writer = spool.table();
@@ -348,9 +343,10 @@ impl<'a> Drafter<'a> {
     fn forward_works(&self, plan: &SchemaPlan) -> Vec<TableWork<'a>> {
         let dropped = dropped_names(plan);
         let consent = self.request.consent;
-        let works = self.tables.iter().filter(|table| {
-            table.runs.changes() > 0 && !dropped.contains(table.name.as_str())
-        });
+        let works = self
+            .tables
+            .iter()
+            .filter(|table| table.runs.changes() > 0 && !dropped.contains(table.name.as_str()));
         works
             .filter_map(|table| {
                 let deleted = table.runs.of(Verb::Delete).rows;
@@ -377,9 +373,10 @@ impl<'a> Drafter<'a> {
         skipped: &BTreeMap<String, Skipped>,
     ) -> Vec<TableWork<'a>> {
         let dropped = dropped_names(plan);
-        let works = self.tables.iter().filter(|table| {
-            table.runs.changes() > 0 && !dropped.contains(table.name.as_str())
-        });
+        let works = self
+            .tables
+            .iter()
+            .filter(|table| table.runs.changes() > 0 && !dropped.contains(table.name.as_str()));
         works
             .filter_map(|table| {
                 Some(TableWork {
@@ -451,11 +448,7 @@ impl<'a> Drafter<'a> {
             .collect()
     }
 
-    fn way(
-        &self,
-        input: WayInput<'_>,
-        accepts: &mut Accepts<'_>,
-    ) -> Result<Written, PackError> {
+    fn way(&self, input: WayInput<'_>, accepts: &mut Accepts<'_>) -> Result<Written, PackError> {
         let WayInput { plan, works, dropped, .. } = &input;
         let request = self.request;
         let dir = request.dir;
@@ -565,8 +558,7 @@ impl<'a> Drafter<'a> {
         hasher: &Hasher,
     ) -> Result<(), PackError> {
         let request = self.request;
-        let mut schema =
-            output::Output::create(request.fs, &request.dir.join("schema.jsonl"))?;
+        let mut schema = output::Output::create(request.fs, &request.dir.join("schema.jsonl"))?;
         for line in fingerprint::lines(&request.before.facts, &plan.facts_after, hasher) {
             let mut bytes = serde_json::to_vec(&line).expect("a fact line is plain JSON");
             bytes.push(b'\n');

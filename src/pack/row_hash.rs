@@ -50,7 +50,10 @@ impl<'l> RowHasher<'l> {
             Ok((batch, Flow::Continue))
         });
         // A limit of nothing: every row is a full batch.
-        RowHasher { encoder: RowEncoder::new(layout, hasher, IdsOnly(hasher.clone()), 0, on_row), last }
+        RowHasher {
+            encoder: RowEncoder::new(layout, hasher, IdsOnly(hasher.clone()), 0, on_row),
+            last,
+        }
     }
 
     /// The hash of the row that ended last.

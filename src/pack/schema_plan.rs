@@ -136,8 +136,7 @@ pub struct SchemaInput<'a> {
     pub has_rows: &'a dyn Fn(&str) -> bool,
 }
 
-const UNSUPPORTED_HINT: &str =
-    "packs create and drop tables, indexes, views and triggers and add columns; make this change \
+const UNSUPPORTED_HINT: &str = "packs create and drop tables, indexes, views and triggers and add columns; make this change \
      by hand in the target, take a new snapshot of it, and make the pack again";
 
 /// Plans the schema.
@@ -273,8 +272,7 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let column = &change.id.part;
-            let statement =
-                format!("ALTER TABLE {} DROP COLUMN {}", quoted(table), quoted(column));
+            let statement = format!("ALTER TABLE {} DROP COLUMN {}", quoted(table), quoted(column));
             self.columns.push(SchemaStep {
                 verb: SchemaVerb::DropColumn,
                 object: table.to_owned(),

@@ -173,7 +173,12 @@ impl FoldedKey {
     }
 
     /// What a change gives up and takes under this key: both `None` where it stays the same.
-    pub fn tokens(&self, salt: u64, shape: &Shape, change: &Change) -> (Option<Token>, Option<Token>) {
+    pub fn tokens(
+        &self,
+        salt: u64,
+        shape: &Shape,
+        change: &Change,
+    ) -> (Option<Token>, Option<Token>) {
         let before = match change.before.is_empty() {
             true => None,
             false => {

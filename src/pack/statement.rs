@@ -82,12 +82,7 @@ impl RowSql {
         self.finished(shape, row, "INSERT", statement)
     }
 
-    fn insert_copies(
-        &self,
-        shape: &Shape,
-        row: &[Value],
-        count: u64,
-    ) -> Result<String, PackError> {
+    fn insert_copies(&self, shape: &Shape, row: &[Value], count: u64) -> Result<String, PackError> {
         // The engine says what cannot be written.
         self.table.insert(&cells(shape, row)).map_err(|error| unwritable(shape, &error))?;
         let names: Vec<String> = (0..shape.len()).map(|at| identifier(shape.name(at))).collect();

@@ -34,10 +34,7 @@ pub struct Folding {
 
 /// The token of these values under a key, `None` where one of them is NULL: NULLs never collide
 /// and refer to nothing. `salt` tells the keys of a database apart.
-pub fn token<'v>(
-    salt: u64,
-    values: impl Iterator<Item = (&'v Value, Folding)>,
-) -> Option<Token> {
+pub fn token<'v>(salt: u64, values: impl Iterator<Item = (&'v Value, Folding)>) -> Option<Token> {
     let mut hash = Xxh3::with_seed(salt);
     for (value, folding) in values {
         fold(value, folding, &mut hash)?;

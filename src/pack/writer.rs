@@ -249,10 +249,11 @@ impl<'a> WayWriter<'a> {
 
     fn count(&mut self, table: usize, verb: Verb, change: &Change) {
         let name = self.tables[table].work.shape.table().name.clone();
-        let totals = self.written.tables.entry(name.clone()).or_insert_with(|| TableTotals {
-            name: name.clone(),
-            ..TableTotals::default()
-        });
+        let totals = self
+            .written
+            .tables
+            .entry(name.clone())
+            .or_insert_with(|| TableTotals { name: name.clone(), ..TableTotals::default() });
         let (one, all) = match verb {
             Verb::Insert => (&mut totals.inserted, &mut self.written.rows.inserted),
             Verb::Update => (&mut totals.updated, &mut self.written.rows.updated),
@@ -291,9 +292,7 @@ impl<'a> WayWriter<'a> {
                 Some((table.sql.delete(shape, &before(), change.count)?, change.count))
             }
             (Part::Whole, Verb::Update) => one(table.sql.update(shape, &before(), &after())?),
-            (Part::Park(Parking::Reinsert), _) => {
-                Some((table.sql.delete(shape, &before(), 1)?, 1))
-            }
+            (Part::Park(Parking::Reinsert), _) => Some((table.sql.delete(shape, &before(), 1)?, 1)),
             (Part::Unpark(Parking::Reinsert), _) => {
                 Some((table.sql.insert(shape, &after(), 1)?, 1))
             }
@@ -467,10 +466,9 @@ fn content_of(
     let digest = content::digest(rows, hasher, |take| {
         for change in work.read(spool, Verb::Delete) {
             let (_, change) = change.map_err(|error| work.damaged(error))?;
-            let hash = row_hasher.hash(&change.before).map_err(|source| PackError::Rows {
-                table: work.shape.table().clone(),
-                source,
-            })?;
+            let hash = row_hasher
+                .hash(&change.before)
+                .map_err(|source| PackError::Rows { table: work.shape.table().clone(), source })?;
             for _ in 0..change.count {
                 take(hash);
             }

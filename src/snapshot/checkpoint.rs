@@ -143,9 +143,8 @@ impl Progress {
             Ok(Finished { table: ObjectName { schema, name }, id })
         });
         let unfinished = wire.unfinished.map(|(schema, name, bytes)| {
-            let bytes = BASE64
-                .decode(bytes)
-                .map_err(|error| refuse(format!("its checkpoint: {error}")))?;
+            let bytes =
+                BASE64.decode(bytes).map_err(|error| refuse(format!("its checkpoint: {error}")))?;
             let checkpoint = Checkpoint::from_bytes(&name, &bytes, hasher)?;
             Ok::<_, SnapshotError>(Unfinished { table: ObjectName { schema, name }, checkpoint })
         });

@@ -2,10 +2,10 @@
 
 use crate::codec::DecodeError;
 use crate::codec::row::LayoutError;
-use crate::diff::DiffError;
 use crate::engine::EngineError;
 use crate::store::{ObjectError, StoreError};
 use crate::tree::TreeError;
+use crate::tree::state::StateError;
 
 /// An error of taking or restoring a snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum SnapshotError {
     Object(#[from] ObjectError),
     /// The state could not be loaded.
     #[error(transparent)]
-    Diff(#[from] DiffError),
+    State(#[from] StateError),
     /// A table has a shape that cannot be encoded.
     #[error(transparent)]
     Layout(#[from] LayoutError),

@@ -11,7 +11,8 @@ use crate::model::{
     Catalog, Flow, ObjectId, ObjectKind, ObjectName, RowSink as _, TableSpec, Value,
 };
 use crate::tree::{
-    ChunkPool, LargeValueWriter, SORT_BUDGET, ScratchSpace, Sorter, StoreMode, TreeBuilder, TreePlan,
+    ChunkPool, LargeValueWriter, SORT_BUDGET, ScratchSpace, Sorter, StoreMode, TreeBuilder,
+    TreePlan,
 };
 
 /// Bytes of rows that are encoded before they are handed on.

@@ -8,10 +8,11 @@ use tokio::runtime::Runtime;
 
 use super::error::SnapshotError;
 use crate::codec::state::StoredTable;
-use crate::diff::{LoadedSnapshot, TableDefinition, rows_of};
 use crate::engine::{Session, Target};
 use crate::model::{Flow, ObjectKind};
 use crate::store::Objects;
+use crate::tree::rows::rows_of;
+use crate::tree::state::{LoadedSnapshot, TableDefinition};
 
 /// How much a restore wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

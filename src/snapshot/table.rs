@@ -16,8 +16,8 @@ use crate::engine::{EngineError, ReadFrom, Source};
 use crate::model::snapshot::TreeRoot;
 use crate::model::{Flow, SinkError, TableSpec};
 use crate::tree::{
-    Checkpoint, ChunkPool, LargeValueWriter, SORT_BUDGET, ScratchSpace, Sorter, StoreMode, TreeBuilder,
-    TreeError, TreePlan,
+    Checkpoint, ChunkPool, LargeValueWriter, SORT_BUDGET, ScratchSpace, Sorter, StoreMode,
+    TreeBuilder, TreeError, TreePlan,
 };
 
 /// How a table is read.
@@ -46,8 +46,7 @@ pub enum TableRead {
 pub type TakeCheckpoint<'a> = dyn FnMut() -> Option<Checkpoint> + 'a;
 
 /// Called now and then with the rows read so far; `true` stops.
-pub type OnRows<'a> =
-    dyn FnMut(u64, &mut TakeCheckpoint<'_>) -> Result<bool, SnapshotError> + 'a;
+pub type OnRows<'a> = dyn FnMut(u64, &mut TakeCheckpoint<'_>) -> Result<bool, SnapshotError> + 'a;
 
 impl ReadTable<'_, '_> {
     /// Reads the table, from a checkpoint on where there is one.
@@ -117,8 +116,7 @@ impl ReadTable<'_, '_> {
             return Ok(TableRead::Stopped);
         }
         self.check_count(source, rows)?;
-        let mut builder =
-            TreeBuilder::new(Arc::clone(plan), self.pool, Arc::clone(self.scratch));
+        let mut builder = TreeBuilder::new(Arc::clone(plan), self.pool, Arc::clone(self.scratch));
         let mut sorted = sorter.finish()?;
         while let Some(counted) = sorted.next_rows()? {
             builder.push_counted(counted)?;

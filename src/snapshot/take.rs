@@ -104,8 +104,7 @@ pub fn take(
             return Ok::<_, SnapshotError>(None);
         };
         let facts = lists::facts(pool, scratch, &catalog)?;
-        let listed: Vec<_> =
-            tables.iter().map(|t| (t.stored.spec.name.clone(), t.id)).collect();
+        let listed: Vec<_> = tables.iter().map(|t| (t.stored.spec.name.clone(), t.id)).collect();
         let table_list = lists::tables(pool, scratch, &listed)?;
         let definitions = lists::definitions(pool, scratch, &catalog)?;
         Ok(Some((tables, facts, table_list, definitions)))

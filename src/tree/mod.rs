@@ -22,8 +22,10 @@ pub mod plan;
 pub mod pool;
 pub mod reader;
 mod records;
+pub mod rows;
 pub mod scratch;
 pub mod sorter;
+pub mod state;
 
 pub use builder::TreeBuilder;
 pub use checkpoint::Checkpoint;

@@ -198,10 +198,8 @@ fn hash_only_snapshots() {
     std::fs::copy(lab.path("dev.db"), other.path("dev.db")).unwrap();
     for name in ["prod", "dev"] {
         let db = format!("{name}.db");
-        let taken = other
-            .run(&["snapshot", &db, "--ref", name, "--hash-only", "--json"])
-            .ok()
-            .json();
+        let taken =
+            other.run(&["snapshot", &db, "--ref", name, "--hash-only", "--json"]).ok().json();
         assert_eq!(taken["state"] == state, name == "prod");
     }
     assert_eq!(Lab::counts(&other.diff("prod", "dev"), "item"), (1, 1, 2));

@@ -35,12 +35,7 @@ fn has_checkpoint(lab: &Lab) -> bool {
 /// Starts a snapshot and ends it with a signal as soon as a checkpoint is there.
 fn interrupted(lab: &Lab, signal: &str) -> Option<i32> {
     let args = ["snapshot", "prod.db", "--ref", "prod", "--checkpoint-seconds", "0"];
-    let mut child = lab
-        .command(&args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = lab.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait_until("a checkpoint", || has_checkpoint(lab));
     let pid = child.id().to_string();
     assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
@@ -57,10 +52,8 @@ fn l20_killed_and_resumed() {
     interrupted(&lab, "-KILL");
     lab.run(&["verify"]).ok();
     lab.run(&["show", "prod"]).fails(2, "prod");
-    let taken = lab
-        .run(&["snapshot", "prod.db", "--ref", "prod", "--resume", "--json"])
-        .ok()
-        .json();
+    let taken =
+        lab.run(&["snapshot", "prod.db", "--ref", "prod", "--resume", "--json"]).ok().json();
     assert_eq!(taken["state"], expected.as_str());
     assert_eq!(taken["guarantee"], "resumed");
     assert!(!has_checkpoint(&lab), "the checkpoint is gone once the snapshot is published");
@@ -216,7 +209,8 @@ fn l15_a_hot_journal_is_no_corruption() {
 fn the_source_is_left_as_it_was() {
     for mode in ["WAL", "DELETE"] {
         let lab = Lab::new();
-        let setup = format!("PRAGMA journal_mode={mode}; CREATE TABLE t(x); INSERT INTO t VALUES(1);");
+        let setup =
+            format!("PRAGMA journal_mode={mode}; CREATE TABLE t(x); INSERT INTO t VALUES(1);");
         lab.sql("prod.db", &setup);
         let list = || {
             let mut names: Vec<_> = fs::read_dir(lab.path(""))

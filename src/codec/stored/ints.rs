@@ -59,7 +59,7 @@ impl Plan {
             above += with_width[usize::try_from(width + 1).expect("at most 64")];
             // An outlier takes its upper bits and its distance from the one before it, of which
             // the largest is some times the mean.
-            let distance = if above == 0 { 0 } else { width_of(count / above) + 2 };
+            let distance = count.checked_div(above).map_or(0, |mean| width_of(mean) + 2);
             let outlier = u64::from(widest - width + distance);
             let cost = count * u64::from(width) + above * outlier + 24;
             if cost < self.cost {

@@ -155,11 +155,10 @@ fn uniques_agree(parsed: &CreateTable, info: &TableInfo) -> Result<(), String> {
     let made = |index: &&IndexInfo| index.origin != Origin::Statement;
     let made_indexes: Vec<&IndexInfo> = info.indexes.iter().filter(made).collect();
     for index in &made_indexes {
-        let is_known = parsed
-            .uniques
-            .iter()
-            .chain(&parsed.primary_key)
-            .any(|clause| is_index_of(index, clause, info));
+        let is_known = parsed.uniques.iter().any(|clause| is_index_of(index, clause, info))
+            || parsed.primary_key.iter().any(|key| {
+                is_index_of(index, key, info) || is_index_of(index, &without_collation(key), info)
+            });
         if !is_known {
             return Err(format!("its index `{}` belongs to no constraint in its text", index.name));
         }
@@ -172,6 +171,16 @@ fn uniques_agree(parsed: &CreateTable, info: &TableInfo) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// SQLite ignores the collation of a key that is a single INTEGER column, also where the table is
+/// WITHOUT ROWID and the key gets an index after all.
+fn without_collation(key: &KeyClause) -> KeyClause {
+    let mut key = key.clone();
+    if let [term] = key.terms.as_mut_slice() {
+        term.collation = None;
+    }
+    key
 }
 
 fn is_index_of(index: &IndexInfo, clause: &KeyClause, info: &TableInfo) -> bool {

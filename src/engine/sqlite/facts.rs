@@ -198,7 +198,19 @@ fn key_attributes(draft: Draft, key: &KeyClause, info: &TableInfo) -> Draft {
 
 fn primary_key(key: &KeyClause, info: &TableInfo) -> Fact {
     let draft = Draft::new(ObjectKind::PrimaryKey, &info.entry.name, "");
-    key_attributes(draft, key, info)
+    let mut key = key.clone();
+    // SQLite ignores the collation of a key that is a single INTEGER column.
+    let is_ignored = match info.primary_key_index().map(|index| index.terms.as_slice()) {
+        None => true,
+        Some([term]) => own_collation(&term.collation).is_none(),
+        Some(_) => false,
+    };
+    if let [term] = key.terms.as_mut_slice()
+        && is_ignored
+    {
+        term.collation = Some("BINARY".to_owned());
+    }
+    key_attributes(draft, &key, info)
         .flag("autoincrement", key.is_autoincrement)
         .flag("rowid-alias", info.rowid_alias().is_some())
         .0

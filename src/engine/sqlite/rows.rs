@@ -14,7 +14,7 @@ use super::sql::{collate, free_rowid, quoted};
 use super::types::{TextEncoding, bind_of, describe, is_exactly, value_of};
 use crate::engine::error::EngineError;
 use crate::engine::{ReadEnd, ReadFrom};
-use crate::model::{Flow, KeyColumn, RowKey, RowSink, TableSpec, Value, ValueRef};
+use crate::model::{Flow, KeyColumn, KeyMatching, RowKey, RowSink, TableSpec, Value, ValueRef};
 
 /// Sends the rows of a table, from a place on.
 pub(super) fn read<S: RowSink + ?Sized>(
@@ -25,7 +25,7 @@ pub(super) fn read<S: RowSink + ?Sized>(
     sink: &mut S,
 ) -> Result<ReadEnd, EngineError> {
     let context = Context { locked, encoding, table };
-    let mut statement = context.prepare(&scan(table, from)?)?;
+    let mut statement = context.prepare_scan(from)?;
     if let ReadFrom::After(key) = from {
         context.bind_key(&mut statement, key)?;
     }
@@ -161,7 +161,7 @@ pub(super) fn count_equal(
         row.iter().for_each(|value| hash_value(value.as_ref(), &mut hasher));
         wanted.entry(hasher.finish()).or_default().push(index);
     }
-    let mut statement = context.prepare(&scan(table, &ReadFrom::Start)?)?;
+    let mut statement = context.prepare_scan(&ReadFrom::Start)?;
     let columns = statement.column_count();
     let mut room = String::new();
     while context.step(&mut statement)? {
@@ -228,6 +228,29 @@ impl<'s> Context<'s> {
 
     fn prepare(&self, sql: &str) -> Result<Statement<'s>, EngineError> {
         self.locked.database.prepare(sql).map_err(|failure| self.wrong(failure))
+    }
+
+    fn prepare_scan(&self, from: &ReadFrom) -> Result<Statement<'s>, EngineError> {
+        let sql = scan(self.table, from)?;
+        self.prepare(&sql).map_err(|error| match self.missing_collation() {
+            Some(what) if matches!(error, EngineError::Server { .. }) => self.unsupported(&what),
+            _ => error,
+        })
+    }
+
+    /// A table WITHOUT ROWID that is kept in the order of a collation cannot be read without it,
+    /// and all SQLite says then is that it has no plan.
+    fn missing_collation(&self) -> Option<String> {
+        let RowKey::Columns { columns, .. } = &self.table.key else {
+            return None;
+        };
+        let key = columns.iter().find(|key| key.matching == KeyMatching::Unknown)?;
+        let told = self.locked.database.column_metadata(&self.table.name.name, &key.name).ok()?;
+        Some(format!(
+            "cannot be read: it is kept in the order of the collation `{}` (column `{}`), which \
+             only the program that owns the database has",
+            told.collation, key.name
+        ))
     }
 
     #[inline]

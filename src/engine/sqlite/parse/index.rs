@@ -73,14 +73,20 @@ fn term_of(tokens: &[Token<'_>]) -> Result<IndexTerm, ParseError> {
         is_descending = order.is_word("DESC");
         tokens = head;
     }
+    // Brackets around the whole mean nothing. Of several collations the outermost counts.
     let mut collation = None;
-    // The last of several wins: it is applied outermost.
-    while let [head @ .., word, name] = tokens
-        && word.is_word("COLLATE")
-        && !head.is_empty()
-    {
-        collation = collation.or(name.name());
-        tokens = head;
+    loop {
+        if let [head @ .., word, name] = tokens
+            && word.is_word("COLLATE")
+            && !head.is_empty()
+        {
+            collation = collation.or(name.name());
+            tokens = head;
+        } else if let Some(inner) = inside_brackets(tokens) {
+            tokens = inner;
+        } else {
+            break;
+        }
     }
     let name = match tokens {
         [] => return Err(ParseError::new("a key or index has an empty term")),
@@ -88,4 +94,25 @@ fn term_of(tokens: &[Token<'_>]) -> Result<IndexTerm, ParseError> {
         _ => None,
     };
     Ok(IndexTerm { name, expression: normal_text(tokens), collation, is_descending })
+}
+
+/// What stands inside, where one pair of brackets is around the whole.
+fn inside_brackets<'a, 't>(tokens: &'a [Token<'t>]) -> Option<&'a [Token<'t>]> {
+    let [first, inner @ .., last] = tokens else {
+        return None;
+    };
+    if !first.is_symbol("(") || !last.is_symbol(")") || inner.is_empty() {
+        return None;
+    }
+    let mut depth = 0usize;
+    for token in inner {
+        if token.is_symbol("(") {
+            depth += 1;
+        } else if token.is_symbol(")") {
+            // The first bracket is closed before the end: it is not around the whole. A comma
+            // inside would be a row value, which no key can have.
+            depth = depth.checked_sub(1)?;
+        }
+    }
+    Some(inner)
 }

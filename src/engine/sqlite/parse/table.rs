@@ -2,7 +2,7 @@
 //!
 //! A constraint of a column and the same constraint of the table come out alike.
 
-use super::super::tokens::{Token, TokenKind, normal_text, normalised};
+use super::super::tokens::{Token, TokenKind, normal_text, tokens};
 use super::index::{IndexTerm, terms_of};
 use super::{Cursor, ParseError};
 
@@ -314,24 +314,33 @@ fn check(
 /// `DEFAULT (expression)`, or a sign and a literal, or a literal or a word.
 fn default_value(cursor: &mut Cursor<'_>) -> Result<String, ParseError> {
     if cursor.is_symbol("(") {
-        return Ok(normal_text(&cursor.bracketed()?));
+        return Ok(default_text(&cursor.bracketed()?));
     }
     let start = cursor.at;
-    let is_signed = cursor.take_symbol("-") || cursor.take_symbol("+");
+    if !cursor.take_symbol("-") {
+        cursor.take_symbol("+");
+    }
     match cursor.next() {
         Some(token) if token.kind != TokenKind::Symbol => {}
         _ => return Err(ParseError::new("expected a value after DEFAULT")),
     }
-    let text = cursor.text_since(start);
-    Ok(if is_signed { text.replacen(' ', "", 1) } else { text })
+    Ok(default_text(&cursor.tokens[start..cursor.at]))
 }
 
 /// The default that a pragma tells, in the form this parser gives it.
 pub(in crate::engine::sqlite) fn normal_default(text: &str) -> String {
-    let text = normalised(text);
-    match text.strip_prefix("- ").or_else(|| text.strip_prefix("+ ")) {
-        Some(rest) if !rest.contains(' ') => format!("{}{rest}", &text[..1]),
-        _ => text,
+    default_text(&tokens(text))
+}
+
+/// The normal text of a default; a sign stands close to its number.
+fn default_text(tokens: &[Token<'_>]) -> String {
+    match tokens {
+        [sign, number]
+            if number.kind == TokenKind::Number && (sign.is_symbol("-") || sign.is_symbol("+")) =>
+        {
+            format!("{}{}", sign.text, number.text)
+        }
+        _ => normal_text(tokens),
     }
 }
 

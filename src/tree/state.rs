@@ -1,12 +1,36 @@
 //! A snapshot with its state, and what can be read of both: facts, tables, definitions.
 
-use super::error::DiffError;
+use super::cursor::Cursor;
+use super::error::TreeError;
+use super::plan::{StoreMode, TreePlan};
+use super::reader::{RowAt, Tree};
+use crate::codec::row::LayoutError;
 use crate::codec::state::{self, StoredTable};
-use crate::codec::{Kind, catalog};
+use crate::codec::{DecodeError, Kind, catalog};
 use crate::model::snapshot::{Snapshot, State, TreeRoot};
 use crate::model::{Fact, ObjectId, ObjectKind, ObjectName, SnapshotId, TableSpec, Value};
-use crate::store::Objects;
-use crate::tree::{Cursor, RowAt, StoreMode, Tree, TreePlan};
+use crate::store::{ObjectError, Objects};
+
+/// An error of loading a state or of reading its rows.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// An object is missing, damaged or cannot be read.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// A tree cannot be read.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// An object is what its id says, but not what it should be.
+    #[error("what is stored cannot be read")]
+    Decode(#[from] DecodeError),
+    /// A stored table has a shape that no program should have written.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// Whoever takes the rows failed.
+    #[error("a row could not be handed on")]
+    Sink(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
 
 /// A snapshot and its state, loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,14 +58,14 @@ pub struct TableDefinition {
 
 impl LoadedSnapshot {
     /// Loads a snapshot and its state.
-    pub fn load(objects: &dyn Objects, id: SnapshotId) -> Result<Self, DiffError> {
+    pub fn load(objects: &dyn Objects, id: SnapshotId) -> Result<Self, StateError> {
         let snapshot = state::read_snapshot(&objects.get(Kind::Snapshot, &id.0)?)?;
         let state = state::read_state(&objects.get(Kind::State, &snapshot.state.0)?)?;
         Ok(LoadedSnapshot { id, snapshot, state })
     }
 
     /// The schema facts, sorted by id.
-    pub fn facts(&self, objects: &dyn Objects) -> Result<Vec<Fact>, DiffError> {
+    pub fn facts(&self, objects: &dyn Objects) -> Result<Vec<Fact>, StateError> {
         let rows = list(objects, self.state.facts, &catalog::facts_spec())?;
         let mut facts = decoded(&rows, catalog::row_fact)?;
         facts.sort_by(|a, b| a.id.cmp(&b.id));
@@ -52,7 +76,7 @@ impl LoadedSnapshot {
     pub fn table_ids(
         &self,
         objects: &dyn Objects,
-    ) -> Result<Vec<(ObjectName, ObjectId)>, DiffError> {
+    ) -> Result<Vec<(ObjectName, ObjectId)>, StateError> {
         let rows = list(objects, self.state.tables, &catalog::tables_spec())?;
         let mut tables = decoded(&rows, catalog::row_table)?;
         tables.sort();
@@ -60,7 +84,7 @@ impl LoadedSnapshot {
     }
 
     /// The tables, sorted by name.
-    pub fn tables(&self, objects: &dyn Objects) -> Result<Vec<StoredTable>, DiffError> {
+    pub fn tables(&self, objects: &dyn Objects) -> Result<Vec<StoredTable>, StateError> {
         let ids = self.table_ids(objects)?;
         ids.iter().map(|(_, id)| load_table(objects, id)).collect()
     }
@@ -70,14 +94,14 @@ impl LoadedSnapshot {
         &self,
         objects: &dyn Objects,
         name: &str,
-    ) -> Result<Option<StoredTable>, DiffError> {
+    ) -> Result<Option<StoredTable>, StateError> {
         let ids = self.table_ids(objects)?;
         let found = ids.iter().find(|(n, _)| n.to_string() == name);
         found.map(|(_, id)| load_table(objects, id)).transpose()
     }
 
     /// The definitions, sorted by kind and name.
-    pub fn definitions(&self, objects: &dyn Objects) -> Result<Vec<TableDefinition>, DiffError> {
+    pub fn definitions(&self, objects: &dyn Objects) -> Result<Vec<TableDefinition>, StateError> {
         let rows = list(objects, self.snapshot.definitions, &catalog::definitions_spec())?;
         let mut definitions = decoded(&rows, catalog::row_definition)?
             .into_iter()
@@ -94,18 +118,18 @@ impl LoadedSnapshot {
 }
 
 /// The table of a `Table` object.
-pub(super) fn load_table(objects: &dyn Objects, id: &ObjectId) -> Result<StoredTable, DiffError> {
+pub fn load_table(objects: &dyn Objects, id: &ObjectId) -> Result<StoredTable, StateError> {
     Ok(state::read_table(&objects.get(Kind::Table, id)?)?)
 }
 
 fn decoded<T, E>(
     rows: &[Vec<Value>],
     decode: impl Fn(&[Value]) -> Result<T, E>,
-) -> Result<Vec<T>, DiffError>
+) -> Result<Vec<T>, StateError>
 where
-    DiffError: From<E>,
+    StateError: From<E>,
 {
-    rows.iter().map(|row| decode(row).map_err(DiffError::from)).collect()
+    rows.iter().map(|row| decode(row).map_err(StateError::from)).collect()
 }
 
 /// All rows of one of a state's own lists.
@@ -113,7 +137,7 @@ fn list(
     objects: &dyn Objects,
     root: TreeRoot,
     spec: &TableSpec,
-) -> Result<Vec<Vec<Value>>, DiffError> {
+) -> Result<Vec<Vec<Value>>, StateError> {
     let plan = TreePlan::new(spec, StoreMode::Full).expect("the format's own lists are sound");
     let tree = Tree::new(objects, plan.shared(), root);
     let mut cursor = Cursor::new(&tree);
@@ -125,7 +149,7 @@ fn list(
 }
 
 /// All values of a row, those that are stored apart included.
-pub(super) fn whole_row(at: &RowAt<'_>) -> Result<Vec<Value>, DiffError> {
+pub fn whole_row(at: &RowAt<'_>) -> Result<Vec<Value>, StateError> {
     let columns = at.chunk.plan().column_names().len();
     (0..columns).map(|index| Ok(at.chunk.whole_value(at.row, index)?)).collect()
 }

@@ -1,28 +1,37 @@
 //! The rows of one table: all of them, or the one with a key.
 
-use super::change::Row;
-use super::error::DiffError;
-use super::load::whole_row;
+use super::cursor::Cursor;
+use super::plan::{StoreMode, TreePlan};
+use super::reader::{RowAt, Tree};
+use super::state::{StateError, whole_row};
 use crate::codec::key;
 use crate::codec::state::StoredTable;
 use crate::model::{Flow, SinkError, Value};
 use crate::store::Objects;
-use crate::tree::{Cursor, RowAt, StoreMode, Tree, TreePlan};
+
+/// A row with the values of all columns of its side, in byte order of the column names
+/// (`StoredTable::spec.columns`); NULL where the row has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The key's bytes (`codec::key`).
+    pub key: Vec<u8>,
+    /// The values.
+    pub values: Vec<Value>,
+    /// How often the row occurs; 1 in a table with a key.
+    pub count: u64,
+}
 
 /// Takes rows.
 pub type OnRow<'a> = dyn FnMut(Row) -> Result<Flow, SinkError> + 'a;
 
 /// The tree of a table's rows.
-pub(super) fn tree<'o>(
-    objects: &'o dyn Objects,
-    table: &StoredTable,
-) -> Result<Tree<'o>, DiffError> {
-    let plan = TreePlan::new(&table.spec, StoreMode::Full).map_err(DiffError::Layout)?;
+fn tree<'o>(objects: &'o dyn Objects, table: &StoredTable) -> Result<Tree<'o>, StateError> {
+    let plan = TreePlan::new(&table.spec, StoreMode::Full).map_err(StateError::Layout)?;
     Ok(Tree::new(objects, plan.shared(), table.rows))
 }
 
 /// A row with all its values.
-pub(super) fn row(at: &RowAt<'_>) -> Result<Row, DiffError> {
+fn row(at: &RowAt<'_>) -> Result<Row, StateError> {
     let count = at.chunk.count(at.row)?;
     Ok(Row { key: at.chunk.key(at.row)?.to_vec(), values: whole_row(at)?, count })
 }
@@ -32,11 +41,11 @@ pub fn rows_of(
     objects: &dyn Objects,
     table: &StoredTable,
     on_row: &mut OnRow<'_>,
-) -> Result<(), DiffError> {
+) -> Result<(), StateError> {
     let tree = tree(objects, table)?;
     let mut cursor = Cursor::new(&tree);
     while let Some(at) = cursor.next_row()? {
-        if on_row(row(&at)?).map_err(DiffError::Sink)? == Flow::Stop {
+        if on_row(row(&at)?).map_err(StateError::Sink)? == Flow::Stop {
             break;
         }
     }
@@ -48,7 +57,7 @@ pub fn row_by_key(
     objects: &dyn Objects,
     table: &StoredTable,
     values: &[Value],
-) -> Result<Vec<Row>, DiffError> {
+) -> Result<Vec<Row>, StateError> {
     let tree = tree(objects, table)?;
     let mut wanted = Vec::new();
     for value in values {
