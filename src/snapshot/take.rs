@@ -223,7 +223,6 @@ impl Session<'_, '_> {
         self.observer.table(&spec.name, estimate);
         let resume = progress.unfinished.take().filter(|u| u.table == spec.name);
         let read = ReadTable {
-            runtime: self.runtime,
             pool: self.pool,
             scratch: self.scratch,
             spec,
@@ -248,11 +247,12 @@ impl Session<'_, '_> {
             *last_checkpoint = Instant::now();
             Ok(must_stop)
         };
-        read.read(self.source, resume.map(|u| u.checkpoint), &mut on_rows)
+        let mut source = (self.runtime, &mut *self.source);
+        read.read(&mut source, resume.map(|u| u.checkpoint), &mut on_rows)
     }
 }
 
 /// What of a table's specification is part of the state.
-fn stored_spec(spec: &TableSpec) -> TableSpec {
+pub(super) fn stored_spec(spec: &TableSpec) -> TableSpec {
     TableSpec { reads_in_key_order: false, column_order: Vec::new(), ..spec.clone() }
 }
