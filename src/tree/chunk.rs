@@ -200,6 +200,11 @@ impl<'o> LoadedChunk<'o> {
         }
     }
 
+    /// Whether the key's columns are blocks here.
+    pub(super) fn lists_key(&self) -> bool {
+        self.lists_key
+    }
+
     /// Where in the key the values of the column at `index` stand; `None` where they do not.
     fn key_position(&self, index: usize) -> Option<usize> {
         self.plan.layout.key_position(index).filter(|_| !self.lists_key)

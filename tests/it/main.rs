@@ -15,3 +15,5 @@ mod shop;
 mod tree_build;
 mod tree_diff;
 mod tree_lab;
+mod tree_parts;
+mod tree_sort;
