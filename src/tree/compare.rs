@@ -102,9 +102,10 @@ impl RowComparer {
         self.differs.clear();
         self.differs.resize(span.len, false);
         if self.by_row_hash {
-            for (index, differs) in self.differs.iter_mut().enumerate() {
-                let left = span.left.row_hash(span.left_from + index)?;
-                *differs = left != span.right.row_hash(span.right_from + index)?;
+            let left = &span.left.row_hashes()?[span.left_from..];
+            let right = &span.right.row_hashes()?[span.right_from..];
+            for (differs, (left, right)) in self.differs.iter_mut().zip(left.iter().zip(right)) {
+                *differs = left != right;
             }
         } else {
             for pair in &self.pairs {

@@ -352,7 +352,8 @@ struct Merge {
 
 impl Merge {
     fn new(runs: Vec<Run>, budget: usize) -> Result<Merge, TreeError> {
-        let buffer = (budget / runs.len().max(1)).clamp(16 << 10, 1 << 20);
+        // Half the budget: rows are still being written or built beside the merge.
+        let buffer = (budget / 2 / runs.len().max(1)).clamp(16 << 10, 512 << 10);
         let mut merge = Merge { readers: Vec::new(), heap: Vec::new() };
         for run in runs {
             let mut reader = run.writer.into_reader(buffer)?;
