@@ -172,13 +172,10 @@ impl<'p, 's> TreeBuilder<'p, 's> {
             CutEnd::Cap | CutEnd::Last => None,
         };
         self.levels.push(written.entry)?;
-        if checkpoints.is_wanted {
-            if let Some(key) = &checkpoints.boundary {
-                let (plan, sink) = (self.assembly.plan(), self.assembly.pool().sink());
-                let taken = checkpoint::take(plan, self.levels.levels(), key, sink);
-                checkpoints.kept = Some(taken);
-                checkpoints.is_wanted = false;
-            }
+        if let (true, Some(key)) = (checkpoints.is_wanted, &checkpoints.boundary) {
+            let (plan, sink) = (self.assembly.plan(), self.assembly.pool().sink());
+            checkpoints.kept = Some(checkpoint::take(plan, self.levels.levels(), key, sink));
+            checkpoints.is_wanted = false;
         }
         Ok(())
     }

@@ -172,10 +172,9 @@ impl<'o> LoadedChunk<'o> {
         let column = load(&self.columns[place], || {
             let block = &self.list.columns[place].block;
             let kind = column_kind(block);
-            if self.plan.mode == StoreMode::HashOnly && kind != Kind::TableColumn {
-                if !matches!(block, BlockRef::Inline(_)) {
-                    return Err(TreeError::HashOnly { table: self.plan.table.clone() });
-                }
+            let is_stored = matches!(block, BlockRef::Inline(_) | BlockRef::WithTables(_));
+            if self.plan.mode == StoreMode::HashOnly && !is_stored {
+                return Err(TreeError::HashOnly { table: self.plan.table.clone() });
             }
             let plain = self.plain(kind, block)?;
             Column::decode(plain, self.rows).map_err(|source| self.malformed(kind, source))
@@ -320,13 +319,11 @@ impl<'o> LoadedChunk<'o> {
 
     /// The row hash that is the key of a row without one.
     fn hash_in_key(&self, row: usize) -> Result<ObjectId, TreeError> {
-        if let [key::ROW_HASH, hash @ ..] = self.key(row)? {
-            if let Ok(hash) = hash.try_into() {
-                return Ok(ObjectId(hash));
-            }
-        }
-        let source = DecodeError::new("key", "no row hash where the table has no key");
-        Err(self.malformed(Kind::Keys, source))
+        let hash = self.key(row)?.strip_prefix(&[key::ROW_HASH]);
+        hash.and_then(|hash| hash.try_into().ok()).map(ObjectId).ok_or_else(|| {
+            let source = DecodeError::new("key", "no row hash where the table has no key");
+            self.malformed(Kind::Keys, source)
+        })
     }
 
     fn stored_row_hashes(&self) -> Result<Vec<ObjectId>, TreeError> {

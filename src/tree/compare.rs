@@ -182,17 +182,17 @@ impl<'c> Values<'c> {
 impl<'c> PairColumns<'c> {
     /// Reads the column's blocks; `None` where they cannot differ.
     fn read(span: &'c Pairs<'_, '_>, pair: &'c ColumnPair) -> Result<Option<Self>, TreeError> {
-        if let (true, Some(left), Some(right)) = (span.is_aligned, pair.left, pair.right) {
-            if span.left.block_of(left) == span.right.block_of(right) {
-                return Ok(None);
-            }
+        if let (true, Some(left), Some(right)) = (span.is_aligned, pair.left, pair.right)
+            && span.left.block_of(left) == span.right.block_of(right)
+        {
+            return Ok(None);
         }
         let left = Values::read(&span.left, pair.left, &pair.default)?;
         let right = Values::read(&span.right, pair.right, &pair.default)?;
-        if let (Values::Same(left), Values::Same(right)) = (&left, &right) {
-            if left == right {
-                return Ok(None);
-            }
+        if let (Values::Same(left), Values::Same(right)) = (&left, &right)
+            && left == right
+        {
+            return Ok(None);
         }
         Ok(Some(PairColumns { left, right }))
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::assembly::Assembly;
 use super::builder::KeyOrder;
 use super::chunk_encoder::preimage_len;
-use super::chunker::{Cut, CutEnd, Cutter, LocalMaximum, key_hash};
+use super::chunker::{Cut, CutEnd, Cutter, LocalMaximum, Settled, key_hash};
 use super::error::TreeError;
 use super::levels::Levels;
 use super::pending::{PendingRows, Piece};
@@ -147,7 +147,7 @@ impl<'p, 's> RangeBuilder<'p, 's> {
             }
             return Ok(());
         }
-        for cut in self.cutter.push(bytes, is_boundary, false).into_iter().flatten() {
+        for cut in self.cutter.push(bytes, Settled::inner(is_boundary)).into_iter().flatten() {
             self.assembly.cut(cut)?;
             while let Some(written) = self.assembly.written() {
                 self.entries.push(written?.entry);
@@ -186,7 +186,7 @@ impl<'p, 's> RangeStitcher<'p, 's> {
                 self.assembly.pending.push(piece);
             }
             let is_boundary = part.has_boundary && row == last;
-            for cut in self.cutter.push(bytes, is_boundary, false).into_iter().flatten() {
+            for cut in self.cutter.push(bytes, Settled::inner(is_boundary)).into_iter().flatten() {
                 self.cut(cut)?;
             }
             self.assembly.pending.keep_budget()?;

@@ -216,9 +216,9 @@ impl Sorter {
         let mut kept = Vec::new();
         for run in self.runs.drain(..) {
             if run.level <= level && merged.len() < FAN_IN {
-                merged.push(run)
+                merged.push(run);
             } else {
-                kept.push(run)
+                kept.push(run);
             }
         }
         if merged.len() < 2 {

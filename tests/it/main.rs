@@ -19,4 +19,5 @@ mod tree_lab;
 mod tree_large;
 mod tree_parts;
 mod tree_rekey;
+mod tree_shape;
 mod tree_sort;
