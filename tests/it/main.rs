@@ -21,3 +21,4 @@ mod tree_parts;
 mod tree_rekey;
 mod tree_shape;
 mod tree_sort;
+mod tree_speed;
