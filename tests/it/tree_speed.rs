@@ -108,6 +108,7 @@ fn build(sink: &dyn ObjectSink, plan: &Arc<TreePlan>, workers: usize, salt: i64)
     })
 }
 
+#[allow(clippy::print_stdout, reason = "it is what this is for")]
 fn report(what: &str, time: Duration) {
     let nanos = time.as_nanos() / u128::try_from(ROWS).unwrap();
     println!("{what:<44} {:>7.3} s  {nanos:>5} ns a row", time.as_secs_f64());
