@@ -14,6 +14,7 @@ use crate::apply::{Ending, Finish, Held, Options, Outcome, apply};
 use crate::codec::{HashAlgorithm, Hasher};
 use crate::engine::{OpenOptions, Target};
 use crate::model::SinkError;
+use crate::model::snapshot::Scope;
 use crate::pack::{Manifest, Pack, Run};
 use crate::report::value;
 use crate::snapshot::reread;
@@ -32,7 +33,7 @@ pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<E
     options.run = if args.rollback { Run::Back } else { Run::Forward };
     options.finish = if args.dry_run { Finish::DryRun } else { Finish::Commit };
     options.accepts_target = args.accept_target;
-    let scope = pack.manifest.scope.to_scope();
+    let scope = Scope::from(&pack.manifest.scope);
     let scratch: Arc<dyn ScratchSpace> = Arc::new(Scratch::new(&fs, &std::env::temp_dir()));
     let mut read_state = |session: &crate::engine::Session<'_>| {
         reread::state_of(session, engine, &scope, &hasher, &scratch, processors())

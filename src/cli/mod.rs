@@ -93,8 +93,6 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Verify(args) => maintain::verify(&context, args, out),
         Command::Gc(args) => maintain::gc(&context, args, out),
         Command::Repair(args) => maintain::repair(&context, args, out),
-        Command::Demo(_)
-        | Command::Completions(_)
-        | Command::Man(_) => Ok(Exit::Done),
+        Command::Demo(_) | Command::Completions(_) | Command::Man(_) => Ok(Exit::Done),
     }
 }

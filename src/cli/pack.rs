@@ -6,17 +6,17 @@ use serde_json::json;
 
 use super::args::PackArgs;
 use super::context::Context;
-use super::diff::side;
+use super::diff::{access, side};
 use super::error::CliError;
 use super::exit::Exit;
 use super::snapshot::runtime;
 use crate::apply::create_pack;
 use crate::codec::state::StoredTable;
-use crate::diff::{self, LoadedSnapshot, RowChange};
+use crate::diff::{self, Access, LoadedSnapshot, RowChange};
 use crate::model::{Flow, SinkError};
 use crate::pack::{Consent, Manifest, PackSide, Request, RowChanges};
 use crate::report::stat::plural;
-use crate::store::{Objects, Reader};
+use crate::store::Reader;
 
 /// Plans the change, proves it on a scratch copy and writes its folder.
 pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
@@ -28,7 +28,7 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
     let to = side(context, &store, &reader, &args.to)?;
     let comparison = diff::compare(&reader, &from, &to)?;
     let (before, after) = (pack_side(&reader, &from)?, pack_side(&reader, &to)?);
-    let rows = StoredRows(&reader);
+    let rows = StoredRows(access(&store, &reader));
     let fs = store.file_system();
     let request = Request {
         before: &before,
@@ -59,11 +59,13 @@ fn pack_side(reader: &Reader, loaded: &LoadedSnapshot) -> Result<PackSide, CliEr
         is_hash_only: loaded.snapshot.is_hash_only,
         facts: loaded.facts(reader)?,
         definitions: loaded.definitions(reader)?,
+        tables: loaded.tables(reader)?,
+        sequences: loaded.snapshot.sequences.clone(),
     })
 }
 
 /// The changed rows, from the store.
-struct StoredRows<'a>(&'a dyn Objects);
+struct StoredRows<'a>(Access<'a>);
 
 impl RowChanges for StoredRows<'_> {
     fn changes(
@@ -72,7 +74,7 @@ impl RowChanges for StoredRows<'_> {
         after: Option<&StoredTable>,
         take: &mut dyn FnMut(RowChange) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError> {
-        Ok(diff::rows(self.0, before, after, take)?)
+        Ok(diff::rows(&self.0, before, after, take)?)
     }
 }
 

@@ -222,12 +222,8 @@ impl Session<'_, '_> {
         let estimate = self.runtime.block_on(self.source.estimated_rows(spec))?;
         self.observer.table(&spec.name, estimate);
         let resume = progress.unfinished.take().filter(|u| u.table == spec.name);
-        let read = ReadTable {
-            pool: self.pool,
-            scratch: self.scratch,
-            spec,
-            mode: self.request.mode,
-        };
+        let read =
+            ReadTable { pool: self.pool, scratch: self.scratch, spec, mode: self.request.mode };
         let every = self.request.checkpoint_every;
         let (observer, writer) = (self.observer, self.writer);
         let mut on_rows = |rows: u64, take: &mut table::TakeCheckpoint<'_>| {
