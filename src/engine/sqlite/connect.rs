@@ -254,7 +254,7 @@ pub(super) fn classify(name: &str, action: &str, failure: Failure) -> EngineErro
         ffi::SQLITE_PERM | ffi::SQLITE_AUTH | ffi::SQLITE_READONLY => {
             EngineError::Privilege { database, action, message }
         }
-        ffi::SQLITE_CANTOPEN => cannot_open(database, action, message),
+        ffi::SQLITE_CANTOPEN => cannot_open(database, action, &message),
         ffi::SQLITE_ERROR if names_what_is_missing(&message) => {
             EngineError::Unsupported { what: format!("could not {action}: {message}"), database }
         }
@@ -270,7 +270,7 @@ fn names_what_is_missing(message: &str) -> bool {
 }
 
 /// Why SQLite could not open a file: what is beside it tells.
-fn cannot_open(database: String, action: String, message: String) -> EngineError {
+fn cannot_open(database: String, action: String, message: &str) -> EngineError {
     let path = Path::new(&database);
     if path.is_absolute() && !path.exists() {
         return EngineError::NotFound { database, reason: "no such file".to_owned() };
