@@ -13,5 +13,8 @@ mod layers;
 mod rust_source;
 mod shop;
 mod store_faults;
+mod store_flips;
+mod store_gc;
+mod store_machine;
 mod store_publish;
 mod store_scene;
