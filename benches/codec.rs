@@ -457,9 +457,12 @@ fn main() {
     let mut blocks = vec![Vec::new(); columns.len()];
     let mut key_blocks = Vec::new();
     let mut plain = Vec::new();
+    let keep = |plain: &Vec<u8>, blocks: &mut Vec<Vec<u8>>| {
+        if blocks.len() < CHUNKS {
+            blocks.push(plain.clone());
+        }
+    };
     let split = nanos_a_row(ROWS, || {
-        blocks.iter_mut().for_each(Vec::clear);
-        key_blocks.clear();
         let all: Vec<_> =
             batches.iter().flat_map(|batch| (0..batch.len()).map(|row| batch.row(row))).collect();
         for chunk in all.chunks(CHUNK_ROWS) {
@@ -474,10 +477,10 @@ fn main() {
             for (column, builder) in builders.iter_mut().enumerate() {
                 builder.fill_nulls(chunk.len());
                 builder.write(&mut plain);
-                blocks[column].push(plain.clone());
+                keep(&plain, &mut blocks[column]);
             }
             block::write_keys(chunk.iter().map(|row| row.key), &mut plain);
-            key_blocks.push(plain.clone());
+            keep(&plain, &mut key_blocks);
         }
     });
     let block_ids = nanos_a_row(ROWS, || {

@@ -9,14 +9,12 @@ use super::report::{Line, Target, duration, float, number};
 use super::run::{Contestant, Job, Run, Store, Watch, in_turn, text, url};
 use super::table::{Change, Random};
 
-/// How many rows a pack changes.
-const CHANGES: u64 = 20_000;
-
 /// A pack of guarded changes onto a copy, beside the SQL that `sqldiff` writes.
 pub fn apply(bench: &Bench) -> Vec<Line> {
     let rows = bench.million();
     let base = bench.data().items(rows);
-    let changed = bench.data().changed(rows, Change::Mixed(CHANGES));
+    let changes = bench.changes(20_000, rows);
+    let changed = bench.data().changed(rows, Change::Mixed(changes));
     let folder = bench.data().fresh_folder("apply");
     let (target, peer_target) = (folder.join("target.db"), folder.join("peer.db"));
     let sql = folder.join("sqldiff.sql");
@@ -50,19 +48,19 @@ pub fn apply(bench: &Bench) -> Vec<Line> {
         job,
         beside,
         ours: run.map(|run| duration(run.wall)),
-        figure: run.map(|run| float(CHANGES) / run.wall.as_secs_f64()),
+        figure: run.map(|run| float(changes) / run.wall.as_secs_f64()),
         target,
         peak_kib: run.map_or(0, |run| run.peak_kib),
     };
     vec![
         line(
-            format!("apply, {} guarded changes", number(float(CHANGES))),
+            format!("apply, {} guarded changes", number(float(changes))),
             format!("`sqldiff`'s SQL by `sqlite3`, no guards {}", duration(runs[0].wall)),
             runs.get(1),
             Target::AtLeast(20_000.0, " a second"),
         ),
         line(
-            format!("pack of {} changes", number(float(CHANGES))),
+            format!("pack of {} changes", number(float(changes))),
             String::new(),
             making.as_ref(),
             Target::None(" a second"),

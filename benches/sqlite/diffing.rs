@@ -52,7 +52,8 @@ pub fn equal(bench: &Bench) -> Vec<Line> {
 pub fn hundred(bench: &Bench) -> Vec<Line> {
     let rows = bench.big();
     let base = bench.data().items(rows);
-    let changed = bench.data().changed(rows, Change::Rows(100));
+    let changes = bench.changes(100, rows);
+    let changed = bench.data().changed(rows, Change::Rows(changes));
     warm(&base);
     warm(&changed);
     let sqldiff =
@@ -67,7 +68,7 @@ pub fn hundred(bench: &Bench) -> Vec<Line> {
     let runs = in_turn(bench.rounds(), contestants);
     let ours = runs.get(1).copied();
     vec![Line {
-        job: format!("diff, 100 random rows of {}, printed", number(float(rows))),
+        job: format!("diff, {changes} random rows of {}, printed", number(float(rows))),
         beside: format!("`sqldiff` {}", duration(runs[0].wall)),
         ours: ours.map(|run| duration(run.wall)),
         figure: ours.map(milliseconds),

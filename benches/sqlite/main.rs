@@ -71,6 +71,12 @@ impl Bench {
         self.rows.unwrap_or(MILLION).min(MILLION)
     }
 
+    /// How many rows are changed where a phase wants `wished` of `rows`: a small table, as one that
+    /// only tries the benchmark out, has fewer to change.
+    pub fn changes(&self, wished: u64, rows: u64) -> u64 {
+        wished.min(rows / 10)
+    }
+
     /// How many rounds are run.
     pub fn rounds(&self) -> usize {
         self.repeat.max(1)

@@ -105,10 +105,10 @@ pub fn added(job: &str, bytes: Option<u64>, limit_kb: f64) -> Line {
 
 /// What 1,000 random updates of one column add.
 pub fn growth(bench: &Bench) -> Vec<Line> {
-    const UPDATES: u64 = 1000;
     let rows = bench.million();
+    let updates = bench.changes(1000, rows);
     let base = bench.data().items(rows);
-    let changed = bench.data().changed(rows, Change::Amounts(UPDATES));
+    let changed = bench.data().changed(rows, Change::Amounts(updates));
     let bytes = (!bench.is_peers_only()).then(|| {
         let store = Store::init(bench.data().fresh_folder("growth-store"));
         store.snapshot(&base, "items").run(Watch::Wall);
@@ -117,10 +117,10 @@ pub fn growth(bench: &Bench) -> Vec<Line> {
         store.bytes() - before
     });
     vec![Line {
-        job: format!("growth, {UPDATES} random updates in {} rows", number(float(rows))),
+        job: format!("growth, {updates} random updates in {} rows", number(float(rows))),
         beside: "rows changed".to_owned(),
         ours: bytes.map(|bytes| format!("{} B", number(float(bytes)))),
-        figure: bytes.map(|bytes| float(bytes) / float(UPDATES) / 1000.0),
+        figure: bytes.map(|bytes| float(bytes) / float(updates) / 1000.0),
         target: Target::AtMost(1.5, " kB a row"),
         peak_kib: 0,
     }]

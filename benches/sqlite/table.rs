@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::handle::Database;
 
+/// Raised whenever the tables change: databases of another edition are not used.
+const EDITION: u32 = 2;
+
 /// SplitMix64: one multiplication a number, and any number can be had without those before it.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
@@ -128,7 +131,7 @@ fn code(random: &mut Random) -> String {
 
 fn title(random: &mut Random) -> String {
     let words = (random.of(&ADJECTIVES), random.of(&NOUNS), random.of(&COLOURS));
-    format!("{} {}, {} {:03}", words.0, words.1, words.2, random.below(1000))
+    format!("{} {}, {} #{:04}", words.0, words.1, words.2, random.below(10_000))
 }
 
 fn timestamp(random: &mut Random) -> String {
@@ -148,7 +151,7 @@ fn attributes(random: &mut Random) -> Option<String> {
     let (batch, shelf, weight) = (random.below(100_000), random.below(400), random.below(9000));
     (random.below(2) == 0).then(|| {
         format!(
-            "{{\"colour\":\"{colour}\",\"batch\":{batch},\"shelf\":\"S{shelf}\",\"g\":{weight}}}"
+            "{{\"colour\":\"{colour}\",\"batch\":{batch},\"shelf\":\"S{shelf}\",\"grams\":{weight}}}"
         )
     })
 }
@@ -283,7 +286,8 @@ impl Data {
     }
 
     fn make(&self, name: &str, fill: impl FnOnce(&Path)) -> PathBuf {
-        let path = self.folder.join(name);
+        let name = format!("v{EDITION}-{name}");
+        let path = self.folder.join(&name);
         if !path.exists() {
             eprintln!("making {name}");
             let unfinished = self.folder.join(format!("{name}.unfinished"));

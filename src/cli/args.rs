@@ -126,6 +126,9 @@ pub struct SnapshotArgs {
     /// Go on where an interrupted snapshot of the same source stopped.
     #[arg(long)]
     pub resume: bool,
+    /// How often to make safe what was read, so that --resume can go on from there.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub checkpoint_seconds: u64,
 }
 
 /// `log`

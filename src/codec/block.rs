@@ -14,7 +14,7 @@ pub(super) use self::column::{MIXED, Runs, UNIFORM, runs};
 pub use self::keys::{Keys, read_counts, write_counts, write_keys};
 
 use super::DecodeError;
-use super::cell::{self, Cell, ExternalValue, tag};
+use super::cell::{self, Cell, EXTERNAL, ExternalValue, tag};
 use crate::model::ObjectId;
 
 fn index(offset: u32) -> usize {
@@ -24,6 +24,15 @@ fn index(offset: u32) -> usize {
 /// The number of rows a block that stands alone speaks of: one for a constant.
 fn rows_alone(plain: &[u8]) -> Result<usize, DecodeError> {
     Ok(runs(plain)?.map_or(1, |runs| runs.rows))
+}
+
+/// Whether a cell of a column block is stored apart.
+pub fn refers_to_objects(plain: &[u8]) -> Result<bool, DecodeError> {
+    let is_external = |tag: &u8| tag & EXTERNAL != 0;
+    Ok(match runs(plain)? {
+        Some(runs) => runs.tags.iter().any(is_external),
+        None => plain.get(1).is_some_and(is_external),
+    })
 }
 
 /// The values that a `ValueColumn` stores apart.

@@ -195,6 +195,29 @@ impl RowLayout {
         self.columns.len()
     }
 
+    /// How many columns the key has; none where a row's own hash is its key.
+    pub fn key_len(&self) -> usize {
+        self.key_len
+    }
+
+    /// Where in the key the column at `index` stands.
+    pub fn key_position(&self, index: usize) -> Option<usize> {
+        self.columns[index].key_position
+    }
+
+    /// Appends the cell of the column at `index` to a preimage; NULL adds nothing. Cells must come
+    /// in the order of columns.
+    pub fn write_cell(&self, index: usize, cell: Cell<'_>, preimage: &mut Vec<u8>) {
+        if cell.is_null() {
+            return;
+        }
+        preimage.extend_from_slice(&self.columns[index].prefix);
+        preimage.push(cell.tag);
+        let len = u16::try_from(cell.payload.len()).expect("inline payloads are at most 4 KiB");
+        preimage.extend_from_slice(&len.to_le_bytes());
+        preimage.extend_from_slice(cell.payload);
+    }
+
     /// Whether the column at `index` is part of the key.
     pub fn is_key_column(&self, index: usize) -> bool {
         self.columns[index].key_position.is_some()

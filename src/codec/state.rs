@@ -102,6 +102,16 @@ struct WireSnapshot {
     message: String,
 }
 
+impl WireKey {
+    /// Whether the key consists of different columns of the table, at least one.
+    fn is_of(&self, columns: &[ColumnSpec]) -> bool {
+        let names = || self.columns.iter().map(|column| &column.name);
+        names().count() > 0
+            && names().all(|name| columns.binary_search_by(|c| c.name.cmp(name)).is_ok())
+            && names().enumerate().all(|(at, name)| names().take(at).all(|other| other != name))
+    }
+}
+
 const MATCHING: [KeyMatching; 4] = [
     KeyMatching::Binary,
     KeyMatching::AsciiNoCase,
@@ -186,6 +196,9 @@ pub fn read_table(plain: &[u8]) -> Result<StoredTable, DecodeError> {
     }
     let key = match table.key {
         None => RowKey::RowHash,
+        Some(key) if !key.is_of(&columns) => {
+            return Err(DecodeError::new("table", "a key that is not of its columns"));
+        }
         Some(key) => RowKey::Columns {
             columns: key
                 .columns
@@ -207,7 +220,7 @@ pub fn read_table(plain: &[u8]) -> Result<StoredTable, DecodeError> {
             reads_in_key_order: false,
             column_order: Vec::new(),
         },
-        rows: table.rows.into(),
+        rows: table.rows.checked()?.into(),
     })
 }
 
@@ -237,8 +250,8 @@ pub fn read_state(plain: &[u8]) -> Result<State, DecodeError> {
             excluded_tables: state.scope.excluded_tables,
             key_overrides: state.scope.key_overrides,
         },
-        facts: state.facts.into(),
-        tables: state.tables.into(),
+        facts: state.facts.checked()?.into(),
+        tables: state.tables.checked()?.into(),
     })
 }
 
@@ -308,7 +321,7 @@ pub fn read_snapshot(plain: &[u8]) -> Result<Snapshot, DecodeError> {
             .into_iter()
             .map(|s| Sequence { name: s.name.into(), position: s.position })
             .collect(),
-        definitions: snapshot.definitions.into(),
+        definitions: snapshot.definitions.checked()?.into(),
         is_hash_only: snapshot.is_hash_only,
         parents: snapshot.parents.into_iter().map(SnapshotId).collect(),
         author: snapshot.author,

@@ -113,6 +113,16 @@ pub struct Reference {
 }
 
 impl Root {
+    /// The root of a tree that was read: one without an object has nothing below it.
+    pub(super) fn checked(self) -> Result<Root, DecodeError> {
+        let is_empty = self.rows == 0 && self.bytes == 0 && self.height == 0;
+        match self.id {
+            Some(_) if self.rows > 0 => Ok(self),
+            None if is_empty => Ok(self),
+            _ => Err(DecodeError::new("root of a tree", "its rows and its object disagree")),
+        }
+    }
+
     fn reference(&self, references: &mut Vec<Reference>) {
         if let Some(id) = self.id {
             let kind = if self.height == 0 { Kind::Chunk } else { Kind::Node };
@@ -144,13 +154,34 @@ impl Chunk {
         if !chunk.columns.windows(2).all(|pair| pair[0].name < pair[1].name) {
             return wrong("columns out of order");
         }
-        let keys_ok = matches!(chunk.keys, BlockRef::Inline(_) | BlockRef::Object(_));
-        let counts_ok =
-            matches!(chunk.counts, None | Some(BlockRef::Inline(_) | BlockRef::Object(_)));
-        if !keys_ok || !counts_ok {
-            return wrong("keys or counts of the wrong kind");
-        }
+        chunk.check_inline_blocks()?;
         Ok(chunk)
+    }
+
+    /// A block that stands in the list was checked by nobody else, and refers to no object.
+    fn check_inline_blocks(&self) -> Result<(), DecodeError> {
+        let wrong = |why: &str| Err(DecodeError::new("chunk", why));
+        let rows = usize::try_from(self.rows)
+            .map_err(|error| DecodeError::new("chunk", error.to_string()))?;
+        match &self.keys {
+            BlockRef::Inline(plain) => drop(block::Keys::decode(plain.clone(), rows)?),
+            BlockRef::Object(_) => {}
+            _ => return wrong("keys of the wrong kind"),
+        }
+        match &self.counts {
+            Some(BlockRef::Inline(plain)) => drop(block::read_counts(plain, rows)?),
+            Some(BlockRef::Object(_)) | None => {}
+            _ => return wrong("counts of the wrong kind"),
+        }
+        for column in &self.columns {
+            if let BlockRef::Inline(plain) = &column.block {
+                block::Column::decode(plain.clone(), rows)?;
+                if block::refers_to_objects(plain)? {
+                    return wrong("a block in the list that refers to an object");
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -164,6 +195,9 @@ impl Node {
         }
         if !node.entries.windows(2).all(|pair| pair[0].last_key < pair[1].last_key) {
             return wrong("children out of order");
+        }
+        if !node.entries.iter().all(|entry| entry.rows > 0 && !entry.last_key.is_empty()) {
+            return wrong("a child without rows");
         }
         Ok(node)
     }
@@ -260,7 +294,9 @@ impl Encode for BlockRef {
         match self {
             BlockRef::Inline(bytes) => {
                 let len = u8::try_from(bytes.len())
-                    .map_err(|_| EncodeError::Other("an inline block is at most 64 bytes"))?;
+                    .ok()
+                    .filter(|_| bytes.len() <= INLINE_LIMIT)
+                    .ok_or(EncodeError::Other("an inline block is at most 64 bytes"))?;
                 encoder.writer().write(&[0, len])?;
                 encoder.writer().write(bytes)
             }

@@ -8,11 +8,10 @@ use bincode::{Decode, Encode};
 
 use super::DecodeError;
 
-/// No wire struct is larger than this; a length field that claims more is refused before anything
-/// is allocated.
-const LIMIT: usize = 64 << 20;
+/// No wire struct is larger than this.
+const LARGEST: usize = 64 << 20;
 
-fn config() -> impl bincode::config::Config {
+fn config<const LIMIT: usize>() -> impl bincode::config::Config {
     bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<LIMIT>()
 }
 
@@ -20,9 +19,10 @@ fn config() -> impl bincode::config::Config {
 ///
 /// # Panics
 ///
-/// Where the struct is larger than the format allows (64 MiB): callers split before that.
+/// Where the struct cannot be written: an inline block above its limit, which callers rule out.
 pub fn to_bytes<T: Encode>(value: &T) -> Vec<u8> {
-    bincode::encode_to_vec(value, config()).expect("wire structs are within the limit by design")
+    bincode::encode_to_vec(value, config::<LARGEST>())
+        .expect("wire structs are within the limits by design")
 }
 
 /// The wire struct of these bytes, all of them.
@@ -30,7 +30,22 @@ pub fn from_bytes<T: Encode + Decode<()>>(
     what: &'static str,
     bytes: &[u8],
 ) -> Result<T, DecodeError> {
-    let (value, used): (T, usize) = bincode::decode_from_slice(bytes, config())
+    // The limit is what bincode may claim in memory before it has read the elements of a list, so
+    // it goes with the size of the input: a length field alone allocates nothing of its size.
+    match bytes.len() {
+        0..=0xFFF => within::<T, { 1 << 16 }>(what, bytes),
+        0x1000..=0xFFFF => within::<T, { 1 << 20 }>(what, bytes),
+        0x1_0000..=0xF_FFFF => within::<T, { 1 << 24 }>(what, bytes),
+        len if len <= LARGEST => within::<T, { 1 << 30 }>(what, bytes),
+        _ => Err(DecodeError::new(what, "above the limit of 64 MiB")),
+    }
+}
+
+fn within<T: Encode + Decode<()>, const LIMIT: usize>(
+    what: &'static str,
+    bytes: &[u8],
+) -> Result<T, DecodeError> {
+    let (value, used): (T, usize) = bincode::decode_from_slice(bytes, config::<LIMIT>())
         .map_err(|error| DecodeError::new(what, error.to_string()))?;
     if used != bytes.len() {
         return Err(DecodeError::new(what, format!("{} bytes too many", bytes.len() - used)));

@@ -1,7 +1,8 @@
 //! The words in which a difference is told: verdict, schema changes, row changes.
 
 use crate::codec::state::StoredTable;
-use crate::model::{Fact, FactId, ObjectName, Value};
+use crate::model::{Fact, FactId, ObjectName};
+use crate::tree::rows::Row;
 
 /// What a comparison found. `Incomplete` is never equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct TableComparison {
     pub after: Option<StoredTable>,
     /// Whether the roots of the rows differ.
     pub rows_differ: bool,
+    /// Whether the left and the right side stored keys and row hashes only.
+    pub hash_only: (bool, bool),
 }
 
 /// Everything that differs between two states, rows aside.
@@ -47,18 +50,6 @@ pub struct Comparison {
     pub tables: Vec<TableComparison>,
     /// Why the comparison cannot be complete; empty where it is.
     pub incomplete: Vec<String>,
-}
-
-/// A row with the values of all columns of its side, in byte order of the column names
-/// (`StoredTable::spec.columns`); NULL where the row has none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// The key's bytes (`codec::key`).
-    pub key: Vec<u8>,
-    /// The values.
-    pub values: Vec<Value>,
-    /// How often the row occurs; 1 in a table with a key.
-    pub count: u64,
 }
 
 /// How a row differs.
@@ -90,4 +81,15 @@ pub struct RowCounts {
     pub deleted: u64,
     /// Rows with different cells.
     pub updated: u64,
+}
+
+impl RowCounts {
+    /// Counts a change.
+    pub fn add(&mut self, change: &RowChange) {
+        match change {
+            RowChange::Inserted(row) => self.inserted += row.count,
+            RowChange::Deleted(row) => self.deleted += row.count,
+            RowChange::Updated { .. } => self.updated += 1,
+        }
+    }
 }

@@ -4,7 +4,16 @@
 //! ([`Comparison`]); rows are streamed, in key order, so memory does not grow with the difference.
 
 pub mod change;
-pub mod load;
+mod compare;
+mod error;
+mod respelled;
+mod rows;
+mod schema;
 
-pub use change::{Comparison, Row, RowChange, RowCounts, SchemaChange, TableComparison, Verdict};
-pub use load::{LoadedSnapshot, TableDefinition};
+pub use change::{Comparison, RowChange, RowCounts, SchemaChange, TableComparison, Verdict};
+pub use compare::compare;
+pub use error::DiffError;
+pub use rows::{changes, count, rows};
+
+pub use crate::tree::rows::{Row, row_by_key, rows_of};
+pub use crate::tree::state::{LoadedSnapshot, TableDefinition};

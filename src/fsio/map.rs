@@ -26,7 +26,7 @@ impl Mapping {
     }
 
     /// Maps a file. It must be sealed.
-    #[allow(unsafe_code, reason = "the one place where files are mapped")]
+    #[allow(unsafe_code, reason = "the one place that maps files")]
     pub(super) fn of_file(file: &File) -> io::Result<Self> {
         if file.metadata()?.len() == 0 {
             return Ok(Mapping(Bytes::Copied(Arc::default())));

@@ -23,7 +23,7 @@ pub use map::Mapping;
 pub use real::RealFs;
 pub use simulated::{Fault, SimulatedFs};
 pub use survival::Survival;
-pub use whole::{create_unique, write_atomically, write_new};
+pub use whole::{create_unique, remove_tree, write_atomically, write_new};
 
 /// An operation on a file that failed.
 #[derive(Debug, thiserror::Error)]

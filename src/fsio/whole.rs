@@ -54,6 +54,15 @@ pub fn write_atomically(
     }
 }
 
+/// Removes a directory and everything in it. For folders that the program made itself.
+pub fn remove_tree(fs: &dyn FileSystem, dir: &Path) -> Result<(), FsError> {
+    for entry in fs.list(dir)? {
+        let path = dir.join(&entry.name);
+        if entry.is_dir { remove_tree(fs, &path)? } else { fs.remove_file(&path)? }
+    }
+    fs.remove_dir(dir)
+}
+
 /// Writes a whole new file in place and syncs it, for folders that nobody reads before they are
 /// complete (a pack, an export). The caller syncs the directory when all its files are written.
 pub fn write_new(fs: &dyn FileSystem, path: &Path, bytes: &[u8]) -> Result<(), FsError> {

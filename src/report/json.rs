@@ -38,9 +38,7 @@ impl DiffReport {
             Verdict::Different
         } else if !self.comparison.incomplete.is_empty() {
             Verdict::Incomplete
-        } else if self.from.state == self.to.state {
-            Verdict::Equal
-        } else if self.comparison.tables.is_empty() {
+        } else if self.from.state == self.to.state || self.comparison.tables.is_empty() {
             Verdict::Equal
         } else {
             Verdict::Different

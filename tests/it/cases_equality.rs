@@ -70,8 +70,12 @@ fn q05_column_permutation() {
     );
     assert_eq!(Lab::counts(&lab.converge(), "t"), (0, 0, 1));
     let rows = lab.run(&["diff", "prod", "dev", "--format", "jsonl"]);
-    let first: serde_json::Value =
-        rows.stdout.lines().map(|l| serde_json::from_str(l).unwrap()).find(|l: &serde_json::Value| l["change"] == "update").unwrap();
+    let first: serde_json::Value = rows
+        .stdout
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .find(|l: &serde_json::Value| l["change"] == "update")
+        .unwrap();
     assert_eq!(first["cells"], serde_json::json!({"a": ["x", "y"], "b": ["y", "x"]}));
 }
 

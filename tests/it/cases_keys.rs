@@ -7,8 +7,12 @@ fn k04_key_that_changes_only_in_case() {
     let schema = "CREATE TABLE t(k TEXT COLLATE NOCASE PRIMARY KEY, v INTEGER);
         CREATE TABLE child(id INTEGER PRIMARY KEY, k TEXT COLLATE NOCASE REFERENCES t(k));";
     let lab = lab(
-        &format!("{schema}INSERT INTO t VALUES('Foo',1),('bar',2); INSERT INTO child VALUES(1,'foo');"),
-        &format!("{schema}INSERT INTO t VALUES('foo',1),('bar',2); INSERT INTO child VALUES(1,'foo');"),
+        &format!(
+            "{schema}INSERT INTO t VALUES('Foo',1),('bar',2); INSERT INTO child VALUES(1,'foo');"
+        ),
+        &format!(
+            "{schema}INSERT INTO t VALUES('foo',1),('bar',2); INSERT INTO child VALUES(1,'foo');"
+        ),
     );
     let diff = lab.converge();
     assert_eq!(Lab::counts(&diff, "t"), (0, 0, 1));
@@ -22,8 +26,10 @@ fn k08_binary_keys() {
         (x'2020',6),(x'41',7),('0x41',8),('A',9),(x'',10);";
     let lab = lab(
         &format!("{schema}{rows}"),
-        &format!("{schema}{rows} UPDATE t SET v = v + 100; DELETE FROM t WHERE k = x'0000';
-            INSERT INTO t VALUES(x'000000', 11);"),
+        &format!(
+            "{schema}{rows} UPDATE t SET v = v + 100; DELETE FROM t WHERE k = x'0000';
+            INSERT INTO t VALUES(x'000000', 11);"
+        ),
     );
     assert_eq!(Lab::counts(&lab.converge(), "t"), (1, 1, 9));
 }
@@ -82,7 +88,9 @@ fn k17_sparse_keys() {
             i * 977 % 4294967291, i % 65536, i % 4096, i % 4096, i * 104729), i FROM n;";
     let lab = lab(
         &format!("{schema}{fill}"),
-        &format!("{schema}{fill} UPDATE t SET v = 99 WHERE id > 0; DELETE FROM u WHERE v % 500 = 0;"),
+        &format!(
+            "{schema}{fill} UPDATE t SET v = 99 WHERE id > 0; DELETE FROM u WHERE v % 500 = 0;"
+        ),
     );
     let diff = lab.converge();
     assert_eq!(Lab::counts(&diff, "t"), (0, 0, 7));
@@ -95,10 +103,14 @@ fn k20_columns_that_shadow_the_rowid() {
         CREATE TABLE u(rowid TEXT PRIMARY KEY, v) WITHOUT ROWID;
         CREATE TABLE w(rowid TEXT, id INTEGER PRIMARY KEY);";
     let lab = lab(
-        &format!("{schema}INSERT INTO t VALUES('a','b','c'),('a','b','c'); INSERT INTO u VALUES('x',1);
-            INSERT INTO w VALUES('p',1),('q',2);"),
-        &format!("{schema}INSERT INTO t VALUES('a','b','c'),('d','b','c'); INSERT INTO u VALUES('x',2);
-            INSERT INTO w VALUES('q',1),('q',2);"),
+        &format!(
+            "{schema}INSERT INTO t VALUES('a','b','c'),('a','b','c'); INSERT INTO u VALUES('x',1);
+            INSERT INTO w VALUES('p',1),('q',2);"
+        ),
+        &format!(
+            "{schema}INSERT INTO t VALUES('a','b','c'),('d','b','c'); INSERT INTO u VALUES('x',2);
+            INSERT INTO w VALUES('q',1),('q',2);"
+        ),
     );
     let diff = lab.converge();
     assert_eq!(Lab::counts(&diff, "t"), (1, 1, 0));

@@ -7,9 +7,16 @@ use crate::lab::{Lab, lab};
 #[test]
 fn t01_float64_corpus() {
     let mut values = vec![
-        "0.1+0.2".to_owned(), "5e-324".into(), "1.7976931348623157e308".into(),
-        "9007199254740991.0".into(), "9007199254740993.0".into(), "2.2250738585072014e-308".into(),
-        "123456.789e-250".into(), "0.3".into(), "1e23".into(), "8.41e21".into(),
+        "0.1+0.2".to_owned(),
+        "5e-324".into(),
+        "1.7976931348623157e308".into(),
+        "9007199254740991.0".into(),
+        "9007199254740993.0".into(),
+        "2.2250738585072014e-308".into(),
+        "123456.789e-250".into(),
+        "0.3".into(),
+        "1e23".into(),
+        "8.41e21".into(),
     ];
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     for _ in 0..200 {
@@ -63,8 +70,10 @@ fn t16_text_with_a_zero_byte() {
     let schema = "CREATE TABLE t(k TEXT PRIMARY KEY NOT NULL, v TEXT);";
     let lab = lab(
         &format!("{schema}INSERT INTO t VALUES('a', 'a'),(CAST(x'6B006C' AS TEXT), 'x');"),
-        &format!("{schema}INSERT INTO t VALUES('a', CAST(x'610062' AS TEXT)),
-            (CAST(x'6B006C' AS TEXT), CAST(x'00' AS TEXT));"),
+        &format!(
+            "{schema}INSERT INTO t VALUES('a', CAST(x'610062' AS TEXT)),
+            (CAST(x'6B006C' AS TEXT), CAST(x'00' AS TEXT));"
+        ),
     );
     assert_eq!(Lab::counts(&lab.converge(), "t"), (0, 0, 2));
 }
@@ -85,10 +94,15 @@ fn t27_dynamic_types() {
 
 #[test]
 fn t27_strict_tables() {
-    let schema = "CREATE TABLE t(id INTEGER PRIMARY KEY, i INT, r REAL, s TEXT, b BLOB, a ANY) STRICT;";
+    let schema =
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, i INT, r REAL, s TEXT, b BLOB, a ANY) STRICT;";
     let lab = lab(
-        &format!("{schema}INSERT INTO t VALUES(1, 1, 1.0, '1', x'31', 1),(2, 2, 2, '2', x'32', '2');"),
-        &format!("{schema}INSERT INTO t VALUES(1, 2, 2.0, '2', x'32', '1'),(2, 2, 2, '2', x'32', 2.0);"),
+        &format!(
+            "{schema}INSERT INTO t VALUES(1, 1, 1.0, '1', x'31', 1),(2, 2, 2, '2', x'32', '2');"
+        ),
+        &format!(
+            "{schema}INSERT INTO t VALUES(1, 2, 2.0, '2', x'32', '1'),(2, 2, 2, '2', x'32', 2.0);"
+        ),
     );
     assert_eq!(Lab::counts(&lab.converge(), "t"), (0, 0, 2));
 }
@@ -98,7 +112,9 @@ fn t28_invalid_utf8() {
     let schema = "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);";
     let lab = lab(
         &format!("{schema}INSERT INTO t VALUES(1, 'ok'),(2, CAST(x'FF' AS TEXT));"),
-        &format!("{schema}INSERT INTO t VALUES(1, CAST(x'61FF62' AS TEXT)),(2, CAST(x'FE' AS TEXT));"),
+        &format!(
+            "{schema}INSERT INTO t VALUES(1, CAST(x'61FF62' AS TEXT)),(2, CAST(x'FE' AS TEXT));"
+        ),
     );
     assert_eq!(Lab::counts(&lab.converge(), "t"), (0, 0, 2));
 }
@@ -110,8 +126,12 @@ fn t28_utf16_databases() {
             "PRAGMA encoding='{encoding}'; CREATE TABLE t(k TEXT PRIMARY KEY NOT NULL, v TEXT);"
         );
         let lab = lab(
-            &format!("{schema}INSERT INTO t VALUES('a','żółw'),('𝄞','x'),('z',CAST(x'00D8' AS TEXT));"),
-            &format!("{schema}INSERT INTO t VALUES('a','żuk'),('𝄞','y'),('z',CAST(x'00D9' AS TEXT));"),
+            &format!(
+                "{schema}INSERT INTO t VALUES('a','żółw'),('𝄞','x'),('z',CAST(x'00D8' AS TEXT));"
+            ),
+            &format!(
+                "{schema}INSERT INTO t VALUES('a','żuk'),('𝄞','y'),('z',CAST(x'00D9' AS TEXT));"
+            ),
         );
         assert_eq!(Lab::counts(&lab.converge(), "t"), (0, 0, 3), "{encoding}");
     }
@@ -119,8 +139,29 @@ fn t28_utf16_databases() {
 
 #[test]
 fn t32_quote_storm() {
-    let nasty = ["'", "\\", "\\'", "\"", "`", "$$", ":x", "?", ";--", "\\!", "\n", "\u{2028}",
-        "'; DROP TABLE t; --", "[", "]", "/*", "*/", "@x", "#", "%s", "\r\n.quit\n"];
+    let nasty = [
+        "'",
+        "\\",
+        "\\'",
+        "\"",
+        "`",
+        "$$",
+        ":x",
+        "?",
+        ";--",
+        "\\!",
+        "\n",
+        "\u{2028}",
+        "'; DROP TABLE t; --",
+        "[",
+        "]",
+        "/*",
+        "*/",
+        "@x",
+        "#",
+        "%s",
+        "\r\n.quit\n",
+    ];
     let schema = "CREATE TABLE \"t'\"\"`[;--\"(\"id\" INTEGER PRIMARY KEY, \"c'\"\"`];?\" TEXT);";
     let (mut prod, mut dev) = (schema.to_owned(), schema.to_owned());
     for (id, text) in nasty.iter().enumerate() {

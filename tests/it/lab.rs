@@ -144,7 +144,11 @@ impl Lab {
         let back = [&apply[..], &["--rollback"]].concat();
         assert_eq!(self.run(&back).ok().json()["outcome"], "applied");
         assert_eq!(self.snapshot("copy.db", "copy"), prod, "rollback did not restore prod");
-        assert_eq!(dump(&self.path("copy.db")), dump(&self.path("prod.db")), "oracle after rollback");
+        assert_eq!(
+            dump(&self.path("copy.db")),
+            dump(&self.path("prod.db")),
+            "oracle after rollback"
+        );
         assert_eq!(self.run(&["verify", "--json"]).ok().json()["outcome"], "ok");
         diff
     }
@@ -188,10 +192,8 @@ pub fn dump(db: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     for table in tables.lines() {
         let literal = table.replace('\'', "''");
-        let columns = sqlite3(
-            db,
-            &format!("SELECT name FROM pragma_table_info('{literal}') ORDER BY name;"),
-        );
+        let columns =
+            sqlite3(db, &format!("SELECT name FROM pragma_table_info('{literal}') ORDER BY name;"));
         let cells: Vec<String> = columns
             .lines()
             .map(|column| {
@@ -206,8 +208,7 @@ pub fn dump(db: &Path) -> Vec<String> {
         // The oracle concatenates a limited number of operands at a time.
         let parts: Vec<String> = cells.chunks(50).map(|part| part.join("||' '||")).collect();
         let quoted = table.replace('"', "\"\"");
-        let out =
-            sqlite3(db, &format!("SELECT {} FROM \"{quoted}\";", parts.join(", ")));
+        let out = sqlite3(db, &format!("SELECT {} FROM \"{quoted}\";", parts.join(", ")));
         rows.extend(out.lines().map(|row| format!("{table}: {row}")));
         rows.sort();
         lines.append(&mut rows);

@@ -8,13 +8,36 @@
     reason = "tests set their own scene, and a panic is how they fail"
 )]
 
+mod bad_input;
+mod cases_equality;
+mod cases_keys;
+mod cases_types;
+mod codec_blocks;
+mod codec_golden;
+mod codec_rows;
+mod codec_samples;
+mod codec_structures;
+mod codec_values;
+mod commands;
 mod house;
+mod lab;
 mod layers;
+mod live;
+mod real_data;
 mod rust_source;
 mod shop;
+mod sqlite_catalog;
+mod sqlite_database;
+mod sqlite_rows;
+mod sqlite_schemas;
+mod sqlite_source;
+mod sqlite_target;
 mod store_faults;
 mod store_flips;
 mod store_gc;
 mod store_machine;
 mod store_publish;
 mod store_scene;
+mod tree_build;
+mod tree_diff;
+mod tree_lab;

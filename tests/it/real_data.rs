@@ -79,7 +79,8 @@ fn iso_2022_to_2026() {
 #[test]
 fn restore_gives_the_same_state() {
     let data = skip_without_data!();
-    for db in ["chinook/new/chinook.sqlite", "iso/2026/db.sqlite", "ourairports/2024-08-01/db.sqlite"]
+    for db in
+        ["chinook/new/chinook.sqlite", "iso/2026/db.sqlite", "ourairports/2024-08-01/db.sqlite"]
     {
         let lab = Lab::new();
         let state = lab.snapshot(data.join(db).to_str().unwrap(), "source");

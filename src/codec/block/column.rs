@@ -197,6 +197,9 @@ impl Column {
     /// would have chosen this form; a cell's content is checked when it is asked for, or by
     /// [`Column::check`].
     pub fn decode(plain: Vec<u8>, rows: usize) -> Result<Column, DecodeError> {
+        if rows == 0 {
+            return Err(wrong("a chunk has at least one row"));
+        }
         let form = match runs(&plain)? {
             None => {
                 let tag = *plain.get(1).ok_or_else(|| wrong("cut short"))?;
@@ -208,7 +211,7 @@ impl Column {
                 }
                 Form::Constant
             }
-            Some(runs) if runs.rows != rows || rows == 0 => {
+            Some(runs) if runs.rows != rows => {
                 return Err(wrong("not as many rows as its chunk"));
             }
             Some(runs) => form_of(&plain, &runs)?,

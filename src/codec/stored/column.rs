@@ -88,17 +88,24 @@ fn parts_of<'a>(runs: &Runs<'a>) -> Option<Vec<Part<'a>>> {
 
 /// Gives each part its payloads, where several have some.
 fn divide(runs: &Runs<'_>, parts: &mut [Part<'_>]) {
+    let mut numbers = [0usize; 256];
+    for (number, part) in parts.iter().enumerate() {
+        numbers[usize::from(part.tag)] = number;
+    }
     let mut lens = lens_of(runs);
     let mut rest = runs.payloads;
     for &tag in runs.tags {
-        let part = parts.iter_mut().find(|part| part.tag == tag).expect("every tag has a part");
+        let part = &mut parts[numbers[usize::from(tag)]];
         let len = part.width.unwrap_or_else(|| {
             let len = lens.next().expect("one length a payload without a fixed one");
             part.lens.push(len);
             usize::try_from(len).expect("lengths were added up before")
         });
         let (payload, after) = rest.split_at(len);
-        part.payloads.to_mut().extend_from_slice(payload);
+        match <&[u8; 8]>::try_from(payload) {
+            Ok(word) => part.payloads.to_mut().extend_from_slice(word),
+            Err(_) => part.payloads.to_mut().extend_from_slice(payload),
+        }
         rest = after;
     }
 }

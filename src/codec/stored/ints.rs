@@ -59,7 +59,7 @@ impl Plan {
             above += with_width[usize::try_from(width + 1).expect("at most 64")];
             // An outlier takes its upper bits and its distance from the one before it, of which
             // the largest is some times the mean.
-            let distance = if above == 0 { 0 } else { width_of(count / above) + 2 };
+            let distance = count.checked_div(above).map_or(0, |mean| width_of(mean) + 2);
             let outlier = u64::from(widest - width + distance);
             let cost = count * u64::from(width) + above * outlier + 24;
             if cost < self.cost {
@@ -161,15 +161,11 @@ fn patch(input: &mut Reader<'_>, width: u32, values: &mut [u64]) -> Result<(), D
     let (distances, uppers) = (run()?, run()?);
     let mut next = 0usize;
     for (distance, upper) in distances.iter().zip(uppers) {
-        let value = usize::try_from(*distance)
-            .ok()
-            .and_then(|distance| next.checked_add(distance))
-            .and_then(|row| {
-                next = row + 1;
-                values.get_mut(row)
-            })
-            .ok_or_else(|| wrong("an outlier beyond the last row"))?;
+        let row = usize::try_from(*distance).ok().and_then(|distance| next.checked_add(distance));
+        let value = row.and_then(|row| values.get_mut(row));
+        let value = value.ok_or_else(|| wrong("an outlier beyond the last row"))?;
         *value = value.wrapping_add(upper.checked_shl(width).unwrap_or(0));
+        next = row.map_or(next, |row| row + 1);
     }
     Ok(())
 }

@@ -46,35 +46,20 @@ struct Word<'a> {
 impl Scheme {
     /// The scheme of these strings of `len` bytes.
     pub(super) fn new(strings: &[u8], len: usize) -> Scheme {
-        let (mut low, mut high) = (vec![u8::MAX; len], vec![0u8; len]);
-        for string in strings.chunks_exact(len) {
-            for ((low, high), &byte) in low.iter_mut().zip(&mut high).zip(string) {
-                *low = (*low).min(byte);
-                *high = (*high).max(byte);
-            }
-        }
-        let varies: Vec<bool> = low.iter().zip(&high).map(|(low, high)| low < high).collect();
-        let mut counts = [0u32; 256];
-        for string in strings.chunks_exact(len) {
-            for (&byte, _) in string.iter().zip(&varies).filter(|(_, varies)| **varies) {
-                counts[usize::from(byte)] += 1;
-            }
-        }
-        let mut alphabet: Vec<u8> =
-            (0..=u8::MAX).filter(|&byte| counts[usize::from(byte)] > 0).collect();
-        let positions: Vec<Digits> = low
-            .iter()
-            .zip(&high)
-            .map(|(&low, &high)| {
-                let span = high - low;
-                let is_wide = usize::from(span) >= alphabet.len();
-                if is_wide { Digits::Letter } else { Digits::Span { low, span } }
+        let (low, high) = extremes(strings, len);
+        let varying: Vec<usize> = (0..len).filter(|&at| low[at] < high[at]).collect();
+        let widest = varying.iter().map(|&at| high[at] - low[at]).max().unwrap_or(0);
+        let alphabet = if widest > NARROW { letters(strings, len, &varying) } else { Vec::new() };
+        let is_wide = |span: u8| !alphabet.is_empty() && usize::from(span) >= alphabet.len();
+        let positions: Vec<Digits> = (0..len)
+            .map(|at| match high[at] - low[at] {
+                span if is_wide(span) => Digits::Letter,
+                span => Digits::Span { low: low[at], span },
             })
             .collect();
-        if !positions.contains(&Digits::Letter) {
-            alphabet.clear();
-        }
-        Scheme { positions, alphabet, entropy: entropy(&counts, strings.len() / len) }
+        let is_used = positions.contains(&Digits::Letter);
+        let alphabet = if is_used { alphabet } else { Vec::new() };
+        Scheme { positions, alphabet, entropy: entropy(strings, len, &varying) }
     }
 
     fn radix(&self, digits: Digits) -> u64 {
@@ -126,19 +111,23 @@ impl Scheme {
         let len = self.positions.len();
         let mut numbers = Vec::with_capacity(strings.len() / len);
         for word in self.words() {
-            let varying: Vec<(usize, Digits, u64)> = (word.start..)
-                .zip(word.positions)
-                .map(|(at, &digits)| (at, digits, self.radix(digits)))
-                .filter(|&(_, _, radix)| radix > 1)
-                .collect();
+            // The weight of a position is the product of the radices after it.
+            let mut weight = word.product;
+            let mut varying = Vec::with_capacity(word.positions.len());
+            for (at, &digits) in (word.start..).zip(word.positions) {
+                weight /= self.radix(digits);
+                if self.radix(digits) > 1 {
+                    varying.push((at, digits, weight));
+                }
+            }
             numbers.clear();
             numbers.extend(strings.chunks_exact(len).map(|string| {
-                varying.iter().fold(0u64, |number, &(at, digits, radix)| {
+                varying.iter().fold(0u64, |number, &(at, digits, weight)| {
                     let digit = match digits {
                         Digits::Span { low, .. } => string[at] - low,
                         Digits::Letter => places[usize::from(string[at])],
                     };
-                    number * radix + u64::from(digit)
+                    number + u64::from(digit) * weight
                 })
             }));
             ints::write(&numbers, out);
@@ -172,16 +161,60 @@ impl Scheme {
     }
 }
 
-/// About how many bits an entropy coder takes for one of `count` strings with these letters.
-fn entropy(counts: &[u32; 256], count: usize) -> u32 {
-    let letters: u32 = counts.iter().sum();
-    if letters == 0 {
-        return 0;
+/// Positions with a smaller span have no need of an alphabet.
+const NARROW: u8 = 11;
+
+/// The lowest and the highest byte at each position.
+fn extremes(strings: &[u8], len: usize) -> (Vec<u8>, Vec<u8>) {
+    let (mut low, mut high) = (vec![u8::MAX; len], vec![0u8; len]);
+    // Positions in steps of one vector register; the last step overlaps the one before it.
+    let step = if len < STEP { 1 } else { STEP };
+    for start in (0..len).step_by(step).map(|start| start.min(len - step)) {
+        let ends = &strings[start..];
+        if step == STEP {
+            let (mut lowest, mut highest) = ([u8::MAX; STEP], [0u8; STEP]);
+            for bytes in ends.chunks(len).filter_map(<[u8]>::first_chunk::<STEP>) {
+                for at in 0..STEP {
+                    lowest[at] = lowest[at].min(bytes[at]);
+                    highest[at] = highest[at].max(bytes[at]);
+                }
+            }
+            low[start..start + STEP].copy_from_slice(&lowest);
+            high[start..start + STEP].copy_from_slice(&highest);
+        } else {
+            low[start] = ends.iter().step_by(len).copied().min().unwrap_or(0);
+            high[start] = ends.iter().step_by(len).copied().max().unwrap_or(0);
+        }
     }
-    let total = f64::from(letters);
+    (low, high)
+}
+
+const STEP: usize = 8;
+
+/// The different bytes at these positions, ascending.
+fn letters(strings: &[u8], len: usize, positions: &[usize]) -> Vec<u8> {
+    let mut seen = [false; 256];
+    for string in strings.chunks_exact(len) {
+        for &at in positions {
+            seen[usize::from(string[at])] = true;
+        }
+    }
+    (0..=u8::MAX).filter(|&byte| seen[usize::from(byte)]).collect()
+}
+
+/// About how many bits an entropy coder takes for a string, from a sample of them.
+fn entropy(strings: &[u8], len: usize, positions: &[usize]) -> u32 {
+    let mut counts = [0u32; 256];
+    let count = strings.len() / len;
+    for string in strings.chunks_exact(len).step_by(count / 64 + 1) {
+        for &at in positions {
+            counts[usize::from(string[at])] += 1;
+        }
+    }
+    let total = f64::from(counts.iter().sum::<u32>().max(1));
     let collision: f64 = counts.iter().map(|&n| (f64::from(n) / total).powi(2)).sum();
-    let strings = u32::try_from(count).map_or(f64::INFINITY, f64::from);
-    let bits = -collision.log2() * total / strings;
+    let positions = u32::try_from(positions.len()).map_or(0.0, f64::from);
+    let bits = -collision.max(f64::MIN_POSITIVE).log2() * positions;
     // Whole bits are exact enough.
     (0..1024u32).find(|&whole| f64::from(whole) >= bits).unwrap_or(1024)
 }

@@ -1,0 +1,191 @@
+//! The checks of a run that are about more than one row: the schema, what is dropped, what fires.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::ApplyError;
+use super::outcome::{Drift, DriftClass};
+use super::receipt::bare_table;
+use super::rows::{Multiset, Tables, each_hash};
+use super::sinks::EachValue;
+use crate::codec::Hasher;
+use crate::codec::hash::HashAlgorithm;
+use crate::engine::{ForeignKeyViolation, ReadFrom, Session};
+use crate::fsio::FileSystem;
+use crate::model::Fact;
+use crate::pack::folder::Lines;
+use crate::pack::manifest::StepLine;
+use crate::pack::statement::label;
+use crate::pack::{Pack, PackError, Refusal, content, fingerprint};
+
+/// How many facts that differ are named.
+const NAMED_FACTS: usize = 20;
+
+/// Which end of the migration a schema is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Before the migration.
+    Before,
+    /// After it.
+    After,
+}
+
+/// The facts that are not as expected; `None` where the fingerprint is right.
+pub fn schema_differences(
+    fs: &dyn FileSystem,
+    pack: &Pack,
+    facts: &[Fact],
+    wanted: &str,
+    end: Expected,
+) -> Result<Option<Vec<String>>, ApplyError> {
+    let algorithm = HashAlgorithm::from_name(&pack.manifest.hash).unwrap_or(HashAlgorithm::Blake3);
+    let hasher = Hasher::new(algorithm);
+    if fingerprint::of(facts, &hasher) == wanted {
+        return Ok(None);
+    }
+    let expected: Vec<_> = pack
+        .facts(fs)?
+        .into_iter()
+        .map(|line| {
+            let digest = match end {
+                Expected::Before => line.before,
+                Expected::After => line.after,
+            };
+            (line.kind, line.object, line.part, digest)
+        })
+        .collect();
+    let mut named = fingerprint::differences(&expected, facts, &hasher, NAMED_FACTS);
+    if named.is_empty() {
+        // The way back may start from, or end at, something between the two.
+        named.push("schema".to_owned());
+    }
+    Ok(Some(named))
+}
+
+/// What a list of steps does, in large.
+#[derive(Debug, Default)]
+pub struct Overview {
+    /// Whether any step changes the schema.
+    pub changes_schema: bool,
+    /// The triggers that are dropped.
+    pub dropped_triggers: BTreeSet<String>,
+    /// What happens to rows, by table.
+    pub events: BTreeMap<String, BTreeSet<&'static str>>,
+    /// Rows without a key, by table.
+    pub multisets: BTreeMap<String, Multiset>,
+}
+
+/// Reads a list of steps once.
+pub fn overview(steps: &mut Lines) -> Result<Overview, PackError> {
+    let mut overview = Overview::default();
+    while let Some(step) = steps.next_step()? {
+        let events: &[&'static str] = match step.verb.as_ref() {
+            "insert" => &["insert"],
+            "update" => &["update"],
+            "delete" => &["delete"],
+            // A parked row may leave its table for a while.
+            "park" => &["update", "delete"],
+            "check" | "defer" | "sequence" => &[],
+            verb => {
+                overview.changes_schema = true;
+                if verb == "drop-trigger" {
+                    overview.dropped_triggers.insert(step.object.to_string());
+                }
+                &[]
+            }
+        };
+        if !events.is_empty() {
+            let known = overview.events.entry(step.object.to_string()).or_default();
+            known.extend(events);
+        }
+        if step.copies.is_some() {
+            overview.multisets.entry(step.object.to_string()).or_default().note(&step);
+        }
+    }
+    Ok(overview)
+}
+
+/// Whether what a step drops holds nothing but what the pack knows.
+pub fn guard(
+    session: &Session<'_>,
+    tables: &Tables,
+    step: &StepLine<'_>,
+    hasher: &Hasher,
+) -> Result<Option<Drift>, ApplyError> {
+    if let Some(expected) = &step.content {
+        let mut rows = 0;
+        each_hash(session, tables, &step.object, hasher, &mut |_| rows += 1)?;
+        let digest = match rows == expected.rows {
+            true => content::digest(rows, hasher, |take| {
+                each_hash(session, tables, &step.object, hasher, take)
+            })?,
+            false => String::new(),
+        };
+        if digest != expected.digest {
+            let found = format!(
+                "{rows} rows, and the pack knows {} that would be dropped with the table",
+                expected.rows
+            );
+            return Ok(Some(whole_table(step, DriftClass::Changed, found)));
+        }
+    }
+    if let Some(column) = &step.column
+        && let Some(spec) = tables.spec(&step.object)
+    {
+        let mut others = 0u64;
+        let mut sink = EachValue(|value: crate::model::ValueRef<'_>| {
+            others += u64::from(value != column.default.0.as_ref());
+        });
+        let table = bare_table(&spec.name.name, &[&column.name]);
+        session.read_rows(&table, &ReadFrom::Start, &mut sink)?;
+        if others != column.others {
+            let found = format!(
+                "{others} rows hold something else than {} in column {}, and the pack knows {}",
+                label(&column.default.0),
+                column.name,
+                column.others
+            );
+            return Ok(Some(whole_table(step, DriftClass::Changed, found)));
+        }
+    }
+    Ok(None)
+}
+
+fn whole_table(step: &StepLine<'_>, class: DriftClass, found: String) -> Drift {
+    Drift { table: step.object.to_string(), key: Vec::new(), class, found }
+}
+
+/// Rows without a key that are not there as often as needed.
+pub fn missing_copies(table: &str, missing: u64) -> Drift {
+    Drift {
+        table: table.to_owned(),
+        key: Vec::new(),
+        class: DriftClass::Missing,
+        found: format!("{missing} of the rows to be deleted are not there"),
+    }
+}
+
+/// Something that speaks against a step, with its table and row.
+pub fn of_step(step: &StepLine<'_>, reason: String) -> Refusal {
+    let refusal = Refusal::new(
+        format!("{} {}", step.verb, step.object),
+        reason,
+        "everything is as it was",
+    );
+    match &step.key {
+        Some(key) => {
+            let key: Vec<String> = key.iter().map(|value| label(&value.0)).collect();
+            refusal.at_row(format!("({})", key.join(", ")))
+        }
+        None => refusal,
+    }
+}
+
+/// A foreign key that points nowhere after all statements, and did not before.
+pub fn of_violation(violation: &ForeignKeyViolation) -> Refusal {
+    let reason = format!("it refers to a row of {} that is not there", violation.parent);
+    let refusal = Refusal::new(&violation.table, reason, "everything is as it was");
+    match &violation.row {
+        Some(row) => refusal.at_row(row.clone()),
+        None => refusal,
+    }
+}

@@ -1,0 +1,21 @@
+//! Running a pack: the target is checked, locked, changed and checked again in one transaction.
+//!
+//! `run` is the order of it all; `rows` compares rows byte by byte, `checks` what is larger than a
+//! row, `referring` finds rows the pack knows nothing of, `receipt` remembers, `prove` does the
+//! same on a scratch copy before there is a pack at all.
+
+mod checks;
+pub mod error;
+pub mod outcome;
+pub mod prove;
+pub mod receipt;
+mod referring;
+mod rows;
+pub mod run;
+mod sinks;
+mod stand_ins;
+
+pub use error::ApplyError;
+pub use outcome::{Drift, DriftClass, Ending, Outcome};
+pub use prove::create_pack;
+pub use run::{Finish, Held, Options, apply};

@@ -1,0 +1,103 @@
+//! Rows that refer to a row which is about to go, and which the pack knows nothing of.
+//!
+//! Where a foreign key would change or remove them silently (CASCADE, SET NULL, SET DEFAULT), they
+//! are looked for before the parent is deleted: those that the pack knows have left by then.
+
+use std::collections::BTreeMap;
+
+use super::error::ApplyError;
+use super::outcome::{Drift, DriftClass};
+use super::rows::{Tables, key_values};
+use super::sinks::Values;
+use crate::engine::Session;
+use crate::model::{KeyColumn, Value};
+use crate::pack::exact::Exact;
+use crate::pack::manifest::StepLine;
+use crate::pack::rules::{Action, ForeignKey, Rules};
+use crate::pack::statement::label;
+
+/// The foreign keys that act on rows when their parent is deleted, by parent.
+pub struct Referring {
+    keys: BTreeMap<String, Vec<ForeignKey>>,
+    limit: usize,
+}
+
+impl Referring {
+    /// Those of a schema; at most `limit` rows are listed for each.
+    pub fn new(rules: &Rules, limit: usize) -> Referring {
+        let mut keys: BTreeMap<String, Vec<ForeignKey>> = BTreeMap::new();
+        for key in rules.foreign_keys.iter().filter(|key| key.on_delete == Action::Changes) {
+            keys.entry(key.parent.clone()).or_default().push(key.clone());
+        }
+        Referring { keys, limit }
+    }
+
+    /// The rows that still refer to the row a step deletes.
+    pub fn left(
+        &self,
+        session: &Session<'_>,
+        tables: &Tables,
+        step: &StepLine<'_>,
+    ) -> Result<Vec<Drift>, ApplyError> {
+        let Some(keys) = self.keys.get(step.object.as_ref()) else { return Ok(Vec::new()) };
+        if !matches!(step.verb.as_ref(), "delete" | "park") {
+            return Ok(Vec::new());
+        }
+        let (Some(key), Some(parent)) = (&step.key, tables.spec(&step.object)) else {
+            return Ok(Vec::new());
+        };
+        let mut row = Values::default();
+        session.row_finder(parent)?.read(&key_values(key), &mut row)?;
+        let Some(row) = row.rows.first() else { return Ok(Vec::new()) };
+        let value_of = |name: &str| {
+            let place = parent.columns.iter().position(|column| column.name == name);
+            place.map(|place| row[place].clone())
+        };
+        let mut left = Vec::new();
+        for foreign in keys {
+            let values: Option<Vec<Value>> =
+                foreign.parent_columns.iter().map(|(name, _)| value_of(name)).collect();
+            if let Some(values) = values.filter(|values| !values.iter().any(Value::is_null)) {
+                self.list(session, tables, foreign, &values, row, &mut left)?;
+            }
+        }
+        Ok(left)
+    }
+
+    fn list(
+        &self,
+        session: &Session<'_>,
+        tables: &Tables,
+        foreign: &ForeignKey,
+        values: &[Value],
+        parent: &[Value],
+        left: &mut Vec<Drift>,
+    ) -> Result<(), ApplyError> {
+        let Some(child) = tables.spec(&foreign.child) else { return Ok(()) };
+        let columns = foreign.columns.iter().zip(&foreign.parent_columns);
+        let columns: Vec<KeyColumn> = columns
+            .map(|(name, (_, folding))| KeyColumn { name: name.clone(), matching: folding.matching })
+            .collect();
+        let mut rows = Values::default();
+        session.referencing_rows(child, &columns, values, self.limit as u64, &mut rows)?;
+        for row in rows.rows {
+            // A row that refers to itself goes with itself.
+            if foreign.child == foreign.parent && row == parent {
+                continue;
+            }
+            let names = child.key.column_names();
+            let key = names.iter().filter_map(|name| {
+                let place = child.columns.iter().position(|column| column.name == *name)?;
+                Some(Exact(row[place].clone()))
+            });
+            let values: Vec<String> = values.iter().map(label).collect();
+            left.push(Drift {
+                table: foreign.child.clone(),
+                key: key.collect(),
+                class: DriftClass::Referring,
+                found: format!("refers to {} ({})", foreign.parent, values.join(", ")),
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! Rows of a scratch copy that stand in for rows of the target: parents that inserted rows refer
+//! to and that a pack does not touch.
+//!
+//! A stand-in holds the values that are referred to and, where something must be there, a value
+//! that nothing else has. Where a table does not take one, foreign keys are not proved.
+
+use std::collections::BTreeSet;
+
+use super::error::ApplyError;
+use super::prove::insert;
+use super::rows::{Found, RowReader, Tables};
+use crate::codec::hash::HashAlgorithm;
+use crate::codec::Hasher;
+use crate::engine::{EngineError, Session};
+use crate::model::snapshot::Scope;
+use crate::model::{Fact, KeyColumn, RowKey, RowKeySource, TableSpec, Value};
+use crate::pack::plan::ChangedTable;
+use crate::pack::rules::{ForeignKey, Rules, TableRules};
+use crate::pack::shape::{FoldedKey, Shape};
+use crate::pack::spool::{Change, SpoolError, Verb};
+use crate::pack::{Draft, PackError};
+
+/// The error of a spool that cannot be read.
+pub fn damaged(table: &TableSpec, error: SpoolError) -> PackError {
+    match error {
+        SpoolError::Fs(error) => PackError::Fs(error),
+        SpoolError::Damaged(source) => PackError::Scratch { table: table.name.clone(), source },
+    }
+}
+
+/// Adds what is needed; says whether foreign keys can be enforced on the copy.
+pub fn add(session: &Session<'_>, draft: &Draft) -> Result<bool, ApplyError> {
+    let known: BTreeSet<_> = draft.facts_after.iter().map(|fact| &fact.id).collect();
+    let gone = draft.facts_before.iter().filter(|fact| !known.contains(&fact.id));
+    let facts: Vec<&Fact> = draft.facts_after.iter().chain(gone).collect();
+    let rules = Rules::of(facts);
+    let catalog = session.catalog(&Scope::from(&draft.manifest.scope))?;
+    let mut number = 0;
+    for key in &rules.foreign_keys {
+        let find = |name: &str| draft.tables.iter().find(|table| table.name == name);
+        let spec = catalog.tables.iter().find(|spec| spec.name.name == key.parent);
+        let (Some(child), Some(spec)) = (find(&key.child), spec) else { continue };
+        let Some(parent) = rules.table(&key.parent) else { continue };
+        let link = Link { session, draft, key, child, spec, parent };
+        if !link.add(find(&key.parent), &mut number)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// A foreign key of a table that changes.
+struct Link<'a> {
+    session: &'a Session<'a>,
+    draft: &'a Draft,
+    key: &'a ForeignKey,
+    child: &'a ChangedTable,
+    spec: &'a TableSpec,
+    parent: &'a TableRules,
+}
+
+impl Link<'_> {
+    fn add(&self, parent: Option<&ChangedTable>, number: &mut u64) -> Result<bool, ApplyError> {
+        let mut made = BTreeSet::new();
+        if let Some(parent) = parent {
+            let columns = self.key.parent_columns.clone();
+            self.each_taken(parent, &columns, |token, _, _| {
+                made.insert(token);
+                Ok(true)
+            })?;
+        }
+        let tables = Tables::new(&[self.keyed()])?;
+        let hasher = Hasher::new(HashAlgorithm::Blake3);
+        let mut reader = RowReader::new(self.session, &tables, &hasher);
+        let columns: Vec<_> = self
+            .key
+            .columns
+            .iter()
+            .zip(&self.key.parent_columns)
+            .map(|(name, (_, folding))| (name.clone(), *folding))
+            .collect();
+        self.each_taken(self.child, &columns, |token, shape, change| {
+            if !made.insert(token) {
+                return Ok(true);
+            }
+            let values: Vec<Value> = columns
+                .iter()
+                .filter_map(|(name, _)| Some(shape.after(change, shape.place(name)?).clone()))
+                .collect();
+            if reader.find(&self.key.parent, &values)? != Found::Absent {
+                return Ok(true);
+            }
+            *number += 1;
+            self.stand_in(values, *number)
+        })
+    }
+
+    /// The parent with the referenced columns as its key.
+    fn keyed(&self) -> TableSpec {
+        let columns = self.key.parent_columns.iter().map(|(name, folding)| KeyColumn {
+            name: name.clone(),
+            matching: folding.matching,
+        });
+        let source = RowKeySource::UniqueIndex;
+        let key = RowKey::Columns { columns: columns.collect(), source, may_be_null: true };
+        TableSpec { key, ..self.spec.clone() }
+    }
+
+    /// Calls back for each change that takes a new value under these columns, until it says false.
+    fn each_taken(
+        &self,
+        table: &ChangedTable,
+        columns: &[(String, crate::pack::token::Folding)],
+        mut take: impl FnMut(u64, &Shape, &Change) -> Result<bool, ApplyError>,
+    ) -> Result<bool, ApplyError> {
+        let shape = Shape::new(table.before.as_ref(), table.after.as_ref());
+        let Some(shape) = shape.filter(|_| table.after.is_some()) else { return Ok(true) };
+        let Some(key): Option<FoldedKey> = shape.folded_key(columns) else { return Ok(true) };
+        for verb in [Verb::Insert, Verb::Update] {
+            for change in self.draft.spool.read(table.runs.of(verb)) {
+                let (_, change) = change.map_err(|error| damaged(&shape.spec, error))?;
+                if let (_, Some(token)) = key.tokens(0, &shape, &change)
+                    && !take(token, &shape, &change)?
+                {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Adds one row; false where the table takes none.
+    fn stand_in(&self, values: Vec<Value>, number: u64) -> Result<bool, ApplyError> {
+        let mut columns: Vec<&str> =
+            self.key.parent_columns.iter().map(|(name, _)| name.as_str()).collect();
+        let mut row = values;
+        for column in &self.spec.columns {
+            let name = column.name.as_str();
+            let is_needed = self.parent.not_null.contains(name)
+                && self.parent.rowid_alias.as_deref() != Some(name);
+            if is_needed && !columns.contains(&name) {
+                columns.push(name);
+                row.push(filler(&column.declared_type, number));
+            }
+        }
+        match self.session.prepare(&insert(&self.key.parent, &columns))?.run(&row) {
+            Ok(_) => Ok(true),
+            // Another spelling of the same key is there already.
+            Err(EngineError::Constraint { message, .. }) => Ok(message.contains("UNIQUE")),
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+fn filler(declared: &str, number: u64) -> Value {
+    let declared = declared.to_ascii_uppercase();
+    let number = i64::try_from(number).unwrap_or(0);
+    if declared.contains("INT") || declared.contains("REAL") || declared.contains("NUM") {
+        Value::Int(-7_000_000_000_000 - number)
+    } else if declared.contains("BLOB") {
+        Value::Bytes(format!("stand-in-{number}").into_bytes())
+    } else {
+        Value::Text(format!("stand-in-{number}"))
+    }
+}

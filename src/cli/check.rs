@@ -1,0 +1,66 @@
+//! `check`: what a snapshot of a source would hold, without taking one.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use super::args::CheckArgs;
+use super::context::Context;
+use super::error::CliError;
+use super::exit::Exit;
+use super::snapshot::runtime;
+use crate::engine::{OpenOptions, Source};
+use crate::model::{RowKey, TableSpec};
+use crate::report::json::not_captured;
+
+/// Reads the catalog and prints what would be captured.
+pub fn run(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let named = context.source(&args.source)?;
+    let runtime = runtime()?;
+    let (server, catalog, evidence) = runtime.block_on(async {
+        let mut source = Source::open(&named.url, &OpenOptions::default()).await?;
+        source.begin().await?;
+        let catalog = source.catalog(&context.config.scope()).await?;
+        let evidence = source.evidence().await?;
+        let server = source.server();
+        source.end().await?;
+        source.close().await?;
+        Ok::<_, crate::engine::EngineError>((server, catalog, evidence))
+    })?;
+    let is_unknown = catalog.not_captured.iter().any(|item| item.is_unknown);
+    if context.global.json {
+        let tables: Vec<_> = catalog
+            .tables
+            .iter()
+            .map(|t| json!({"name": t.name.to_string(), "key": t.key.column_names()}))
+            .collect();
+        let left_out: Vec<_> = catalog.not_captured.iter().map(not_captured).collect();
+        let object = json!({"source": named.label, "server": server, "evidence": evidence,
+            "facts": catalog.facts.len(), "tables": tables, "not_captured": left_out});
+        writeln!(out, "{object}")?;
+    } else {
+        writeln!(out, "{} ({server})", named.label)?;
+        writeln!(out, "  {}", evidence.join("; "))?;
+        let tables = catalog.tables.len();
+        writeln!(out, "  {} schema facts, {tables} tables:", catalog.facts.len())?;
+        for table in &catalog.tables {
+            writeln!(out, "  {}: {}", table.name, identity(table))?;
+        }
+        for item in &catalog.not_captured {
+            let unknown = if item.is_unknown { "UNKNOWN " } else { "" };
+            writeln!(out, "  not captured: {unknown}{} {}: {}", item.kind, item.name, item.reason)?;
+        }
+    }
+    Ok(if is_unknown { Exit::Incomplete } else { Exit::Done })
+}
+
+fn identity(table: &TableSpec) -> String {
+    match &table.key {
+        RowKey::RowHash => "no key: rows are compared whole, with how often each occurs".to_owned(),
+        RowKey::Columns { may_be_null, .. } => {
+            let columns = table.key.column_names().join(", ");
+            let nulls = if *may_be_null { ", NULLs possible" } else { "" };
+            format!("rows identified by ({columns}){nulls}")
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! `diff`: two snapshots, or live sources, compared.
+
+use std::collections::BTreeSet;
+use std::io::{BufWriter, Write};
+use std::time::Duration;
+
+use super::args::{DiffArgs, DiffFormat};
+use super::cat::unknown_table;
+use super::context::Context;
+use super::error::CliError;
+use super::exit::Exit;
+use super::snapshot::Taking;
+use super::statements::SqlRows;
+use crate::diff::{
+    self, Comparison, LoadedSnapshot, RowChange, RowCounts, TableComparison, Verdict,
+};
+use crate::model::Flow;
+use crate::report::json::{DiffReport, Side};
+use crate::report::rows::{JsonlRows, MarkdownRows, RowPrinter, TextRows};
+use crate::report::{schema, stat};
+use crate::store::{Reader, Store};
+use crate::tree::StoreMode;
+
+/// Compares and prints.
+pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let store = context.store()?;
+    let reader = store.reader()?;
+    let from = side(context, &store, &reader, &args.from)?;
+    let to = side(context, &store, &reader, &args.to)?;
+    let mut comparison = diff::compare(&reader, &from, &to)?;
+    keep_tables(&reader, args, [&from, &to], &mut comparison)?;
+    if args.data {
+        comparison.schema.clear();
+    }
+    let filter = Filter { columns: &args.columns, limit: args.limit };
+    let mut out = BufWriter::new(out);
+    let streams = args.format != DiffFormat::Text && !context.global.json && !args.stat;
+    if streams {
+        return stream(args, &reader, &comparison, &filter, &mut out);
+    }
+    let mut counts = Vec::new();
+    if !args.schema {
+        for table in &comparison.tables {
+            counts.push((table.name.clone(), filter.count(&reader, table)?));
+        }
+    }
+    if args.schema {
+        comparison.tables.clear();
+    }
+    let report = DiffReport { from: told(&from), to: told(&to), comparison, counts };
+    if context.global.json {
+        writeln!(out, "{}", report.to_json())?;
+    } else {
+        for line in stat::lines(&report) {
+            writeln!(out, "{line}")?;
+        }
+        if !args.stat {
+            details(&reader, &report, &filter, &mut out)?;
+        }
+    }
+    out.flush()?;
+    Ok(exit(report.verdict()))
+}
+
+fn exit(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Equal => Exit::Done,
+        Verdict::Different => Exit::Different,
+        Verdict::Incomplete => Exit::Incomplete,
+    }
+}
+
+fn told(loaded: &LoadedSnapshot) -> Side {
+    Side {
+        snapshot: Some(loaded.id),
+        state: loaded.snapshot.state,
+        not_captured: loaded.snapshot.not_captured.clone(),
+    }
+}
+
+/// A snapshot by its name, or a live source, which is snapshotted first (under no ref).
+pub fn side(
+    context: &Context,
+    store: &Store,
+    reader: &Reader,
+    text: &str,
+) -> Result<LoadedSnapshot, CliError> {
+    let is_live = context.is_source(text);
+    match context.snapshot(reader, text) {
+        Ok(loaded) => return Ok(loaded),
+        Err(error) if !is_live => return Err(error),
+        Err(_) => {}
+    }
+    let named = context.source(text)?;
+    let taking = Taking {
+        context,
+        store,
+        named: &named,
+        parents: Vec::new(),
+        mode: StoreMode::Full,
+        jobs: None,
+        message: "for a comparison",
+        checkpoint: None,
+        checkpoint_every: Duration::MAX,
+    };
+    let Some((taken, writer)) = taking.run()? else {
+        return Err(CliError::new(Exit::Interrupted, "interrupted"));
+    };
+    writer.seal()?;
+    reader.refresh()?;
+    Ok(LoadedSnapshot::load(reader, taken.id)?)
+}
+
+/// Keeps the tables that were asked for; one that neither side has is an error.
+fn keep_tables(
+    reader: &Reader,
+    args: &DiffArgs,
+    sides: [&LoadedSnapshot; 2],
+    comparison: &mut Comparison,
+) -> Result<(), CliError> {
+    if args.table.is_empty() {
+        return Ok(());
+    }
+    let wanted: BTreeSet<&str> = args.table.iter().map(String::as_str).collect();
+    let mut known = BTreeSet::new();
+    for side in sides {
+        known.extend(side.table_ids(reader)?.into_iter().map(|(name, _)| name.to_string()));
+    }
+    if let Some(unknown) = wanted.iter().find(|name| !known.contains(**name)) {
+        return Err(unknown_table(unknown, &args.to, &sides[1].tables(reader)?));
+    }
+    comparison.tables.retain(|table| wanted.contains(table.name.to_string().as_str()));
+    comparison.schema.retain(|change| wanted.contains(change.id.object.to_string().as_str()));
+    Ok(())
+}
+
+/// What of the changed rows is wanted.
+struct Filter<'a> {
+    columns: &'a [String],
+    limit: Option<u64>,
+}
+
+impl Filter<'_> {
+    fn count(&self, reader: &Reader, table: &TableComparison) -> Result<RowCounts, CliError> {
+        if self.columns.is_empty() {
+            return Ok(diff::count(reader, table)?);
+        }
+        let (counts, _) = self.each(reader, table, &mut |_| Ok(()))?;
+        Ok(counts)
+    }
+
+    /// The change as far as it is wanted.
+    fn wanted(&self, change: RowChange) -> Option<RowChange> {
+        match change {
+            RowChange::Updated { before, after, mut changed } if !self.columns.is_empty() => {
+                changed.retain(|name| self.columns.contains(name));
+                (!changed.is_empty()).then_some(RowChange::Updated { before, after, changed })
+            }
+            change => Some(change),
+        }
+    }
+
+    /// Hands on the wanted changes up to the limit; gives the counts, and how many rows were not
+    /// handed on.
+    fn each(
+        &self,
+        reader: &Reader,
+        table: &TableComparison,
+        print: &mut dyn FnMut(&RowChange) -> std::io::Result<()>,
+    ) -> Result<(RowCounts, u64), CliError> {
+        let mut counts = RowCounts::default();
+        let (mut printed, mut hidden) = (0, 0);
+        diff::changes(reader, table, &mut |change| {
+            let Some(change) = self.wanted(change) else { return Ok(Flow::Continue) };
+            counts.add(&change);
+            if self.limit.is_some_and(|limit| printed >= limit) {
+                hidden += 1;
+            } else {
+                printed += 1;
+                print(&change)?;
+            }
+            Ok(Flow::Continue)
+        })?;
+        Ok((counts, hidden))
+    }
+
+    fn print(
+        &self,
+        reader: &Reader,
+        table: &TableComparison,
+        printer: &mut dyn RowPrinter,
+    ) -> Result<RowCounts, CliError> {
+        printer.begin(table)?;
+        let (counts, hidden) =
+            self.each(reader, table, &mut |change| printer.row(table, change))?;
+        printer.end(table, counts, hidden)?;
+        Ok(counts)
+    }
+}
+
+/// After the overview: schema changes with their details, then the rows of each table.
+fn details(
+    reader: &Reader,
+    report: &DiffReport,
+    filter: &Filter<'_>,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    print_schema(&report.comparison, out)?;
+    let mut printer = TextRows::new(out);
+    for (table, (_, counts)) in report.comparison.tables.iter().zip(&report.counts) {
+        if *counts != RowCounts::default() {
+            filter.print(reader, table, &mut printer)?;
+        }
+    }
+    Ok(())
+}
+
+fn print_schema(comparison: &Comparison, out: &mut dyn Write) -> Result<(), CliError> {
+    if !comparison.schema.is_empty() {
+        writeln!(out, "\nschema")?;
+    }
+    for change in &comparison.schema {
+        writeln!(out, "{}", schema::headline(change))?;
+        for line in schema::details(change) {
+            writeln!(out, "    {line}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Formats that need no overview: rows are printed as they are found.
+fn stream(
+    args: &DiffArgs,
+    reader: &Reader,
+    comparison: &Comparison,
+    filter: &Filter<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, CliError> {
+    if !args.data {
+        match args.format {
+            DiffFormat::Jsonl => {
+                for change in &comparison.schema {
+                    writeln!(out, "{}", serde_json::json!({"schema": schema::to_json(change)}))?;
+                }
+            }
+            DiffFormat::Markdown => {
+                for change in &comparison.schema {
+                    writeln!(out, "- `{}`", schema::headline(change))?;
+                }
+            }
+            DiffFormat::Text | DiffFormat::Sql => {
+                for change in &comparison.schema {
+                    writeln!(out, "-- schema: {}", schema::headline(change))?;
+                }
+            }
+        }
+    }
+    let mut differs = !comparison.schema.is_empty();
+    if !args.schema {
+        for table in &comparison.tables {
+            let mut printer: Box<dyn RowPrinter + '_> = match args.format {
+                DiffFormat::Jsonl => Box::new(JsonlRows::new(&mut *out)),
+                DiffFormat::Markdown => Box::new(MarkdownRows::new(&mut *out)),
+                DiffFormat::Sql => Box::new(SqlRows::new(&mut *out)),
+                DiffFormat::Text => Box::new(TextRows::new(&mut *out)),
+            };
+            let counts = filter.print(reader, table, printer.as_mut())?;
+            differs |= counts != RowCounts::default();
+        }
+    }
+    out.flush()?;
+    Ok(match (differs, comparison.incomplete.is_empty()) {
+        (true, _) => Exit::Different,
+        (false, false) => Exit::Incomplete,
+        (false, true) => Exit::Done,
+    })
+}

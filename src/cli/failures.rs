@@ -1,0 +1,109 @@
+//! The errors of the layers below, as a person meets them: which exit code, which hint.
+
+use std::error::Error;
+use std::io;
+
+use super::error::CliError;
+use super::exit::Exit;
+use crate::diff::DiffError;
+use crate::engine::EngineError;
+use crate::snapshot::SnapshotError;
+use crate::store::{ErrorKind, ObjectError, StoreError};
+use crate::tree::TreeError;
+use crate::tree::state::StateError;
+
+fn exit_of(kind: ErrorKind) -> Exit {
+    match kind {
+        ErrorKind::Usage => Exit::Usage,
+        ErrorKind::CouldNot | ErrorKind::Damaged => Exit::CouldNot,
+        ErrorKind::Refused => Exit::Refused,
+    }
+}
+
+/// An error whose own words are the message.
+fn spoken(exit: Exit, error: impl Error + Send + Sync + 'static) -> CliError {
+    CliError::because(exit, error.to_string(), error)
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let hint = error.hint();
+        let spoken = spoken(exit_of(error.kind()), error);
+        match hint {
+            Some(hint) => spoken.hint(hint),
+            None => spoken,
+        }
+    }
+}
+
+impl From<ObjectError> for CliError {
+    fn from(error: ObjectError) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
+        let exit = match error {
+            EngineError::Url { .. } => Exit::Usage,
+            _ => Exit::CouldNot,
+        };
+        spoken(exit, error)
+    }
+}
+
+impl From<TreeError> for CliError {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Object(error) => error.into(),
+            error => spoken(Exit::CouldNot, error),
+        }
+    }
+}
+
+impl From<StateError> for CliError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Object(error) => error.into(),
+            StateError::Tree(error) => error.into(),
+            error => spoken(Exit::CouldNot, error),
+        }
+    }
+}
+
+impl From<DiffError> for CliError {
+    fn from(error: DiffError) -> Self {
+        match error {
+            DiffError::Object(error) => error.into(),
+            DiffError::Tree(error) => error.into(),
+            DiffError::State(error) => error.into(),
+            error => spoken(Exit::CouldNot, error),
+        }
+    }
+}
+
+impl From<SnapshotError> for CliError {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::Engine(error) => error.into(),
+            SnapshotError::Tree(error) => error.into(),
+            SnapshotError::Store(error) => error.into(),
+            SnapshotError::Object(error) => error.into(),
+            SnapshotError::State(error) => error.into(),
+            error @ SnapshotError::CannotResume { .. } => spoken(Exit::Refused, error)
+                .hint("run `deepdiff-db snapshot` without --resume to read everything anew"),
+            error => spoken(Exit::CouldNot, error),
+        }
+    }
+}
+
+/// Writing to standard output. Whoever closed the pipe wants no more of it.
+impl From<io::Error> for CliError {
+    fn from(error: io::Error) -> Self {
+        let exit = match error.kind() {
+            io::ErrorKind::BrokenPipe => Exit::Done,
+            _ => Exit::CouldNot,
+        };
+        CliError::because(exit, "cannot write to standard output", error)
+    }
+}

@@ -1,0 +1,189 @@
+//! `verify`, `gc` and `repair`: the store looks after itself.
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::args::{GcArgs, RepairArgs, VerifyArgs};
+use super::context::Context;
+use super::error::CliError;
+use super::exit::Exit;
+use super::snapshot::bytes;
+use crate::report::stat::plural;
+use crate::snapshot::check::TreeCheck;
+use crate::snapshot::take::now;
+use crate::store::Moment;
+use crate::store::gc::{Action, GcOptions, GcPlan};
+use crate::store::verify::{Damage, Depth, VerifyOptions};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Checks the store.
+pub fn verify(context: &Context, args: &VerifyArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let store = context.store()?;
+    let depth = match (args.quick, args.full) {
+        (true, _) => Depth::Quick,
+        (_, true) => Depth::Full,
+        _ => Depth::Default,
+    };
+    let check = TreeCheck;
+    let options = VerifyOptions {
+        depth,
+        jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        check: Some(&check),
+        budget: args.budget.map(Duration::from_secs),
+        start: if args.budget.is_some() { store.verify_cursor() } else { None },
+    };
+    let outcome = store.verify(&options)?;
+    if args.budget.is_some() {
+        store.write_verify_cursor(outcome.next)?;
+    }
+    let word = if outcome.is_sound() { "ok" } else { "damaged" };
+    let is_partial = outcome.next.is_some();
+    if context.global.json {
+        let damaged: Vec<_> = outcome.damaged.iter().map(damage_json).collect();
+        let object = json!({"outcome": word, "objects": outcome.objects, "bytes": outcome.bytes,
+            "damaged": damaged, "notes": outcome.notes, "complete": !is_partial});
+        writeln!(out, "{object}")?;
+    } else {
+        let (objects, size) = (plural(outcome.objects, "object"), bytes(outcome.bytes));
+        writeln!(out, "{word}: {objects}, {size}")?;
+        print_damage(out, &outcome.damaged)?;
+        for note in &outcome.notes {
+            writeln!(out, "  note: {note}")?;
+        }
+        if is_partial {
+            writeln!(out, "  the time was up; the next run with --budget goes on from here")?;
+        }
+    }
+    Ok(if outcome.is_sound() { Exit::Done } else { Exit::Different })
+}
+
+fn damage_json(damage: &Damage) -> serde_json::Value {
+    json!({"what": damage.what.to_string(), "why": damage.why})
+}
+
+fn print_damage(out: &mut dyn Write, damaged: &[Damage]) -> Result<(), CliError> {
+    for damage in damaged {
+        writeln!(out, "  {}: {}", damage.what, damage.why)?;
+    }
+    if !damaged.is_empty() {
+        writeln!(
+            out,
+            "hint: `deepdiff-db repair` mends what can be mended; a new snapshot of the \
+            same data brings lost objects back"
+        )?;
+    }
+    Ok(())
+}
+
+/// Collects what nothing names.
+pub fn gc(context: &Context, args: &GcArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let store = context.store()?;
+    let retention = &context.config.retention;
+    let mut options = GcOptions::default();
+    let days = |days: u64| DAY.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX));
+    if let Some(grace) = args.grace_days.or(retention.grace_days) {
+        options.grace = days(grace);
+    }
+    if let Some(age) = args.log_days.or(retention.log_days) {
+        options.log_age = days(age);
+    }
+    let now = Moment(now());
+    let plan =
+        if args.dry_run { store.plan_gc(&options, now)? } else { store.collect(&options, now)? };
+    if context.global.json {
+        let count = |meant: fn(Action) -> bool| plan.with(meant).count();
+        let object = json!({
+            "dry_run": args.dry_run,
+            "files": plan.files.len(),
+            "condemned": count(|a| matches!(a, Action::Condemn | Action::CopyOut)),
+            "waiting": count(|a| matches!(a, Action::Wait { .. })),
+            "removed": count(|a| a == Action::Remove),
+            "removed_bytes": plan.removed_bytes(),
+            "forgotten": plan.forgotten.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "kept_by": plan.kept_by.iter()
+                .map(|k| json!({"name": k.name, "objects": k.objects, "bytes": k.bytes}))
+                .collect::<Vec<_>>(),
+        });
+        writeln!(out, "{object}")?;
+    } else {
+        print_gc(out, &plan, args.dry_run)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn print_gc(out: &mut dyn Write, plan: &GcPlan, is_dry: bool) -> Result<(), CliError> {
+    for keeper in &plan.kept_by {
+        let (objects, size) = (plural(keeper.objects, "object"), bytes(keeper.bytes));
+        writeln!(out, "kept by {}: {objects}, {size}", keeper.name)?;
+    }
+    for snapshot in &plan.forgotten {
+        writeln!(out, "snapshot {} is kept by nothing", snapshot.short())?;
+    }
+    if plan.is_empty() {
+        writeln!(out, "nothing to do")?;
+        return Ok(());
+    }
+    let would = if is_dry { "would be " } else { "" };
+    for file in &plan.files {
+        let what = match file.action {
+            Action::Keep | Action::InUse | Action::Wait { .. } => continue,
+            Action::CopyOut => "emptied and condemned",
+            Action::Condemn => "condemned",
+            Action::Pardon => "kept after all",
+            Action::Remove => "removed",
+        };
+        writeln!(out, "file {} {would}{what} ({})", file.file, bytes(file.bytes))?;
+    }
+    Ok(())
+}
+
+/// Mends what can be mended.
+pub fn repair(context: &Context, args: &RepairArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let store = context.store()?;
+    let (plan, saved, remaining) = if args.dry_run {
+        let plan = store.plan_repair()?;
+        let damaged = plan.found.clone();
+        (plan, 0, damaged)
+    } else {
+        let repaired = store.repair(Moment(now()))?;
+        (repaired.plan, repaired.saved, repaired.remaining)
+    };
+    if context.global.json {
+        let object = json!({
+            "dry_run": args.dry_run,
+            "indexes": plan.indexes.len(),
+            "emptied": plan.emptied.len(),
+            "mended": plan.small.len(),
+            "bad_objects": plan.bad_objects.keys().map(ToString::to_string).collect::<Vec<_>>(),
+            "saved": saved,
+            "remaining": remaining.iter().map(damage_json).collect::<Vec<_>>(),
+        });
+        writeln!(out, "{object}")?;
+    } else if plan.is_empty() && remaining.is_empty() {
+        writeln!(out, "nothing to mend")?;
+    } else {
+        let would = if args.dry_run { "would be " } else { "" };
+        for index in &plan.indexes {
+            writeln!(out, "index {index} {would}rebuilt")?;
+        }
+        for file in &plan.emptied {
+            writeln!(out, "file {file} {would}emptied and condemned")?;
+        }
+        for fix in &plan.small {
+            writeln!(out, "{would}mended: {fix:?}")?;
+        }
+        for id in plan.bad_objects.keys() {
+            writeln!(
+                out,
+                "object {} is bad: the next snapshot of the same data heals it",
+                id.short()
+            )?;
+        }
+        print_damage(out, &remaining)?;
+    }
+    Ok(if remaining.is_empty() { Exit::Done } else { Exit::Different })
+}

@@ -1,0 +1,97 @@
+//! The command line: one file a command, and what they share.
+//!
+//! A command takes the context and its arguments, prints into the writer it is given, and ends
+//! with an [`Exit`] or an error that a person can act on.
+
+pub mod args;
+pub mod cat;
+pub mod check;
+pub mod config;
+pub mod context;
+pub mod demo;
+pub mod diff;
+pub mod error;
+pub mod exit;
+mod failures;
+pub mod init;
+pub mod log;
+pub mod maintain;
+pub mod manual;
+pub mod names;
+pub mod progress;
+pub mod restore;
+pub mod revision;
+pub mod show;
+pub mod signals;
+pub mod snapshot;
+pub mod statements;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+use context::Context;
+use error::CliError;
+use exit::Exit;
+
+/// Runs the program and gives its exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // Nothing is left to say where even this cannot be printed.
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let is_json = cli.global.json;
+    let mut out = io::stdout().lock();
+    match run(cli, &mut out) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            if is_json {
+                let _ = writeln!(out, "{}", error.to_json());
+            }
+            // Whoever closed the pipe wants no more of it: that is no failure.
+            if error.exit() != Exit::Done {
+                error.print();
+            }
+            error.exit().into()
+        }
+    }
+}
+
+/// Runs one command.
+pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, CliError> {
+    match &cli.command {
+        Command::Completions(args) => return manual::completions(args),
+        Command::Man(args) => return manual::man(args),
+        Command::Demo(args) => return demo::run(args, out),
+        _ => {}
+    }
+    let context = Context::new(cli.global)?;
+    match &cli.command {
+        Command::Init(args) => init::run(&context, args, out),
+        Command::Check(args) => check::run(&context, args, out),
+        Command::Snapshot(args) => snapshot::run(&context, args, out),
+        Command::Log(args) => log::run(&context, args, out),
+        Command::Show(args) => show::run(&context, args, out),
+        Command::Ls(args) => show::ls(&context, args, out),
+        Command::Cat(args) => cat::run(&context, args, out),
+        Command::Diff(args) => diff::run(&context, args, out),
+        Command::Restore(args) => restore::run(&context, args, out),
+        Command::Tag(args) => names::tag(&context, args, out),
+        Command::Ref(args) => names::reference(&context, args, out),
+        Command::Verify(args) => maintain::verify(&context, args, out),
+        Command::Gc(args) => maintain::gc(&context, args, out),
+        Command::Repair(args) => maintain::repair(&context, args, out),
+        Command::Pack(_)
+        | Command::Apply(_)
+        | Command::Demo(_)
+        | Command::Completions(_)
+        | Command::Man(_) => Ok(Exit::Done),
+    }
+}

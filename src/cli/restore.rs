@@ -1,0 +1,81 @@
+//! `restore`: a new database from a snapshot, read again to be sure.
+
+use std::io::Write;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::args::RestoreArgs;
+use super::context::Context;
+use super::error::CliError;
+use super::exit::Exit;
+use super::progress::Progress;
+use super::snapshot::{Taking, runtime};
+use crate::engine::{OpenOptions, Target};
+use crate::report::stat::plural;
+use crate::snapshot::restore;
+use crate::tree::StoreMode;
+
+/// Restores, and compares the state of what was written.
+pub fn run(context: &Context, args: &RestoreArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let store = context.store()?;
+    let reader = store.reader()?;
+    let loaded = context.snapshot(&reader, &args.snapshot)?;
+    let named = context.source(&args.to)?;
+    let runtime = runtime()?;
+    let facts = loaded.facts(&reader)?;
+    let options = OpenOptions::default();
+    let mut target = runtime.block_on(Target::create(&named.url, &facts, &options))?;
+    let bar = Progress::new(!context.global.quiet && !context.global.json);
+    let restored = restore(
+        &runtime,
+        &reader,
+        &loaded,
+        &mut target,
+        &mut |table| bar.start(&table.spec.name.to_string(), Some(table.rows.rows)),
+        &mut |rows| bar.rows(rows),
+    );
+    bar.finish();
+    runtime.block_on(target.close())?;
+    let restored = restored?;
+    let taking = Taking {
+        context,
+        store: &store,
+        named: &named,
+        parents: Vec::new(),
+        mode: StoreMode::HashOnly,
+        jobs: None,
+        message: "",
+        checkpoint: None,
+        checkpoint_every: Duration::MAX,
+    };
+    let Some((taken, _unpublished)) = taking.run()? else {
+        return Err(CliError::new(
+            Exit::Interrupted,
+            "interrupted while reading what was restored",
+        ));
+    };
+    let (expected, found) = (loaded.snapshot.state, taken.snapshot.state);
+    if expected != found {
+        let message = format!(
+            "{} was written, but its state is {} and not {}",
+            named.label,
+            found.short(),
+            expected.short()
+        );
+        return Err(CliError::new(Exit::Incomplete, message).hint(
+            "compare the two with `deepdiff-db diff`; tables that were left out, or \
+                configuration that changed since the snapshot, can be the cause",
+        ));
+    }
+    if context.global.json {
+        let object = json!({"outcome": "restored", "to": named.label, "state": found.to_string(),
+            "tables": restored.tables, "rows": restored.rows});
+        writeln!(out, "{object}")?;
+    } else {
+        let (tables, rows) = (plural(restored.tables, "table"), plural(restored.rows, "row"));
+        writeln!(out, "restored {tables} and {rows} into {}", named.label)?;
+        writeln!(out, "  read again: state {}, as in the snapshot", found.short())?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,280 @@
+//! `snapshot`: one consistent read of a source, published under a ref.
+
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use super::args::SnapshotArgs;
+use super::context::{Context, NamedSource};
+use super::error::CliError;
+use super::exit::Exit;
+use super::names;
+use super::progress::Progress as Bar;
+use super::signals::StopFlag;
+use crate::engine::{OpenOptions, Source};
+use crate::fsio::{self, FileSystem};
+use crate::model::{ObjectName, SnapshotId};
+use crate::report::stat::plural;
+use crate::snapshot::{self, Observer, Outcome, Progress, Request, SnapshotError, Taken};
+use crate::store::{Checkpoint, Moment, Move, RefName, RootObject, Store, Writer};
+use crate::tree::{ScratchFile, ScratchSpace, StoreMode};
+
+/// Takes the snapshot and moves the ref.
+pub fn run(context: &Context, args: &SnapshotArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let started = Instant::now();
+    let store = context.store()?;
+    let named = context.source(&args.source)?;
+    let reference = reference(args, &named)?;
+    let before = store.reference(&reference)?;
+    let taking = Taking {
+        context,
+        store: &store,
+        named: &named,
+        parents: before.into_iter().collect(),
+        mode: if args.hash_only { StoreMode::HashOnly } else { StoreMode::Full },
+        jobs: args.jobs,
+        message: &args.message,
+        checkpoint: Some((&reference, args.resume)),
+        checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
+    };
+    let Some((taken, writer)) = taking.run()? else {
+        return interrupted(context, out, &reference);
+    };
+    let author = Context::author();
+    let change = Move {
+        name: &reference,
+        expected: names::expected(before),
+        who: &author,
+        message: if args.message.is_empty() { "snapshot" } else { &args.message },
+        when: Moment(snapshot::take::now()),
+    };
+    let published = writer.publish(taken.id, &change)?;
+    let (_, stored) = writer.added();
+    debug_assert_eq!(published.new, taken.id);
+    store.remove_checkpoint(&reference)?;
+    let seconds = started.elapsed().as_secs_f64();
+    if context.global.json {
+        writeln!(out, "{}", as_json(&taken, &named, stored, seconds))?;
+    } else {
+        print(out, &taken, &reference, before, stored, seconds)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn reference(args: &SnapshotArgs, named: &NamedSource) -> Result<RefName, CliError> {
+    let Some(name) = args.reference.as_ref().or(named.reference.as_ref()) else {
+        return Err(CliError::usage(format!("a snapshot of {} needs a ref to move", named.label))
+            .hint("name one with --ref NAME, or name the source in deepdiff.toml"));
+    };
+    Ok(RefName::new(name)?)
+}
+
+fn interrupted(
+    context: &Context,
+    out: &mut dyn Write,
+    reference: &RefName,
+) -> Result<Exit, CliError> {
+    if context.global.json {
+        writeln!(out, "{}", json!({"outcome": "interrupted", "resumable": true}))?;
+    } else {
+        let name = reference.as_str();
+        writeln!(
+            out,
+            "interrupted; nothing was published, and `{name}` names what it named before"
+        )?;
+        writeln!(out, "go on with the same command and --resume")?;
+    }
+    Ok(Exit::Interrupted)
+}
+
+fn as_json(taken: &Taken, named: &NamedSource, stored: u64, seconds: f64) -> serde_json::Value {
+    json!({
+        "snapshot": taken.id.to_string(),
+        "state": taken.snapshot.state.to_string(),
+        "source": named.label,
+        "guarantee": taken.snapshot.guarantee.as_str(),
+        "tables": taken.tables,
+        "rows": taken.rows,
+        "bytes_read": taken.bytes,
+        "bytes_stored": stored,
+        "seconds": (seconds * 1000.0).round() / 1000.0,
+        "not_captured": taken.snapshot.not_captured.iter()
+            .map(crate::report::json::not_captured).collect::<Vec<_>>(),
+    })
+}
+
+fn print(
+    out: &mut dyn Write,
+    taken: &Taken,
+    reference: &RefName,
+    before: Option<SnapshotId>,
+    stored: u64,
+    seconds: f64,
+) -> Result<(), CliError> {
+    let snapshot = &taken.snapshot;
+    let from = before.map_or_else(|| "new".to_owned(), |id| format!("{}..", id.short()));
+    writeln!(out, "{} {from} {}", reference.as_str(), taken.id.short())?;
+    writeln!(
+        out,
+        "  {}, {}, {} read, {} stored, {seconds:.1} s",
+        plural(taken.tables, "table"),
+        plural(taken.rows, "row"),
+        bytes(taken.bytes),
+        bytes(stored),
+    )?;
+    writeln!(out, "  state {} ({})", snapshot.state.short(), snapshot.guarantee.as_str())?;
+    if !snapshot.not_captured.is_empty() {
+        let count = plural(snapshot.not_captured.len() as u64, "thing");
+        writeln!(out, "  {count} not captured: see `deepdiff-db show {}`", taken.id.short())?;
+    }
+    Ok(())
+}
+
+/// A size for a person.
+pub fn bytes(count: u64) -> String {
+    indicatif::HumanBytes(count).to_string()
+}
+
+/// A snapshot to be taken into a store.
+pub struct Taking<'a> {
+    /// The configuration.
+    pub context: &'a Context,
+    /// The store.
+    pub store: &'a Store,
+    /// What is read.
+    pub named: &'a NamedSource,
+    /// The snapshots before this one.
+    pub parents: Vec<SnapshotId>,
+    /// Whether values are stored.
+    pub mode: StoreMode,
+    /// Threads that hash and compress.
+    pub jobs: Option<usize>,
+    /// What to say of it.
+    pub message: &'a str,
+    /// Under which name to keep checkpoints, and whether to go on from one.
+    pub checkpoint: Option<(&'a RefName, bool)>,
+    /// How often to keep one.
+    pub checkpoint_every: Duration,
+}
+
+impl Taking<'_> {
+    /// Takes it; gives the writer that holds its objects, not yet published. `None` where a
+    /// signal stopped it.
+    pub fn run(&self) -> Result<Option<(Box<Taken>, Writer)>, CliError> {
+        let runtime = runtime()?;
+        let mut source =
+            runtime.block_on(Source::open(&self.named.url, &OpenOptions::default()))?;
+        let writer = self.store.writer()?;
+        let scratch: Arc<dyn ScratchSpace> = Arc::new(StoreScratch {
+            fs: Arc::clone(self.store.file_system()),
+            dir: self.store.tmp_dir(),
+        });
+        let observer = Watch {
+            bar: Bar::new(!self.context.global.quiet && !self.context.global.json),
+            stop: StopFlag::on_signals()?,
+            store: self.store,
+            name: self.checkpoint.map(|(name, _)| name),
+            kept: Cell::new(0),
+        };
+        let author = Context::author();
+        let request = Request {
+            label: &self.named.label,
+            scope: &self.context.config.scope(),
+            mode: self.mode,
+            jobs: self.jobs.unwrap_or_else(processors),
+            parents: self.parents.clone(),
+            author: &author,
+            message: self.message,
+            checkpoint_every: self.checkpoint_every,
+            resume: self.resume()?,
+        };
+        let outcome = snapshot::take(&runtime, &mut source, &writer, &scratch, request, &observer)?;
+        observer.bar.finish();
+        match outcome {
+            Outcome::Taken(taken) => Ok(Some((taken, writer))),
+            Outcome::Interrupted => Ok(None),
+        }
+    }
+
+    fn resume(&self) -> Result<Option<Progress>, CliError> {
+        let Some((name, true)) = self.checkpoint else { return Ok(None) };
+        let Some(checkpoint) = self.store.checkpoint(name)? else {
+            let message = format!("no interrupted snapshot of `{}` is kept", name.as_str());
+            return Err(CliError::new(Exit::CouldNot, message).hint("run it without --resume"));
+        };
+        Ok(Some(Progress::from_bytes(&checkpoint.payload, self.store.hasher())?))
+    }
+}
+
+/// Where the engines' futures run.
+pub fn runtime() -> Result<Runtime, CliError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::because(Exit::CouldNot, "cannot start the runtime", error))
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+struct Watch<'a> {
+    bar: Bar,
+    stop: StopFlag,
+    store: &'a Store,
+    name: Option<&'a RefName>,
+    kept: Cell<u64>,
+}
+
+impl Observer for Watch<'_> {
+    fn table(&self, name: &ObjectName, estimate: Option<u64>) {
+        self.bar.start(&name.to_string(), estimate);
+    }
+
+    fn rows(&self, done: u64) {
+        self.bar.rows(done);
+    }
+
+    fn should_stop(&self) -> bool {
+        self.stop.is_raised()
+    }
+
+    fn keep(&self, progress: &Progress) -> Result<(), SnapshotError> {
+        let Some(name) = self.name else { return Ok(()) };
+        let roots =
+            progress.roots().into_iter().map(|(kind, id)| RootObject { kind, id }).collect();
+        let payload = progress.to_bytes(snapshot::take::now());
+        self.store.write_checkpoint(name, &Checkpoint { roots, payload })?;
+        self.kept.set(self.kept.get() + 1);
+        Ok(())
+    }
+}
+
+/// Scratch files in the store's own folder for unfinished work.
+struct StoreScratch {
+    fs: Arc<dyn FileSystem>,
+    dir: PathBuf,
+}
+
+impl ScratchSpace for StoreScratch {
+    fn create(&self) -> io::Result<Box<dyn ScratchFile>> {
+        Ok(Box::new(StoreScratchFile(self.fs.scratch(&self.dir).map_err(io::Error::other)?)))
+    }
+}
+
+struct StoreScratchFile(Box<dyn fsio::ScratchFile>);
+
+impl ScratchFile for StoreScratchFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.append(bytes).map_err(io::Error::other)
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset).map_err(io::Error::other)
+    }
+}

@@ -1,0 +1,75 @@
+//! Changed rows as SQL statements, for reading. What runs is a pack, which is guarded and ordered.
+
+use std::io::{self, Write};
+
+use crate::codec::key;
+use crate::diff::{Row, RowChange, RowCounts, TableComparison};
+use crate::engine::sqlite::TableSql;
+use crate::model::{TableSpec, Value};
+use crate::report::RowPrinter;
+
+/// Prints a statement for each changed row.
+pub struct SqlRows<W> {
+    out: W,
+}
+
+impl<W: Write> SqlRows<W> {
+    /// Prints into `out`.
+    pub fn new(out: W) -> Self {
+        SqlRows { out }
+    }
+}
+
+fn cells<'r>(spec: &'r TableSpec, row: &'r Row) -> Vec<(&'r str, &'r Value)> {
+    spec.columns.iter().map(|column| column.name.as_str()).zip(&row.values).collect()
+}
+
+fn key_values(row: &Row) -> Vec<Value> {
+    key::decode(&row.key).map(|key| key.values).unwrap_or_default()
+}
+
+impl<W: Write> RowPrinter for SqlRows<W> {
+    fn begin(&mut self, table: &TableComparison) -> io::Result<()> {
+        writeln!(self.out, "-- {}", table.name.to_string().replace('\n', " "))
+    }
+
+    fn row(&mut self, table: &TableComparison, change: &RowChange) -> io::Result<()> {
+        let side = |side: &'_ Option<crate::codec::state::StoredTable>| {
+            side.as_ref().map(|table| table.spec.clone())
+        };
+        let statement = match change {
+            RowChange::Inserted(row) => {
+                let Some(spec) = side(&table.after) else { return Ok(()) };
+                TableSql::new(&spec, &[]).insert(&cells(&spec, row))
+            }
+            RowChange::Deleted(row) => {
+                let Some(spec) = side(&table.before) else { return Ok(()) };
+                let sql = TableSql::new(&spec, &[]);
+                match key_values(row) {
+                    key if key.is_empty() => sql.delete_equal(&cells(&spec, row), row.count),
+                    key => sql.delete(&key, &cells(&spec, row)),
+                }
+            }
+            RowChange::Updated { before, after, changed } => {
+                let (Some(left), Some(right)) = (side(&table.before), side(&table.after)) else {
+                    return Ok(());
+                };
+                let wanted = |(name, _): &(&str, &Value)| changed.iter().any(|c| c == name);
+                let new: Vec<_> = cells(&right, after).into_iter().filter(wanted).collect();
+                let old: Vec<_> = cells(&left, before).into_iter().filter(wanted).collect();
+                TableSql::new(&left, &[]).update(&key_values(before), &old, &new)
+            }
+        };
+        match statement {
+            Ok(statement) => writeln!(self.out, "{statement};"),
+            Err(error) => writeln!(self.out, "-- {error}"),
+        }
+    }
+
+    fn end(&mut self, _: &TableComparison, _: RowCounts, hidden: u64) -> io::Result<()> {
+        if hidden > 0 {
+            writeln!(self.out, "-- {hidden} more")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! Two states compared as far as no row is needed: schema facts, and which tables differ.
+
+use std::collections::BTreeMap;
+
+use super::change::{Comparison, TableComparison};
+use super::error::DiffError;
+use super::schema;
+use crate::codec::state::StoredTable;
+use crate::model::{ObjectId, ObjectName};
+use crate::store::Objects;
+use crate::tree::state::{LoadedSnapshot, load_table};
+
+/// Compares two snapshots. Equal ids are never opened.
+pub fn compare(
+    objects: &dyn Objects,
+    from: &LoadedSnapshot,
+    to: &LoadedSnapshot,
+) -> Result<Comparison, DiffError> {
+    if from.state.engine != to.state.engine {
+        let (left, right) = (from.state.engine.clone(), to.state.engine.clone());
+        return Err(DiffError::Engines { left, right });
+    }
+    let schema = if from.state.facts == to.state.facts {
+        Vec::new()
+    } else {
+        schema::compare(&from.facts(objects)?, &to.facts(objects)?)
+    };
+    let tables =
+        if from.state.tables == to.state.tables { Vec::new() } else { tables(objects, from, to)? };
+    let mut incomplete = incomplete(from, to);
+    incomplete.extend(tables.iter().filter_map(untold));
+    Ok(Comparison { schema, tables, incomplete })
+}
+
+fn tables(
+    objects: &dyn Objects,
+    from: &LoadedSnapshot,
+    to: &LoadedSnapshot,
+) -> Result<Vec<TableComparison>, DiffError> {
+    type Sides = (Option<ObjectId>, Option<ObjectId>);
+    let mut sides: BTreeMap<ObjectName, Sides> = BTreeMap::new();
+    for (name, id) in from.table_ids(objects)? {
+        sides.entry(name).or_default().0 = Some(id);
+    }
+    for (name, id) in to.table_ids(objects)? {
+        sides.entry(name).or_default().1 = Some(id);
+    }
+    sides.retain(|_, (left, right)| left != right);
+    let load = |id: Option<ObjectId>| id.map(|id| load_table(objects, &id)).transpose();
+    sides
+        .into_iter()
+        .map(|(name, (left, right))| {
+            let (before, after) = (load(left)?, load(right)?);
+            let root = |side: &Option<StoredTable>| side.as_ref().and_then(|t| t.rows.id);
+            let rows_differ = root(&before) != root(&after);
+            let hash_only = (from.snapshot.is_hash_only, to.snapshot.is_hash_only);
+            Ok(TableComparison { name, before, after, rows_differ, hash_only })
+        })
+        .collect()
+}
+
+/// Row hashes cannot tell a new column from a changed value.
+fn untold(table: &TableComparison) -> Option<String> {
+    let (left, right) = (table.before.as_ref()?, table.after.as_ref()?);
+    let names = |side: &StoredTable| -> Vec<String> {
+        side.spec.columns.iter().map(|column| column.name.clone()).collect()
+    };
+    let is_hash_only = table.hash_only.0 || table.hash_only.1;
+    (is_hash_only && names(left) != names(right)).then(|| {
+        format!("table {}: its columns changed, and one side stored row hashes only", table.name)
+    })
+}
+
+/// What keeps the answer from being complete.
+fn incomplete(from: &LoadedSnapshot, to: &LoadedSnapshot) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if from.state.scope != to.state.scope {
+        reasons.push("the two states were read under different rules (left out, row keys)".into());
+    }
+    for side in [from, to] {
+        for item in side.snapshot.not_captured.iter().filter(|item| item.is_unknown) {
+            reasons.push(format!("{} {} is unknown: {}", item.kind, item.name, item.reason));
+        }
+    }
+    reasons.sort();
+    reasons.dedup();
+    reasons
+}

@@ -1,0 +1,279 @@
+//! The changed rows of a table, streamed in key order.
+//!
+//! The trees tell which keys are on one side only and which rows differ; this turns that into
+//! [`RowChange`]s with values, and matches rows whose keys differ only in spelling
+//! (`diff::respelled`).
+
+use super::change::{RowChange, RowCounts, TableComparison};
+use super::error::DiffError;
+use super::respelled::Respelled;
+use crate::codec::key;
+use crate::codec::state::StoredTable;
+use crate::model::{Flow, SinkError, Value};
+use crate::store::Objects;
+use crate::tree::rows::Row;
+use crate::tree::state::whole_row;
+use crate::tree::{Pairs, RowAt, RowComparer, Rows, Span, StoreMode, Tree, TreeDiff, TreePlan};
+
+/// Takes changed rows.
+pub type OnChange<'a> = dyn FnMut(RowChange) -> Result<Flow, SinkError> + 'a;
+
+/// Hands on every changed row of a table that is on either side or on both, values included.
+pub fn rows(
+    objects: &dyn Objects,
+    before: Option<&StoredTable>,
+    after: Option<&StoredTable>,
+    on_change: &mut OnChange<'_>,
+) -> Result<(), DiffError> {
+    let side = |table| Side { table, mode: StoreMode::Full };
+    both(objects, before.map(side), after.map(side), &mut |event| {
+        on_change(event.change()?).map_err(DiffError::Sink)
+    })
+}
+
+/// Hands on every changed row of a table. Where a side stored no values, its rows have those of
+/// their keys alone, and no column is named as changed.
+pub fn changes(
+    objects: &dyn Objects,
+    table: &TableComparison,
+    on_change: &mut OnChange<'_>,
+) -> Result<(), DiffError> {
+    both(objects, table.left(), table.right(), &mut |event| {
+        on_change(event.change()?).map_err(DiffError::Sink)
+    })
+}
+
+/// Counts the changed rows of a table, without reading more values than it takes to compare.
+pub fn count(objects: &dyn Objects, table: &TableComparison) -> Result<RowCounts, DiffError> {
+    if !table.rows_differ && table.has_same_shape() {
+        return Ok(RowCounts::default());
+    }
+    let mut counts = RowCounts::default();
+    match (&table.before, &table.after) {
+        (Some(gone), None) => counts.deleted = gone.rows.rows,
+        (None, Some(new)) => counts.inserted = new.rows.rows,
+        _ => both(objects, table.left(), table.right(), &mut |event| {
+            event.count(&mut counts);
+            Ok(Flow::Continue)
+        })?,
+    }
+    Ok(counts)
+}
+
+/// A table of one side, and what was stored of it.
+#[derive(Clone, Copy)]
+pub(super) struct Side<'a> {
+    pub(super) table: &'a StoredTable,
+    pub(super) mode: StoreMode,
+}
+
+impl<'a> Side<'a> {
+    fn tree<'o>(&self, objects: &'o dyn Objects) -> Result<Tree<'o>, DiffError> {
+        let plan = TreePlan::new(&self.table.spec, self.mode).map_err(DiffError::Layout)?;
+        Ok(Tree::new(objects, plan.shared(), self.table.rows))
+    }
+}
+
+impl TableComparison {
+    fn mode(is_hash_only: bool) -> StoreMode {
+        if is_hash_only { StoreMode::HashOnly } else { StoreMode::Full }
+    }
+
+    fn left(&self) -> Option<Side<'_>> {
+        let mode = Self::mode(self.hash_only.0);
+        self.before.as_ref().map(|table| Side { table, mode })
+    }
+
+    fn right(&self) -> Option<Side<'_>> {
+        let mode = Self::mode(self.hash_only.1);
+        self.after.as_ref().map(|table| Side { table, mode })
+    }
+
+    /// Whether equal roots mean equal rows: the columns and the key are the same.
+    fn has_same_shape(&self) -> bool {
+        match (&self.before, &self.after) {
+            (Some(left), Some(right)) => {
+                left.spec.columns == right.spec.columns && left.spec.key == right.spec.key
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A difference that was found; values are read only when they are asked for.
+enum Event<'e, 'l, 'r> {
+    Deleted(RowAt<'l>, u64),
+    Inserted(RowAt<'r>, u64),
+    /// Pairs of one span that differ, already counted.
+    Updated {
+        span: &'e Pairs<'l, 'r>,
+        index: usize,
+        comparer: &'e RowComparer,
+    },
+    Respelled(RowAt<'l>, RowAt<'r>),
+}
+
+impl Event<'_, '_, '_> {
+    fn count(&self, counts: &mut RowCounts) {
+        match self {
+            Event::Deleted(_, count) => counts.deleted += count,
+            Event::Inserted(_, count) => counts.inserted += count,
+            Event::Updated { .. } | Event::Respelled(..) => counts.updated += 1,
+        }
+    }
+
+    fn change(&self) -> Result<RowChange, DiffError> {
+        Ok(match self {
+            Event::Deleted(at, count) => RowChange::Deleted(Row { count: *count, ..row(at)? }),
+            Event::Inserted(at, count) => RowChange::Inserted(Row { count: *count, ..row(at)? }),
+            Event::Updated { span, index, comparer } => {
+                let left = RowAt { chunk: span.left.clone(), row: span.left_from + index };
+                let right = RowAt { chunk: span.right.clone(), row: span.right_from + index };
+                let columns = comparer.columns();
+                let changed = comparer.changed_columns(span, *index)?;
+                let changed = changed.into_iter().map(|c| columns[c].name.clone()).collect();
+                RowChange::Updated { before: row(&left)?, after: row(&right)?, changed }
+            }
+            Event::Respelled(left, right) => {
+                let (before, after) = (row(left)?, row(right)?);
+                let changed = changed_names(left, &before, right, &after);
+                RowChange::Updated { before, after, changed }
+            }
+        })
+    }
+}
+
+/// The columns in which two rows differ whose keys differ in spelling.
+fn changed_names(left: &RowAt<'_>, before: &Row, right: &RowAt<'_>, after: &Row) -> Vec<String> {
+    let (left, right) = (left.chunk.plan().column_names(), right.chunk.plan().column_names());
+    let value = |names: &[String], row: &Row, name: &String| {
+        names.iter().position(|n| n == name).map(|at| row.values[at].clone())
+    };
+    let mut names: Vec<String> = left.iter().chain(right).cloned().collect();
+    names.sort();
+    names.dedup();
+    names.retain(|name| match (value(left, before, name), value(right, after, name)) {
+        (Some(old), Some(new)) => old != new,
+        (Some(only), None) | (None, Some(only)) => only != Value::Null,
+        (None, None) => false,
+    });
+    names
+}
+
+fn row(at: &RowAt<'_>) -> Result<Row, DiffError> {
+    let count = at.chunk.count(at.row)?;
+    let key = at.chunk.key(at.row)?.to_vec();
+    let plan = at.chunk.plan();
+    if plan.mode() == StoreMode::Full {
+        return Ok(Row { key, values: whole_row(at)?, count });
+    }
+    let mut values = vec![Value::Null; plan.column_names().len()];
+    if !key::is_cut(&key) {
+        let decoded = key::decode(&key)?.values;
+        for (index, value) in values.iter_mut().enumerate() {
+            let position = plan.layout().key_position(index);
+            if let Some(known) = position.and_then(|position| decoded.get(position)) {
+                *value = known.clone();
+            }
+        }
+    }
+    Ok(Row { key, values, count })
+}
+
+type OnEvent<'a> = dyn FnMut(Event<'_, '_, '_>) -> Result<Flow, DiffError> + 'a;
+
+fn both(
+    objects: &dyn Objects,
+    before: Option<Side<'_>>,
+    after: Option<Side<'_>>,
+    on_event: &mut OnEvent<'_>,
+) -> Result<(), DiffError> {
+    let Some(some) = before.or(after) else { return Ok(()) };
+    // A side without the table is an empty tree of the other side's shape.
+    let empty = StoredTable {
+        spec: some.table.spec.clone(),
+        rows: crate::model::snapshot::TreeRoot::EMPTY,
+    };
+    let nothing = Side { table: &empty, mode: some.mode };
+    let (left, right) = (before.unwrap_or(nothing), after.unwrap_or(nothing));
+    let (left_tree, right_tree) = (left.tree(objects)?, right.tree(objects)?);
+    let respelled = Respelled::find(&left_tree, &right_tree, &right.table.spec.key)?;
+    compare(&left_tree, &right_tree, &respelled, on_event)
+}
+
+fn compare(
+    left: &Tree<'_>,
+    right: &Tree<'_>,
+    respelled: &Respelled,
+    on_event: &mut OnEvent<'_>,
+) -> Result<(), DiffError> {
+    let mut comparer = RowComparer::new(left, right);
+    let mut diff = TreeDiff::new(left, right)?;
+    while let Some(span) = diff.next_span()? {
+        let flow = match &span {
+            Span::Left(rows) => each(rows, &mut |at, count| match respelled
+                .partner_of_left(at.chunk.key(at.row)?)
+            {
+                None => on_event(Event::Deleted(at, count)),
+                Some(key) => match right.find(key)? {
+                    Some(partner) => on_event(Event::Respelled(at, partner)),
+                    None => on_event(Event::Deleted(at, count)),
+                },
+            })?,
+            Span::Right(rows) => each(rows, &mut |at, count| {
+                if respelled.has_right(at.chunk.key(at.row)?) {
+                    return Ok(Flow::Continue);
+                }
+                on_event(Event::Inserted(at, count))
+            })?,
+            Span::Both(pairs) => compare_pairs(pairs, &mut comparer, on_event)?,
+        };
+        if flow == Flow::Stop {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn each<'o>(
+    rows: &Rows<'o>,
+    on_row: &mut dyn FnMut(RowAt<'o>, u64) -> Result<Flow, DiffError>,
+) -> Result<Flow, DiffError> {
+    for row in rows.rows.clone() {
+        let count = rows.chunk.count(row)?;
+        if on_row(RowAt { chunk: rows.chunk.clone(), row }, count)? == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
+    }
+    Ok(Flow::Continue)
+}
+
+fn compare_pairs(
+    span: &Pairs<'_, '_>,
+    comparer: &mut RowComparer,
+    on_event: &mut OnEvent<'_>,
+) -> Result<Flow, DiffError> {
+    let differing = comparer.compare(span)?;
+    if differing == 0 && span.is_aligned {
+        return Ok(Flow::Continue);
+    }
+    for index in 0..span.len {
+        let (l, r) = span.counts(index)?;
+        let mut flow = Flow::Continue;
+        if comparer.is_changed(index) {
+            flow = on_event(Event::Updated { span, index, comparer })?;
+        }
+        if flow == Flow::Continue && l > r {
+            let at = RowAt { chunk: span.left.clone(), row: span.left_from + index };
+            flow = on_event(Event::Deleted(at, l - r))?;
+        }
+        if flow == Flow::Continue && r > l {
+            let at = RowAt { chunk: span.right.clone(), row: span.right_from + index };
+            flow = on_event(Event::Inserted(at, r - l))?;
+        }
+        if flow == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
+    }
+    Ok(Flow::Continue)
+}

@@ -1,0 +1,468 @@
+//! A SQLite database that is changed: a file, a new file, or a scratch database in memory.
+//!
+//! A [`SqliteTarget`] is the connection; a [`SqliteSession`] holds its handle, and everything it
+//! does is synchronous, so a pack's thousands of statements cost no message to another thread.
+//! Foreign keys are enforced; triggers run. A session that is dropped inside a transaction leaves
+//! it open; a target that is dropped rolls it back.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::sqlite::SqliteOperation;
+
+use super::connect::{Access, Footprint, Link, Locked, OpenOptions, beside, classify};
+use super::handle::{Statement, Switch, library_version};
+use super::rows::{self, KeyReader};
+use super::sql::quoted;
+use super::types::{TextEncoding, bind_of, describe};
+use super::{catalog, types};
+use crate::engine::error::EngineError;
+use crate::engine::url::canonical;
+use crate::engine::{ForeignKeyViolation, ReadEnd, ReadFrom, TableChanges};
+use crate::model::snapshot::Scope;
+use crate::model::{
+    Attribute, Catalog, Fact, KeyColumn, ObjectKind, ObjectName, RowSink, TableSpec, Value,
+};
+
+/// How much of a statement an error message shows.
+const SHOWN_SQL: usize = 120;
+
+type ChangesByTable = Arc<Mutex<HashMap<String, TableChanges>>>;
+
+/// An open target.
+pub struct SqliteTarget {
+    link: Link,
+    /// The file; none for a scratch database.
+    path: Option<PathBuf>,
+    footprint: Option<Footprint>,
+    encoding: TextEncoding,
+}
+
+impl SqliteTarget {
+    /// Opens an existing file for writing. A file that cannot be written is refused.
+    pub async fn open(path: &Path, options: &OpenOptions) -> Result<SqliteTarget, EngineError> {
+        let path = canonical(path)?;
+        let footprint = Footprint::of(&path);
+        let mut link = Link::open(&path, Access::Write, options).await?;
+        match prepare(&mut link).await {
+            Ok(encoding) => {
+                let footprint = Some(footprint);
+                Ok(SqliteTarget { link, path: Some(path), footprint, encoding })
+            }
+            Err(error) => {
+                // The first error is the one to report.
+                let _ = link.close().await;
+                footprint.restore().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Creates a file. One that is there already, or the remains of one, is refused. The facts are
+    /// those of the schema it will get: its encoding and vacuum mode must be set first.
+    pub async fn create(
+        path: &Path,
+        facts: &[Fact],
+        options: &OpenOptions,
+    ) -> Result<SqliteTarget, EngineError> {
+        let path = new_path(path)?;
+        let link = Link::open(&path, Access::Create, options).await?;
+        SqliteTarget::fresh(link, Some(path), facts).await
+    }
+
+    /// An empty database in memory, for proving a plan. The facts are as for
+    /// [`SqliteTarget::create`].
+    pub async fn scratch(
+        facts: &[Fact],
+        options: &OpenOptions,
+    ) -> Result<SqliteTarget, EngineError> {
+        let link = Link::in_memory(options).await?;
+        SqliteTarget::fresh(link, None, facts).await
+    }
+
+    async fn fresh(
+        mut link: Link,
+        path: Option<PathBuf>,
+        facts: &[Fact],
+    ) -> Result<SqliteTarget, EngineError> {
+        let locked = link.lock().await?;
+        // Before anything reads the file: both are fixed with its first page.
+        let mut settings = Vec::new();
+        if let Some(Attribute::Text(encoding)) = setting(facts, "encoding") {
+            settings.push(format!("PRAGMA encoding = {}", quoted(encoding)));
+        }
+        if let Some(Attribute::Text(vacuum)) = setting(facts, "auto_vacuum") {
+            settings.push(format!("PRAGMA auto_vacuum = {}", quoted(vacuum)));
+        }
+        for setting in settings {
+            locked.execute(&setting, "set up")?;
+        }
+        locked.configure(Access::Create)?;
+        let encoding = locked.encoding()?;
+        drop(locked);
+        Ok(SqliteTarget { link, path, footprint: None, encoding })
+    }
+
+    /// The absolute path, or what a scratch database is called.
+    pub fn identity(&self) -> String {
+        match &self.path {
+            Some(path) => path.display().to_string(),
+            None => self.link.name.clone(),
+        }
+    }
+
+    /// The library that writes the file, which is the server here.
+    pub fn server(&self) -> String {
+        format!("SQLite {}", library_version())
+    }
+
+    /// Takes the handle for any number of operations.
+    pub async fn session(&mut self) -> Result<SqliteSession<'_>, EngineError> {
+        let encoding = self.encoding;
+        let locked = self.link.lock().await?;
+        Ok(SqliteSession { locked, encoding, changes: None })
+    }
+
+    /// Closes the connection. An open transaction is rolled back.
+    pub async fn close(self) -> Result<(), EngineError> {
+        let closed = self.link.close().await;
+        if let Some(footprint) = self.footprint {
+            footprint.restore().await;
+        }
+        closed
+    }
+}
+
+/// Holds the handle of a target.
+pub struct SqliteSession<'a> {
+    locked: Locked<'a>,
+    encoding: TextEncoding,
+    changes: Option<ChangesByTable>,
+}
+
+impl SqliteSession<'_> {
+    /// Begins a transaction that holds the write lock from now on.
+    pub fn begin_immediate(&self) -> Result<(), EngineError> {
+        self.locked.execute("BEGIN IMMEDIATE", "begin a transaction on")
+    }
+
+    /// Commits. After it, closing the target may move the log into the file, as for any writer.
+    pub fn commit(&self) -> Result<(), EngineError> {
+        self.locked.execute("COMMIT", "commit to")?;
+        self.locked
+            .database
+            .switch(Switch::NoCheckpointOnClose, false)
+            .map_err(|failure| classify(self.locked.name, "configure", failure))
+    }
+
+    /// Rolls back, if a transaction is still open: some errors make SQLite do it by itself.
+    pub fn rollback(&self) -> Result<(), EngineError> {
+        if self.locked.database.is_in_transaction() {
+            self.locked.execute("ROLLBACK", "roll back")?;
+        }
+        Ok(())
+    }
+
+    /// Whether a transaction is open.
+    pub fn is_in_transaction(&self) -> bool {
+        self.locked.database.is_in_transaction()
+    }
+
+    /// Sets a savepoint.
+    pub fn savepoint(&self, name: &str) -> Result<(), EngineError> {
+        self.locked.execute(&format!("SAVEPOINT {}", quoted(name)), "set a savepoint on")
+    }
+
+    /// Forgets a savepoint and keeps what was done since.
+    pub fn release(&self, name: &str) -> Result<(), EngineError> {
+        self.locked.execute(&format!("RELEASE {}", quoted(name)), "release a savepoint on")
+    }
+
+    /// Undoes what was done since a savepoint, which stays.
+    pub fn rollback_to(&self, name: &str) -> Result<(), EngineError> {
+        self.locked.execute(&format!("ROLLBACK TO {}", quoted(name)), "roll back")
+    }
+
+    /// Runs one statement and says how many rows it changed directly (triggers and foreign key
+    /// actions not counted; nothing for statements that change no rows).
+    pub fn execute(&self, sql: &str) -> Result<u64, EngineError> {
+        let wrong = |failure| classify(self.locked.name, &shown(sql), failure);
+        let mut statement = self.locked.database.prepare(sql).map_err(wrong)?;
+        run(&self.locked, &mut statement).map_err(wrong)
+    }
+
+    /// Runs the statements of a text one after the other.
+    pub fn execute_script(&self, sql: &str) -> Result<(), EngineError> {
+        let mut rest = sql;
+        while !rest.is_empty() {
+            let wrong = |failure| classify(self.locked.name, &shown(rest), failure);
+            let (statement, after) = self.locked.database.prepare_first(rest).map_err(wrong)?;
+            if let Some(mut statement) = statement {
+                while statement.step().map_err(wrong)? {}
+            }
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Prepares the insertion of rows, whose values come in the order of [`TableSpec::columns`].
+    pub fn prepare_insert(&self, table: &TableSpec) -> Result<SqlitePrepared<'_>, EngineError> {
+        let names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
+        let into = quoted(&table.name.name);
+        if names.is_empty() {
+            return self.prepare(&format!("INSERT INTO main.{into} DEFAULT VALUES"));
+        }
+        let places = vec!["?"; names.len()].join(", ");
+        self.prepare(&format!("INSERT INTO main.{into} ({}) VALUES ({places})", names.join(", ")))
+    }
+
+    /// Prepares a statement that is run many times.
+    pub fn prepare(&self, sql: &str) -> Result<SqlitePrepared<'_>, EngineError> {
+        let shown = shown(sql);
+        let statement = self
+            .locked
+            .database
+            .prepare(sql)
+            .map_err(|failure| classify(self.locked.name, &shown, failure))?;
+        Ok(SqlitePrepared { locked: &self.locked, encoding: self.encoding, statement, shown })
+    }
+
+    /// The catalog as this transaction sees it.
+    pub fn catalog(&self, scope: &Scope) -> Result<Catalog, EngineError> {
+        catalog::read(&self.locked, self.encoding, scope)
+    }
+
+    /// Sends rows to the sink, as this transaction sees them.
+    pub fn read_rows<S: RowSink + ?Sized>(
+        &self,
+        table: &TableSpec,
+        from: &ReadFrom,
+        sink: &mut S,
+    ) -> Result<ReadEnd, EngineError> {
+        rows::read(&self.locked, self.encoding, table, from, sink)
+    }
+
+    /// The exact number of rows.
+    pub fn count_rows(&self, table: &TableSpec) -> Result<u64, EngineError> {
+        rows::count(&self.locked, table)
+    }
+
+    /// A reader of rows by key.
+    pub fn key_reader<'s>(&'s self, table: &'s TableSpec) -> Result<KeyReader<'s>, EngineError> {
+        KeyReader::new(&self.locked, self.encoding, table)
+    }
+
+    /// How often each of these rows is in the table, in one scan of it.
+    pub fn count_equal_rows(
+        &self,
+        table: &TableSpec,
+        rows: &[Vec<Value>],
+    ) -> Result<Vec<u64>, EngineError> {
+        rows::count_equal(&self.locked, self.encoding, table, rows)
+    }
+
+    /// Sends rows of a child table that reference these values of a parent's key.
+    pub fn referencing_rows<S: RowSink + ?Sized>(
+        &self,
+        child: &TableSpec,
+        columns: &[KeyColumn],
+        parent_key: &[Value],
+        limit: u64,
+        sink: &mut S,
+    ) -> Result<ReadEnd, EngineError> {
+        let locked = &self.locked;
+        rows::read_referencing(locked, self.encoding, child, columns, parent_key, limit, sink)
+    }
+
+    /// Foreign keys that point nowhere, at most `limit` of them.
+    pub fn foreign_key_check(&self, limit: usize) -> Result<Vec<ForeignKeyViolation>, EngineError> {
+        let action = "check the foreign keys of";
+        let wrong = |failure| classify(self.locked.name, action, failure);
+        let mut statement =
+            self.locked.database.prepare("PRAGMA main.foreign_key_check").map_err(wrong)?;
+        let mut violations = Vec::new();
+        while violations.len() < limit && statement.step().map_err(wrong)? {
+            let table = statement.text(0).map_err(wrong)?.unwrap_or_default().to_owned();
+            let parent = statement.text(2).map_err(wrong)?.unwrap_or_default().to_owned();
+            violations.push(ForeignKeyViolation {
+                table: ObjectName::bare(table),
+                row: statement.text(1).map_err(wrong)?.map(str::to_owned),
+                parent: ObjectName::bare(parent),
+            });
+        }
+        Ok(violations)
+    }
+
+    /// How many rows were changed on this connection so far, triggers and foreign key actions
+    /// included.
+    pub fn total_changes(&self) -> u64 {
+        self.locked.database.total_changes()
+    }
+
+    /// Counts changes per table from now on, those of triggers and foreign key actions included.
+    /// SQLite tells nothing of tables WITHOUT ROWID: their changes are only in
+    /// [`SqliteSession::total_changes`].
+    pub fn watch_changes(&mut self) {
+        let changes: ChangesByTable = Arc::default();
+        self.changes = Some(Arc::clone(&changes));
+        let Some(handle) = self.locked.database.lent() else {
+            return;
+        };
+        handle.set_update_hook(move |change| {
+            let mut changes = changes.lock().unwrap_or_else(PoisonError::into_inner);
+            if !changes.contains_key(change.table) {
+                changes.insert(change.table.to_owned(), TableChanges::default());
+            }
+            if let Some(table) = changes.get_mut(change.table) {
+                match change.operation {
+                    SqliteOperation::Insert => table.inserted += 1,
+                    SqliteOperation::Update => table.updated += 1,
+                    SqliteOperation::Delete => table.deleted += 1,
+                    SqliteOperation::Unknown(_) => {}
+                }
+            }
+        });
+    }
+
+    /// The changes per table since [`SqliteSession::watch_changes`], or since this was last asked.
+    pub fn take_changes(&self) -> BTreeMap<ObjectName, TableChanges> {
+        let Some(changes) = &self.changes else {
+            return BTreeMap::new();
+        };
+        let mut changes = changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.drain().map(|(table, count)| (ObjectName::bare(table), count)).collect()
+    }
+
+    /// A number that changes when another connection commits.
+    pub fn data_version(&self) -> Result<i64, EngineError> {
+        let version = self.locked.query_int("PRAGMA main.data_version", "read the state of")?;
+        Ok(version.unwrap_or(0))
+    }
+
+    /// Sets the settings among the facts that can be set in a transaction.
+    pub fn apply_settings(&self, facts: &[Fact]) -> Result<(), EngineError> {
+        for name in ["user_version", "application_id"] {
+            if let Some(Attribute::Number(value)) = setting(facts, name) {
+                self.locked.execute(&format!("PRAGMA main.{name} = {value}"), "set up")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Raises a sequence to a position; a higher one stays (`traps.md` D19). The table must be
+    /// AUTOINCREMENT.
+    pub fn raise_sequence(&self, table: &ObjectName, position: i64) -> Result<(), EngineError> {
+        let name = Value::Text(table.name.clone());
+        let position = Value::Int(position);
+        let raised = self
+            .prepare("UPDATE main.sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1")?
+            .run(&[name.clone(), position.clone()])?;
+        if raised == 0 {
+            self.prepare("INSERT INTO main.sqlite_sequence(name, seq) VALUES (?1, ?2)")?
+                .run(&[name, position])?;
+        }
+        Ok(())
+    }
+
+    /// The encoding of the database's text.
+    pub fn encoding(&self) -> types::TextEncoding {
+        self.encoding
+    }
+}
+
+/// A statement that is run many times.
+pub struct SqlitePrepared<'s> {
+    locked: &'s Locked<'s>,
+    encoding: TextEncoding,
+    statement: Statement<'s>,
+    shown: String,
+}
+
+impl SqlitePrepared<'_> {
+    /// Runs the statement with these parameters; says how many rows it changed directly.
+    pub fn run(&mut self, parameters: &[Value]) -> Result<u64, EngineError> {
+        self.statement.reset();
+        for (index, value) in (1..).zip(parameters) {
+            let mut room = Vec::new();
+            let bound = bind_of(value, self.encoding, &mut room).ok_or_else(|| {
+                EngineError::Unsupported {
+                    database: self.locked.name.to_owned(),
+                    what: format!(
+                        "could not {}: SQLite cannot hold {}",
+                        self.shown,
+                        describe(value)
+                    ),
+                }
+            })?;
+            let bound = self.statement.bind(index, bound);
+            bound.map_err(|failure| classify(self.locked.name, &self.shown, failure))?;
+        }
+        let changes = run(self.locked, &mut self.statement)
+            .map_err(|failure| classify(self.locked.name, &self.shown, failure));
+        self.statement.reset();
+        changes
+    }
+}
+
+/// Steps a statement to its end. SQLite keeps the count of an earlier statement where this one
+/// changes no rows, so that is told by the total.
+fn run(locked: &Locked<'_>, statement: &mut Statement<'_>) -> Result<u64, super::handle::Failure> {
+    let before = locked.database.total_changes();
+    while statement.step()? {}
+    let is_changed = locked.database.total_changes() != before && !statement.is_read_only();
+    Ok(if is_changed { locked.database.changes() } else { 0 })
+}
+
+async fn prepare(link: &mut Link) -> Result<TextEncoding, EngineError> {
+    let locked = link.lock().await?;
+    locked.configure(Access::Write)?;
+    locked.query_int("SELECT count(*) FROM main.sqlite_schema", "open")?;
+    if locked.database.is_read_only() {
+        return Err(EngineError::Privilege {
+            database: locked.name.to_owned(),
+            action: "write to".to_owned(),
+            message: "the file is read-only".to_owned(),
+        });
+    }
+    locked.encoding()
+}
+
+/// The absolute path of a file that is to be created.
+fn new_path(path: &Path) -> Result<PathBuf, EngineError> {
+    let database = path.display().to_string();
+    let missing = |reason: &str| EngineError::NotFound {
+        database: database.clone(),
+        reason: reason.to_owned(),
+    };
+    let name = path.file_name().ok_or_else(|| missing("the path names no file"))?;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let folder = folder.canonicalize().map_err(|_| missing("its folder does not exist"))?;
+    let path = folder.join(name);
+    // A journal without its database would be taken for one of the new file.
+    let remains = ["", "-journal", "-wal"].map(|suffix| beside(&path, suffix));
+    match remains.iter().find(|file| file.symlink_metadata().is_ok()) {
+        Some(file) => Err(EngineError::Exists { database: file.display().to_string() }),
+        None => Ok(path),
+    }
+}
+
+fn setting<'f>(facts: &'f [Fact], name: &str) -> Option<&'f Attribute> {
+    facts
+        .iter()
+        .find(|fact| fact.id.kind == ObjectKind::Setting && fact.id.object.name == name)
+        .and_then(|fact| fact.attributes.get("value"))
+}
+
+/// What an error says was being done: the head of the statement.
+fn shown(sql: &str) -> String {
+    let sql = sql.trim_start();
+    let mut head: String = sql.chars().take(SHOWN_SQL).collect();
+    if head.len() < sql.len() {
+        head.push('…');
+    }
+    format!("run `{}` on", head.trim_end())
+}

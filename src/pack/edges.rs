@@ -1,0 +1,211 @@
+//! From row changes to the orders between them: who gives up a value that another takes, which
+//! parent a child needs, which child must have left before its parent goes.
+//!
+//! Values are compared by their tokens, sorted and joined, so the memory is that of a few numbers
+//! for each change of a table whose constraints connect changes; other tables never come here.
+
+use super::graph::{Edge, Why};
+use super::rules::{Action, ForeignKey, Rules};
+use super::shape::{FoldedKey, Shape, is_row_key};
+use super::spool::{Change, Verb};
+use super::token::Token;
+
+/// Where more pairs than this share a token, the key is no real key (a partial index counts as
+/// total here) and gives no order; the scratch copy shows whether that was right.
+const MOST_PAIRS: usize = 1 << 12;
+
+/// A unique key of a table in a form that finds its values fast.
+struct UniqueTokens {
+    table: usize,
+    salt: u64,
+    key: FoldedKey,
+}
+
+/// A foreign key between two tables that change.
+struct ForeignTokens {
+    child: usize,
+    parent: usize,
+    child_key: FoldedKey,
+    parent_key: FoldedKey,
+    salt: u64,
+    on_delete: Action,
+    on_update: Action,
+}
+
+#[derive(Default)]
+struct Join {
+    first: Vec<(Token, u32)>,
+    then: Vec<(Token, u32)>,
+}
+
+/// Collects the tokens of changes, one after the other.
+pub struct EdgeFinder<'s> {
+    shapes: Vec<&'s Shape>,
+    unique: Vec<UniqueTokens>,
+    foreign: Vec<ForeignTokens>,
+    /// Gives up a unique value, takes it.
+    uniques: Join,
+    /// Makes a parent, refers to it.
+    parents: Join,
+    /// Stops referring, removes the parent.
+    children: Join,
+    /// As `children`, where removing changes those that still refer.
+    strict_children: Join,
+    parents_given: Vec<Token>,
+}
+
+/// The orders that were found.
+pub struct Found {
+    /// The orders.
+    pub edges: Vec<Edge>,
+    /// Whether a value that rows refer to goes from one row to another: rows that are not in the
+    /// pack may refer to it, so foreign keys are checked at the end.
+    pub moves_referenced_value: bool,
+}
+
+impl<'s> EdgeFinder<'s> {
+    /// A finder for these tables, which are numbered by their place.
+    pub fn new(shapes: Vec<&'s Shape>, rules: &Rules) -> Self {
+        let mut unique = Vec::new();
+        for (table, shape) in shapes.iter().enumerate() {
+            let Some(table_rules) = rules.table(&shape.table().name) else { continue };
+            for (number, key) in table_rules.unique.iter().enumerate() {
+                let Some(key) = shape.folded_key(&key.columns) else { continue };
+                if !is_row_key(shape, &key) {
+                    unique.push(UniqueTokens { table, salt: salt(1, table, number), key });
+                }
+            }
+        }
+        let place = |name: &str| shapes.iter().position(|shape| shape.table().name == name);
+        let foreign = rules
+            .foreign_keys
+            .iter()
+            .enumerate()
+            .filter_map(|(number, key)| {
+                let (child, parent) = (place(&key.child)?, place(&key.parent)?);
+                foreign_tokens(&shapes, key, child, parent, salt(2, child, number))
+            })
+            .collect();
+        EdgeFinder {
+            shapes,
+            unique,
+            foreign,
+            uniques: Join::default(),
+            parents: Join::default(),
+            children: Join::default(),
+            strict_children: Join::default(),
+            parents_given: Vec::new(),
+        }
+    }
+
+    /// Whether unique keys could connect changes of this table at all.
+    pub fn has_unique_keys(&self, table: usize) -> bool {
+        self.unique.iter().any(|key| key.table == table)
+    }
+
+    /// Takes the unique values of a change.
+    pub fn add_unique(&mut self, node: u32, table: usize, change: &Change) {
+        for key in self.unique.iter().filter(|key| key.table == table) {
+            let (given, taken) = key.key.tokens(key.salt, self.shapes[table], change);
+            self.uniques.first.extend(given.map(|token| (token, node)));
+            self.uniques.then.extend(taken.map(|token| (token, node)));
+        }
+    }
+
+    /// Takes what a change refers to and what it can be referred to by.
+    pub fn add_foreign(&mut self, node: u32, table: usize, change: &Change) {
+        let shape = self.shapes[table];
+        for key in &self.foreign {
+            if key.parent == table {
+                let (given, taken) = key.parent_key.tokens(key.salt, shape, change);
+                self.parents.first.extend(taken.map(|token| (token, node)));
+                let action = match change.verb() {
+                    Verb::Delete => key.on_delete,
+                    _ => key.on_update,
+                };
+                let children = match action {
+                    Action::NoAction => &mut self.children,
+                    Action::Restrict | Action::Changes => &mut self.strict_children,
+                };
+                children.then.extend(given.map(|token| (token, node)));
+                self.parents_given.extend(given);
+            }
+            if key.child == table {
+                let (left, arrived) = key.child_key.tokens(key.salt, shape, change);
+                self.parents.then.extend(arrived.map(|token| (token, node)));
+                self.children.first.extend(left.map(|token| (token, node)));
+                self.strict_children.first.extend(left.map(|token| (token, node)));
+            }
+        }
+    }
+
+    /// Whether two changes meet in a unique key.
+    pub fn has_unique_clash(&mut self) -> bool {
+        let mut edges = Vec::new();
+        self.uniques.pairs(Why::Unique, &mut edges);
+        edges.iter().any(|edge| edge.from != edge.to)
+    }
+
+    /// The orders between the changes that were taken.
+    pub fn finish(mut self) -> Found {
+        let mut edges = Vec::new();
+        self.uniques.pairs(Why::Unique, &mut edges);
+        let mut taken: Vec<Token> = self.parents.first.iter().map(|(token, _)| *token).collect();
+        taken.sort_unstable();
+        let moves_referenced_value =
+            self.parents_given.iter().any(|token| taken.binary_search(token).is_ok());
+        self.parents.pairs(Why::ParentFirst, &mut edges);
+        self.children.pairs(Why::ChildFirst, &mut edges);
+        self.strict_children.pairs(Why::ChildFirstAlways, &mut edges);
+        Found { edges, moves_referenced_value }
+    }
+}
+
+fn foreign_tokens(
+    shapes: &[&Shape],
+    key: &ForeignKey,
+    child: usize,
+    parent: usize,
+    salt: u64,
+) -> Option<ForeignTokens> {
+    let folding = key.columns.iter().zip(&key.parent_columns);
+    let child_columns: Vec<_> =
+        folding.map(|(name, (_, folding))| (name.clone(), *folding)).collect();
+    Some(ForeignTokens {
+        child,
+        parent,
+        child_key: shapes[child].folded_key(&child_columns)?,
+        parent_key: shapes[parent].folded_key(&key.parent_columns)?,
+        salt,
+        on_delete: key.on_delete,
+        on_update: key.on_update,
+    })
+}
+
+fn salt(kind: u64, table: usize, number: usize) -> u64 {
+    (kind << 60) | ((table as u64) << 24) | number as u64
+}
+
+impl Join {
+    /// An edge for each pair that shares a token.
+    fn pairs(&mut self, why: Why, edges: &mut Vec<Edge>) {
+        self.first.sort_unstable();
+        self.then.sort_unstable();
+        let (mut first, mut then) = (&self.first[..], &self.then[..]);
+        while let (Some(&(a, _)), Some(&(b, _))) = (first.first(), then.first()) {
+            if a != b {
+                let rest = if a < b { &mut first } else { &mut then };
+                *rest = &rest[1..];
+                continue;
+            }
+            let givers = first.partition_point(|(token, _)| *token == a);
+            let takers = then.partition_point(|(token, _)| *token == a);
+            if givers == 1 || takers == 1 || givers * takers <= MOST_PAIRS {
+                for &(_, from) in &first[..givers] {
+                    edges.extend(then[..takers].iter().map(|&(_, to)| Edge { from, to, why }));
+                }
+            }
+            (first, then) = (&first[givers..], &then[takers..]);
+        }
+    }
+}

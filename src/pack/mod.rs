@@ -1,0 +1,36 @@
+//! Change packs: a reviewed change of a target, both ways, with its guards and its evidence.
+//!
+//! Planning needs no server: two snapshots, what differs, and what a person allows. `plan` is the
+//! whole of it; `schema_plan` decides the schema, `order` (with `edges`, `graph`, `parking`) the
+//! order of rows, `statement` and `writer` put it on disk, `folder` reads it again and believes
+//! nothing that its digests do not vouch for. `docs/pack.md` describes every file.
+
+mod columns;
+pub mod consent;
+pub mod content;
+mod edges;
+pub mod error;
+pub mod exact;
+pub mod fingerprint;
+pub mod folder;
+pub mod graph;
+pub mod manifest;
+pub mod order;
+mod output;
+pub mod parking;
+pub mod plan;
+pub mod row_hash;
+pub mod rules;
+pub mod schema_plan;
+pub mod shape;
+pub mod spool;
+pub mod statement;
+mod summary;
+pub mod token;
+mod writer;
+
+pub use consent::{Class, Consent};
+pub use error::{FailureKind, PackError, Refusal};
+pub use folder::{Pack, Run};
+pub use manifest::Manifest;
+pub use plan::{Draft, PackSide, Request, RowChanges, draft};

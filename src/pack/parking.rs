@@ -1,0 +1,131 @@
+//! Where a row waits while others take its unique values: on NULL, on a value nobody has, or
+//! outside the table.
+//!
+//! Whether the table takes the waiting value (checks, types) is asked of a scratch copy. That
+//! nobody in the target has it is near certain by its form, and proved by the unique key itself
+//! when the statement runs.
+
+use super::error::PackError;
+use super::rules::{Action, Rules, TableRules};
+use super::shape::{Shape, is_row_key, may_be_null};
+use super::spool::Change;
+use crate::model::Value;
+
+/// Where a row waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parking {
+    /// These columns hold these values meanwhile.
+    Columns(Vec<(usize, Value)>),
+    /// The row is deleted and inserted again.
+    Reinsert,
+}
+
+/// Numbers around which waiting values lie: whole in a float of 64 bits.
+const SHELF: i64 = 8_888_000_000_000_000;
+
+/// Asks whether the table takes a row.
+pub type Accepts<'a> = dyn FnMut(&Shape, &[Value]) -> Result<bool, PackError> + 'a;
+
+/// Where the row of an update can wait; `number` is different for every row that waits. `None`
+/// where there is no place.
+pub fn find(
+    shape: &Shape,
+    rules: &Rules,
+    change: &Change,
+    number: u32,
+    accepts: &mut Accepts<'_>,
+) -> Result<Option<Parking>, PackError> {
+    let Some(table) = rules.table(&shape.table().name) else { return Ok(None) };
+    let columns = columns_to_park(shape, table, change);
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    let is_referenced = |column: usize| {
+        rules.referring_to(&table.name).any(|key| {
+            key.on_update != Action::NoAction
+                && key.parent_columns.iter().any(|(name, _)| name == shape.name(column))
+        })
+    };
+    if !columns.iter().any(|&column| is_referenced(column)) {
+        for form in 0..FORMS {
+            let parked: Vec<(usize, Value)> = columns
+                .iter()
+                .map(|&column| (column, waiting_value(shape, table, column, form, number)))
+                .collect();
+            let mut row = shape.row_before(change);
+            for (column, value) in &parked {
+                row[*column] = value.clone();
+            }
+            if accepts(shape, &row)? {
+                return Ok(Some(Parking::Columns(parked)));
+            }
+        }
+    }
+    let may_leave = rules
+        .referring_to(&table.name)
+        .all(|key| key.on_delete == Action::NoAction && key.on_update == Action::NoAction);
+    Ok(may_leave.then_some(Parking::Reinsert))
+}
+
+/// One column of each unique key whose value the change gives up for another.
+fn columns_to_park(shape: &Shape, table: &TableRules, change: &Change) -> Vec<usize> {
+    let mut columns = Vec::new();
+    for key in &table.unique {
+        let Some(folded) = shape.folded_key(&key.columns) else { continue };
+        let (given, taken) = folded.tokens(0, shape, change);
+        if given.is_none() || taken.is_none() || is_row_key(shape, &folded) {
+            continue;
+        }
+        let places: Vec<usize> = folded.places().collect();
+        if places.iter().any(|place| columns.contains(place)) {
+            continue;
+        }
+        let nullable = places.iter().find(|&&place| may_be_null(table, shape.name(place)));
+        let not_alias = places
+            .iter()
+            .rev()
+            .find(|&&place| table.rowid_alias.as_deref() != Some(shape.name(place)));
+        columns.extend(nullable.or(not_alias).or(places.last()).copied());
+    }
+    columns
+}
+
+/// How many forms of waiting values there are.
+const FORMS: u32 = 6;
+
+fn waiting_value(
+    shape: &Shape,
+    table: &TableRules,
+    column: usize,
+    form: u32,
+    number: u32,
+) -> Value {
+    let name = shape.name(column);
+    if form == 0 && may_be_null(table, name) {
+        return Value::Null;
+    }
+    let declared = table.types.get(name).map_or("", String::as_str).to_ascii_uppercase();
+    let is_text = ["CHAR", "CLOB", "TEXT"].iter().any(|part| declared.contains(part))
+        && !declared.contains("INT");
+    let is_real = ["REAL", "FLOA", "DOUB"].iter().any(|part| declared.contains(part))
+        && !declared.contains("INT");
+    let whole = SHELF + i64::from(number);
+    match (form, is_text) {
+        (0 | 1, true) | (2, false) => Value::Text(format!("deepdiff-parked-{number}")),
+        (0, false) if is_real => float(whole),
+        (0, false) => Value::Int(-whole),
+        (1, false) | (2, true) => Value::Int(whole),
+        (3, _) => float(whole),
+        (4, _) => Value::Bytes(format!("deepdiff-parked-{number}").into_bytes()),
+        _ => Value::Text(format!("{number:08x}")),
+    }
+}
+
+/// A float of this many and a half would not be exact; the whole number is.
+fn float(whole: i64) -> Value {
+    let mut number = 0f64;
+    for digit in whole.to_string().bytes() {
+        number = number * 10.0 + f64::from(digit - b'0');
+    }
+    Value::Float64(number.to_bits())
+}

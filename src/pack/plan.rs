@@ -1,0 +1,731 @@
+//! From two snapshots and what differs between them to a pack on disk, all but its manifest.
+//!
+//! Pure as far as databases go: nothing here reaches a server. The way back is planned like the way
+//! there, from the state that the way there leaves, so it undoes exactly what runs. What comes out
+//! is a [`Draft`]: it becomes a pack when it has been proved ([`Draft::finish`]).
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::consent::{Class, Consent};
+use super::error::{PackError, Refusal};
+use super::exact::Exact;
+use super::manifest::{
+    FILES, FORMAT, FileLine, Hazard, LeftOut, MANIFEST, Manifest, ScopeLine, Side, TableTotals,
+    TargetId, TriggerLine, Way,
+};
+use super::order::{self, Deletes, Skipped, TableWork};
+use super::output;
+use super::parking::Accepts;
+use super::rules::Rules;
+use super::schema_plan::{
+    self, Direction, SchemaInput, SchemaPlan, SchemaSide, SchemaStep, SchemaVerb,
+};
+use super::shape::Shape;
+use super::spool::{Change, Spool, TableRuns, Verb};
+use super::writer::{self, Ends, Layouts, WayWriter, Written};
+use super::{fingerprint, summary};
+use crate::codec::Hasher;
+use crate::codec::state::StoredTable;
+use crate::diff::{Comparison, RowChange, SchemaChange, TableDefinition};
+use crate::fsio::FileSystem;
+use crate::model::snapshot::{Scope, SourceInfo};
+use crate::model::{Fact, Flow, Sequence, SinkError, SnapshotId, StateId, TableSpec};
+
+/// One of the two states a pack is made from.
+#[derive(Debug, Clone)]
+pub struct PackSide {
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// Its state.
+    pub state: StateId,
+    /// Where it was read.
+    pub source: SourceInfo,
+    /// The rules it was read under.
+    pub scope: Scope,
+    /// Whether it holds hashes only.
+    pub is_hash_only: bool,
+    /// Its schema, sorted by id.
+    pub facts: Vec<Fact>,
+    /// The texts of its objects.
+    pub definitions: Vec<TableDefinition>,
+    /// Its tables.
+    pub tables: Vec<StoredTable>,
+    /// Its sequences.
+    pub sequences: Vec<Sequence>,
+}
+
+/// Gives the rows that differ between two tables, in key order.
+pub trait RowChanges {
+    /// Hands every change to `take`.
+    fn changes(
+        &self,
+        before: Option<&StoredTable>,
+        after: Option<&StoredTable>,
+        take: &mut dyn FnMut(RowChange) -> Result<Flow, SinkError>,
+    ) -> Result<(), SinkError>;
+}
+
+/// What a pack is made from.
+pub struct Request<'a> {
+    /// What the target is like.
+    pub before: &'a PackSide,
+    /// What it shall become.
+    pub after: &'a PackSide,
+    /// What differs.
+    pub comparison: &'a Comparison,
+    /// The rows that differ.
+    pub rows: &'a dyn RowChanges,
+    /// The hash function of the store.
+    pub hasher: &'a Hasher,
+    /// What may be destroyed.
+    pub consent: &'a Consent,
+    /// Where files are written.
+    pub fs: &'a dyn FileSystem,
+    /// A folder for nameless scratch files.
+    pub scratch: &'a Path,
+    /// The folder of the pack, which must not exist yet.
+    pub dir: &'a Path,
+}
+
+/// A table with its changes.
+#[derive(Debug)]
+pub struct ChangedTable {
+    /// The table's name.
+    pub name: String,
+    /// Before.
+    pub before: Option<TableSpec>,
+    /// After.
+    pub after: Option<TableSpec>,
+    /// How many rows it had.
+    pub rows_before: u64,
+    /// The changes.
+    pub runs: TableRuns,
+}
+
+/// A pack that was written and not proved yet.
+#[derive(Debug)]
+pub struct Draft {
+    /// The folder.
+    pub dir: PathBuf,
+    /// The manifest, without its digest.
+    pub manifest: Manifest,
+    /// The row changes, for the proof.
+    pub spool: Spool,
+    /// The tables that change.
+    pub tables: Vec<ChangedTable>,
+    /// The schema before.
+    pub facts_before: Vec<Fact>,
+    /// The schema that the pack leaves.
+    pub facts_after: Vec<Fact>,
+    /// The texts of the objects before.
+    pub definitions: Vec<TableDefinition>,
+}
+
+const INCOMPLETE_HINT: &str = "take the snapshot with an account that sees everything, or leave the \
+                               object out of the scope of both snapshots";
+
+/// Plans a pack and writes its folder, the manifest aside.
+pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, PackError> {
+    check_sides(request)?;
+    let mut spool = Spool::new(request.fs.scratch(request.scratch)?);
+    let tables = spool_changes(request, &mut spool)?;
+    if request.fs.info(request.dir)?.is_some() {
+        return Err(PackError::Exists { path: request.dir.to_owned() });
+    }
+    request.fs.create_dir(request.dir)?;
+    let drafter = Drafter { request, spool: &spool, tables: &tables };
+    match drafter.write(accepts) {
+        Ok((manifest, facts_after)) => Ok(Draft {
+            dir: request.dir.to_owned(),
+            manifest,
+            spool,
+            tables,
+            facts_before: request.before.facts.clone(),
+            facts_after,
+            definitions: request.before.definitions.clone(),
+        }),
+        Err(error) => {
+            remove(request.fs, request.dir);
+            Err(error)
+        }
+    }
+}
+
+/// Removes the files of a draft, as far as possible: the error that led here matters more.
+fn remove(fs: &dyn FileSystem, dir: &Path) {
+    for name in FILES.iter().chain([&MANIFEST]) {
+        let _ = fs.remove_file(&dir.join(name));
+    }
+    let _ = fs.remove_dir(dir);
+}
+
+impl Draft {
+    /// Seals the pack: writes the manifest, which makes the folder a pack.
+    pub fn finish(self, fs: &dyn FileSystem, hasher: &Hasher) -> Result<Manifest, PackError> {
+        let manifest = self.manifest.sealed(&Hasher::new(hasher.algorithm()));
+        let written = crate::fsio::write_new(fs, &self.dir.join(MANIFEST), &manifest.to_bytes())
+            .and_then(|()| fs.sync_dir(&self.dir));
+        if let Err(error) = written {
+            remove(fs, &self.dir);
+            return Err(error.into());
+        }
+        Ok(manifest)
+    }
+
+    /// Removes what was written.
+    pub fn discard(self, fs: &dyn FileSystem) {
+        remove(fs, &self.dir);
+    }
+}
+
+fn check_sides(request: &Request<'_>) -> Result<(), PackError> {
+    let mut refusals = Vec::new();
+    for side in [request.before, request.after] {
+        if side.is_hash_only {
+            refusals.push(Refusal::new(
+                format!("snapshot {}", side.snapshot.short()),
+                "it holds keys and row hashes only, and a pack needs values",
+                "take a snapshot without --hash-only",
+            ));
+        }
+    }
+    if request.before.scope != request.after.scope {
+        refusals.push(Refusal::new(
+            "scope",
+            "the two snapshots were taken under different rules (excluded tables or key overrides)",
+            "take both under the same deepdiff.toml",
+        ));
+    }
+    if refusals.is_empty() { Ok(()) } else { Err(PackError::Refused(refusals)) }
+}
+
+fn spool_changes(request: &Request<'_>, spool: &mut Spool) -> Result<Vec<ChangedTable>, PackError> {
+    let mut tables = Vec::new();
+    for table in &request.comparison.tables {
+        let mut writer = spool.table();
+        let mut failed = None;
+        let mut take = |change: RowChange| {
+            writer.push(&Change::from(change)).map(|()| Flow::Continue).map_err(|error| {
+                failed = Some(error);
+                SinkError::from("the scratch file could not be written")
+            })
+        };
+        let read = request.rows.changes(table.before.as_ref(), table.after.as_ref(), &mut take);
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        read.map_err(|source| PackError::Rows { table: table.name.clone(), source })?;
+        let runs = writer.finish()?;
+        tables.push(ChangedTable {
+            name: table.name.name.clone(),
+            before: table.before.as_ref().map(|table| table.spec.clone()),
+            after: table.after.as_ref().map(|table| table.spec.clone()),
+            rows_before: table.before.as_ref().map_or(0, |table| table.rows.rows),
+            runs,
+        });
+    }
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tables)
+}
+
+struct Drafter<'a> {
+    request: &'a Request<'a>,
+    spool: &'a Spool,
+    tables: &'a [ChangedTable],
+}
+
+/// What one way needs to be written.
+struct WayInput<'a> {
+    title: String,
+    sql: &'static str,
+    steps: &'static str,
+    plan: &'a SchemaPlan,
+    works: &'a [TableWork<'a>],
+    ends: Vec<Ends<'a>>,
+    dropped: BTreeMap<&'a str, (TableWork<'a>, Layouts)>,
+    facts_before: &'a [Fact],
+    sequences: Vec<&'a Sequence>,
+    left_out: &'a [String],
+}
+
+impl<'a> Drafter<'a> {
+    fn write(&self, accepts: &mut Accepts<'_>) -> Result<(Manifest, Vec<Fact>), PackError> {
+        let request = self.request;
+        let plan = self.forward_schema()?;
+        let works = self.forward_works(&plan);
+        let shown: Vec<String> = plan.left_out.iter().map(shown_left_out).collect();
+        let forward = self.way(
+            WayInput {
+                title: format!(
+                    "Change pack: from {} to {}",
+                    request.before.snapshot.short(),
+                    request.after.snapshot.short()
+                ),
+                sql: "migration.sql",
+                steps: "migration.jsonl",
+                plan: &plan,
+                works: &works,
+                ends: works.iter().map(|work| self.ends(work, Direction::Forward)).collect(),
+                dropped: self.dropped(&plan, Direction::Forward, &BTreeMap::new())?,
+                facts_before: &request.before.facts,
+                sequences: self.raised_sequences(&plan),
+                left_out: &shown,
+            },
+            accepts,
+        )?;
+        let skipped = skipped(&works, &forward);
+        let back = self.back_schema(&plan);
+        let back_works = self.back_works(&back, &skipped);
+        let backward = self.way(
+            WayInput {
+                title: format!(
+                    "Rollback of a change pack: back to {}",
+                    request.before.snapshot.short()
+                ),
+                sql: "rollback.sql",
+                steps: "rollback.jsonl",
+                plan: &back,
+                works: &back_works,
+                ends: back_works.iter().map(|work| self.ends(work, Direction::Back)).collect(),
+                dropped: self.dropped(&back, Direction::Back, &skipped)?,
+                facts_before: &plan.facts_after,
+                sequences: Vec::new(),
+                left_out: &[],
+            },
+            accepts,
+        )?;
+        let manifest = self.manifest(&plan, &works, &forward, &back, &backward)?;
+        Ok((manifest, plan.facts_after))
+    }
+
+    fn forward_schema(&self) -> Result<SchemaPlan, PackError> {
+        let request = self.request;
+        let has_rows = |name: &str| {
+            request.before.tables.iter().any(|t| t.spec.name.name == name && t.rows.rows > 0)
+        };
+        let mut plan = schema_plan::plan(&SchemaInput {
+            before: side(&request.before.facts, &request.before.definitions),
+            after: side(&request.after.facts, &request.after.definitions),
+            changes: &request.comparison.schema,
+            consent: request.consent,
+            direction: Direction::Forward,
+            has_rows: &has_rows,
+        });
+        let rules = Rules::of(&plan.facts_for_rows);
+        for table in self.tables.iter().filter(|table| table.runs.changes() > 0) {
+            let unknown = rules.table(&table.name).map_or(&[][..], |r| &r.unknown_collations);
+            for collation in unknown {
+                plan.refusals.push(Refusal::new(
+                    &table.name,
+                    format!("its rows change, and SQLite needs the collation {collation} for that"),
+                    "make this change with the program that brings the collation",
+                ));
+            }
+        }
+        if plan.refusals.is_empty() { Ok(plan) } else { Err(PackError::Refused(plan.refusals)) }
+    }
+
+    fn back_schema(&self, forward: &SchemaPlan) -> SchemaPlan {
+        let request = self.request;
+        let changes = reversed_changes(&forward.facts_after, &request.before.facts);
+        schema_plan::plan(&SchemaInput {
+            before: side(&forward.facts_after, &request.after.definitions),
+            after: side(&request.before.facts, &request.before.definitions),
+            changes: &changes,
+            consent: &Consent::everything(),
+            direction: Direction::Back,
+            has_rows: &|_| true,
+        })
+    }
+
+    fn forward_works(&self, plan: &SchemaPlan) -> Vec<TableWork<'a>> {
+        let dropped = dropped_names(plan);
+        let consent = self.request.consent;
+        let works = self
+            .tables
+            .iter()
+            .filter(|table| table.runs.changes() > 0 && !dropped.contains(table.name.as_str()));
+        works
+            .filter_map(|table| {
+                let deleted = table.runs.of(Verb::Delete).rows;
+                let missing = consent.missing_for_deletes(&table.name, deleted, table.rows_before);
+                let deletes = match (&table.after, missing.is_empty()) {
+                    (None, _) => Deletes::Held,
+                    (_, true) => Deletes::Run,
+                    (_, false) => Deletes::LeftOut,
+                };
+                Some(TableWork {
+                    shape: Shape::new(table.before.as_ref(), table.after.as_ref())?,
+                    runs: &table.runs,
+                    is_reversed: false,
+                    skipped: Skipped::default(),
+                    deletes,
+                })
+            })
+            .collect()
+    }
+
+    fn back_works(
+        &self,
+        plan: &SchemaPlan,
+        skipped: &BTreeMap<String, Skipped>,
+    ) -> Vec<TableWork<'a>> {
+        let dropped = dropped_names(plan);
+        let works = self
+            .tables
+            .iter()
+            .filter(|table| table.runs.changes() > 0 && !dropped.contains(table.name.as_str()));
+        works
+            .filter_map(|table| {
+                Some(TableWork {
+                    shape: Shape::new(table.after.as_ref(), table.before.as_ref())?,
+                    runs: &table.runs,
+                    is_reversed: true,
+                    skipped: skipped.get(&table.name).cloned().unwrap_or_default(),
+                    deletes: Deletes::Run,
+                })
+            })
+            .collect()
+    }
+
+    fn table(&self, name: &str) -> Option<&'a ChangedTable> {
+        self.tables.iter().find(|table| table.name == name)
+    }
+
+    fn ends(&self, work: &TableWork<'_>, direction: Direction) -> Ends<'a> {
+        let table = self.table(&work.shape.table().name);
+        let before = table.and_then(|table| table.before.as_ref());
+        let after = table.and_then(|table| table.after.as_ref());
+        match direction {
+            Direction::Forward => Ends { before, after },
+            Direction::Back => Ends { before: after, after: before },
+        }
+    }
+
+    /// The tables that are dropped, with their rows as deletes.
+    fn dropped(
+        &self,
+        plan: &SchemaPlan,
+        direction: Direction,
+        skipped: &BTreeMap<String, Skipped>,
+    ) -> Result<BTreeMap<&'a str, (TableWork<'a>, Layouts)>, PackError> {
+        let mut dropped = BTreeMap::new();
+        for name in dropped_names(plan) {
+            let Some(table) = self.table(name) else { continue };
+            let side = match direction {
+                Direction::Forward => table.before.as_ref(),
+                Direction::Back => table.after.as_ref(),
+            };
+            let Some(shape) = Shape::new(side, None) else { continue };
+            let work = TableWork {
+                shape,
+                runs: &table.runs,
+                is_reversed: direction == Direction::Back,
+                skipped: skipped.get(name).cloned().unwrap_or_default(),
+                deletes: Deletes::Run,
+            };
+            let layouts = Layouts::new(Ends { before: side, after: None })?;
+            dropped.insert(table.name.as_str(), (work, layouts));
+        }
+        Ok(dropped)
+    }
+
+    /// The sequences that stand higher in the wanted state.
+    fn raised_sequences(&self, plan: &SchemaPlan) -> Vec<&'a Sequence> {
+        let rules = Rules::of(&plan.facts_after);
+        let before = &self.request.before.sequences;
+        let position = |wanted: &Sequence| {
+            before.iter().find(|sequence| sequence.name == wanted.name).map(|s| s.position)
+        };
+        self.request
+            .after
+            .sequences
+            .iter()
+            .filter(|wanted| rules.table(&wanted.name.name).is_some_and(|t| t.is_autoincrement))
+            .filter(|wanted| position(wanted).is_none_or(|position| position < wanted.position))
+            .collect()
+    }
+
+    fn way(&self, input: WayInput<'_>, accepts: &mut Accepts<'_>) -> Result<Written, PackError> {
+        let WayInput { plan, works, dropped, .. } = &input;
+        let request = self.request;
+        let dir = request.dir;
+        let layouts =
+            input.ends.iter().map(|ends| Layouts::new(*ends)).collect::<Result<Vec<_>, _>>()?;
+        let rules = Rules::of(&plan.facts_for_rows);
+        let (sql, steps) = (dir.join(input.sql), dir.join(input.steps));
+        let mut writer = WayWriter::create(request.fs, &sql, &steps, &input.title)?;
+        writer.tables(works, &layouts, &plan.facts_for_rows, &rules, request.hasher);
+        if plan.is_deferred {
+            order::Steps::defer(&mut writer)?;
+        }
+        let schema = |writer: &mut WayWriter<'_>, step: &SchemaStep| {
+            let content = dropped.get(step.object.as_str()).map(|(work, layouts)| (work, layouts));
+            let guard = column_guard(step, works, self.spool)?;
+            writer.schema(step, content, guard, self.spool, request.hasher)
+        };
+        for step in &plan.before_rows {
+            schema(&mut writer, step)?;
+        }
+        order::arrange(self.spool, works, &rules, accepts, &mut writer)?;
+        for step in &plan.after_rows {
+            schema(&mut writer, step)?;
+        }
+        for sequence in &input.sequences {
+            writer.sequence(&sequence.name, sequence.position)?;
+        }
+        for left_out in input.left_out {
+            writer.comment(left_out);
+        }
+        writer.finish()
+    }
+
+    fn manifest(
+        &self,
+        plan: &SchemaPlan,
+        works: &[TableWork<'_>],
+        forward: &Written,
+        back: &SchemaPlan,
+        backward: &Written,
+    ) -> Result<Manifest, PackError> {
+        let request = self.request;
+        let plain = Hasher::new(request.hasher.algorithm());
+        let print = |facts: &[Fact]| fingerprint::of(facts, &plain);
+        let left_out = left_out(plan, forward, request.consent, self.tables);
+        let triggers = triggers(plan, works, request.consent);
+        let mut hazards = writer::hazards(forward);
+        hazards.extend(self.more_hazards(&triggers));
+        let mut manifest = Manifest {
+            format: FORMAT,
+            pack: String::new(),
+            engine: "sqlite".to_owned(),
+            hash: request.hasher.algorithm().as_str().to_owned(),
+            is_keyed: request.hasher.is_keyed(),
+            base: manifest_side(request.before),
+            wanted: manifest_side(request.after),
+            target: TargetId {
+                label: request.before.source.label.clone(),
+                identity: request.before.source.identity.clone(),
+            },
+            scope: ScopeLine::from(&request.before.scope),
+            is_complete: left_out.is_empty(),
+            migration: way(forward, print(&request.before.facts), print(&plan.facts_after)),
+            rollback: way(backward, print(&plan.facts_after), print(&back.facts_after)),
+            files: Vec::new(),
+            left_out,
+            hazards,
+            triggers,
+        };
+        self.other_files(plan, &manifest, &plain)?;
+        for name in FILES {
+            let (bytes, digest) = output::digest(request.fs, &request.dir.join(name), &plain)?;
+            manifest.files.push(FileLine { name: name.to_owned(), bytes, digest });
+        }
+        Ok(manifest)
+    }
+
+    fn more_hazards(&self, triggers: &[TriggerLine]) -> Vec<Hazard> {
+        let mut hazards: Vec<Hazard> = triggers
+            .iter()
+            .map(|line| Hazard {
+                kind: "triggers".to_owned(),
+                object: line.table.clone(),
+                text: format!(
+                    "triggers fire: {}; apply refuses that unless --allow-triggers {}",
+                    line.triggers.join(", "),
+                    line.table
+                ),
+                rows: 0,
+                bytes: 0,
+            })
+            .collect();
+        hazards.extend(self.request.comparison.incomplete.iter().map(|what| Hazard {
+            kind: "not-seen".to_owned(),
+            object: String::new(),
+            text: format!("{what}; the pack does not touch it ({INCOMPLETE_HINT})"),
+            rows: 0,
+            bytes: 0,
+        }));
+        hazards
+    }
+
+    fn other_files(
+        &self,
+        plan: &SchemaPlan,
+        manifest: &Manifest,
+        hasher: &Hasher,
+    ) -> Result<(), PackError> {
+        let request = self.request;
+        let mut schema = output::Output::create(request.fs, &request.dir.join("schema.jsonl"))?;
+        for line in fingerprint::lines(&request.before.facts, &plan.facts_after, hasher) {
+            let mut bytes = serde_json::to_vec(&line).expect("a fact line is plain JSON");
+            bytes.push(b'\n');
+            schema.push(&bytes)?;
+        }
+        schema.finish()?;
+        let text = summary::write(manifest, plan);
+        crate::fsio::write_new(request.fs, &request.dir.join("summary.md"), text.as_bytes())?;
+        Ok(())
+    }
+}
+
+fn side<'a>(facts: &'a [Fact], definitions: &'a [TableDefinition]) -> SchemaSide<'a> {
+    SchemaSide { facts, definitions }
+}
+
+fn manifest_side(side: &PackSide) -> Side {
+    Side { snapshot: side.snapshot.to_string(), state: side.state.to_string() }
+}
+
+fn dropped_names(plan: &SchemaPlan) -> BTreeSet<&str> {
+    let steps = plan.before_rows.iter().chain(&plan.after_rows);
+    let drops = steps.filter(|step| step.verb == SchemaVerb::DropTable);
+    drops.map(|step| step.object.as_str()).collect()
+}
+
+/// What did not run, by table.
+fn skipped(works: &[TableWork<'_>], written: &Written) -> BTreeMap<String, Skipped> {
+    let mut skipped: BTreeMap<String, Skipped> = BTreeMap::new();
+    for (number, work) in works.iter().enumerate() {
+        let entry = skipped.entry(work.shape.table().name.clone()).or_default();
+        if work.deletes != Deletes::Run {
+            entry.verbs.push(Verb::Delete);
+        }
+        let blocked = written.blocked.iter().filter(|(table, _)| *table == number);
+        entry.places.extend(blocked.map(|(_, place)| *place));
+    }
+    skipped
+}
+
+fn reversed_changes(before: &[Fact], after: &[Fact]) -> Vec<SchemaChange> {
+    let mut changes: BTreeMap<_, SchemaChange> = BTreeMap::new();
+    let empty = |fact: &Fact| SchemaChange { id: fact.id.clone(), before: None, after: None };
+    for fact in before {
+        changes.entry(&fact.id).or_insert_with(|| empty(fact)).before = Some(fact.clone());
+    }
+    for fact in after {
+        changes.entry(&fact.id).or_insert_with(|| empty(fact)).after = Some(fact.clone());
+    }
+    changes.into_values().filter(|change| change.before != change.after).collect()
+}
+
+/// What a column that is dropped may hold: its default, and what the changed rows hold.
+fn column_guard(
+    step: &SchemaStep,
+    works: &[TableWork<'_>],
+    spool: &Spool,
+) -> Result<Option<super::manifest::ColumnGuard>, PackError> {
+    let (SchemaVerb::DropColumn, Some(name)) = (step.verb, &step.column) else { return Ok(None) };
+    let Some(work) = works.iter().find(|work| work.shape.table().name == step.table) else {
+        return Ok(None);
+    };
+    let Some(place) = work.shape.place(name) else { return Ok(None) };
+    let default = work.shape.spec.columns[place].default.clone();
+    let mut others = 0;
+    for verb in [Verb::Update, Verb::Delete] {
+        for change in work.read(spool, verb) {
+            let (_, change) = change.map_err(|error| work.damaged(error))?;
+            if *work.shape.before(&change, place) != default {
+                others += change.count;
+            }
+        }
+    }
+    let default = Exact(default);
+    Ok(Some(super::manifest::ColumnGuard { name: name.clone(), default, others }))
+}
+
+fn way(written: &Written, schema_before: String, schema_after: String) -> Way {
+    let tables: Vec<TableTotals> = written.tables.values().cloned().collect();
+    Way {
+        statements: written.statements,
+        rows: written.rows,
+        tables,
+        schema_before,
+        schema_after,
+        is_deferred: written.is_deferred,
+    }
+}
+
+fn triggers(plan: &SchemaPlan, works: &[TableWork<'_>], consent: &Consent) -> Vec<TriggerLine> {
+    let rules = Rules::of(&plan.facts_for_rows);
+    let mut lines = Vec::new();
+    for work in works {
+        let name = &work.shape.table().name;
+        let fires = |event: &str| match event {
+            "insert" => work.changes(Verb::Insert) > 0,
+            "delete" => work.changes(Verb::Delete) > 0 && work.deletes == Deletes::Run,
+            _ => work.changes(Verb::Update) > 0,
+        };
+        let triggers: Vec<String> = rules
+            .table(name)
+            .into_iter()
+            .flat_map(|table| &table.triggers)
+            .filter(|trigger| fires(&trigger.event))
+            .map(|trigger| trigger.name.clone())
+            .collect();
+        if !triggers.is_empty() {
+            let is_allowed = consent.triggers().contains(name);
+            lines.push(TriggerLine { table: name.clone(), triggers, is_allowed });
+        }
+    }
+    lines
+}
+
+fn shown_left_out(left: &schema_plan::SchemaLeftOut) -> String {
+    let why = match left.class {
+        Some(class) => format!("{} ({})", left.reason, class.flag(&left.step.object)),
+        None => left.reason.clone(),
+    };
+    format!("{}\n  {why}", left.step.statement)
+}
+
+fn left_out(
+    plan: &SchemaPlan,
+    written: &Written,
+    consent: &Consent,
+    tables: &[ChangedTable],
+) -> Vec<LeftOut> {
+    let find = |name: &str| tables.iter().find(|table| table.name == name);
+    let mut all: Vec<LeftOut> = plan
+        .left_out
+        .iter()
+        .map(|left| LeftOut {
+            step: left.step.verb.as_str().to_owned(),
+            class: left.class.map_or("blocked", Class::as_str).to_owned(),
+            object: left.step.object.clone(),
+            rows: match left.step.verb {
+                SchemaVerb::DropTable => find(&left.step.object).map_or(0, |t| t.rows_before),
+                _ => 0,
+            },
+            keys: Vec::new(),
+            allow: left.class.map(|class| class.flag(&left.step.object)).into_iter().collect(),
+            reason: left.reason.clone(),
+        })
+        .collect();
+    for ((table, verb, is_blocked), rows) in &written.left_out {
+        let missing = match find(table) {
+            Some(table) if !is_blocked => {
+                let deleted = table.runs.of(Verb::Delete).rows;
+                consent.missing_for_deletes(&table.name, deleted, table.rows_before)
+            }
+            _ => Vec::new(),
+        };
+        let class = missing.first().map_or("blocked", |class| class.as_str());
+        let reason = match &rows.because {
+            Some(because) => Cow::Owned(because.clone()),
+            None => Cow::Borrowed("it destroys rows"),
+        };
+        all.push(LeftOut {
+            step: verb.as_str().to_owned(),
+            class: class.to_owned(),
+            object: table.clone(),
+            rows: rows.rows,
+            keys: rows.keys.clone(),
+            allow: missing.iter().map(|class| class.flag(table)).collect(),
+            reason: reason.into_owned(),
+        });
+    }
+    all
+}

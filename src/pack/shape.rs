@@ -1,0 +1,212 @@
+//! The columns a table has while its rows change: those it had, and those that are added first.
+//!
+//! A change of a row names values by the columns of its own side; here they are put side by side.
+//! A column that is not there yet holds its default; one that is about to go keeps what it holds.
+
+use super::rules::TableRules;
+use super::spool::Change;
+use super::token::{self, Folding, Token};
+use crate::model::{ColumnSpec, ObjectName, RowKey, TableSpec, Value};
+
+/// A column while rows change.
+#[derive(Debug, Clone)]
+struct Column {
+    spec: ColumnSpec,
+    before: Option<usize>,
+    after: Option<usize>,
+}
+
+/// The columns of a table while its rows change.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    columns: Vec<Column>,
+    /// The table with these columns and the key rows are found by.
+    pub spec: TableSpec,
+    key: Vec<usize>,
+    may_be_null: bool,
+}
+
+static NULL: Value = Value::Null;
+
+impl Shape {
+    /// The shape of a table between two specifications, one of which may be missing.
+    pub fn new(before: Option<&TableSpec>, after: Option<&TableSpec>) -> Option<Shape> {
+        let main = before.or(after)?;
+        let mut names: Vec<&str> = Vec::new();
+        for side in [before, after].into_iter().flatten() {
+            names.extend(side.columns.iter().map(|column| column.name.as_str()));
+        }
+        names.sort_unstable();
+        names.dedup();
+        let place = |side: Option<&TableSpec>, name: &str| {
+            side.and_then(|side| side.columns.iter().position(|column| column.name == name))
+        };
+        let spec_of = |name: &str| {
+            let find = |side: &TableSpec| side.columns.iter().find(|c| c.name == name).cloned();
+            after.and_then(find).or_else(|| before.and_then(find))
+        };
+        let columns: Vec<Column> = names
+            .iter()
+            .filter_map(|name| {
+                Some(Column {
+                    spec: spec_of(name)?,
+                    before: place(before, name),
+                    after: place(after, name),
+                })
+            })
+            .collect();
+        let key = main
+            .key
+            .column_names()
+            .iter()
+            .filter_map(|name| columns.iter().position(|column| column.spec.name == *name))
+            .collect();
+        let may_be_null = matches!(main.key, RowKey::Columns { may_be_null: true, .. });
+        let column_order = match after.or(before) {
+            Some(side) if !side.column_order.is_empty() => side.column_order.clone(),
+            _ => names.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let spec = TableSpec {
+            name: main.name.clone(),
+            columns: columns.iter().map(|column| column.spec.clone()).collect(),
+            key: main.key.clone(),
+            reads_in_key_order: false,
+            column_order,
+        };
+        Some(Shape { columns, spec, key, may_be_null })
+    }
+
+    /// The table.
+    pub fn table(&self) -> &ObjectName {
+        &self.spec.name
+    }
+
+    /// How many columns there are.
+    pub fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Whether there is no column.
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// The name of a column.
+    pub fn name(&self, column: usize) -> &str {
+        &self.columns[column].spec.name
+    }
+
+    /// The place of a column.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.spec.name == name)
+    }
+
+    /// The places of the key's columns, in key order; none where rows have no key.
+    pub fn key(&self) -> &[usize] {
+        &self.key
+    }
+
+    /// What a column holds before the change.
+    pub fn before<'c>(&'c self, change: &'c Change, column: usize) -> &'c Value {
+        let column = &self.columns[column];
+        match column.before {
+            Some(place) => change.before.get(place).unwrap_or(&NULL),
+            None => &column.spec.default,
+        }
+    }
+
+    /// What a column holds after the change.
+    pub fn after<'c>(&'c self, change: &'c Change, column: usize) -> &'c Value {
+        match self.columns[column].after {
+            Some(place) => change.after.get(place).unwrap_or(&NULL),
+            None if change.before.is_empty() => &self.columns[column].spec.default,
+            None => self.before(change, column),
+        }
+    }
+
+    /// The row before the change, all columns.
+    pub fn row_before(&self, change: &Change) -> Vec<Value> {
+        (0..self.len()).map(|column| self.before(change, column).clone()).collect()
+    }
+
+    /// The row after the change, all columns.
+    pub fn row_after(&self, change: &Change) -> Vec<Value> {
+        (0..self.len()).map(|column| self.after(change, column).clone()).collect()
+    }
+
+    /// The columns whose value changes.
+    pub fn changed(&self, change: &Change) -> Vec<usize> {
+        (0..self.len())
+            .filter(|&column| self.before(change, column) != self.after(change, column))
+            .collect()
+    }
+
+    /// The key in a row; `None` where the row is known only by all it holds, with a multiplicity.
+    pub fn key_of(&self, row: &[Value]) -> Option<Vec<Value>> {
+        let has_null = || self.key.iter().any(|&place| row[place].is_null());
+        if self.key.is_empty() || (self.may_be_null && has_null()) {
+            return None;
+        }
+        Some(self.key.iter().map(|&place| row[place].clone()).collect())
+    }
+
+    /// A key's columns as places; `None` where a column holds no data of its own.
+    pub fn folded_key(&self, columns: &[(String, Folding)]) -> Option<FoldedKey> {
+        let parts = columns
+            .iter()
+            .map(|(name, folding)| Some((self.place(name)?, *folding)))
+            .collect::<Option<Vec<_>>>()?;
+        Some(FoldedKey { parts })
+    }
+}
+
+/// A key by the places of its columns.
+#[derive(Debug, Clone)]
+pub struct FoldedKey {
+    parts: Vec<(usize, Folding)>,
+}
+
+impl FoldedKey {
+    /// The places of the columns.
+    pub fn places(&self) -> impl Iterator<Item = usize> + '_ {
+        self.parts.iter().map(|(place, _)| *place)
+    }
+
+    /// What a change gives up and takes under this key: both `None` where it stays the same.
+    pub fn tokens(
+        &self,
+        salt: u64,
+        shape: &Shape,
+        change: &Change,
+    ) -> (Option<Token>, Option<Token>) {
+        let before = match change.before.is_empty() {
+            true => None,
+            false => {
+                let values = self.parts.iter().map(|&(at, f)| (shape.before(change, at), f));
+                token::token(salt, values)
+            }
+        };
+        let after = match change.after.is_empty() {
+            true => None,
+            false => {
+                let values = self.parts.iter().map(|&(at, f)| (shape.after(change, at), f));
+                token::token(salt, values)
+            }
+        };
+        if before == after { (None, None) } else { (before, after) }
+    }
+}
+
+/// Whether the key rows are matched by is this unique key: it never collides within a diff.
+pub fn is_row_key(shape: &Shape, key: &FoldedKey) -> bool {
+    let mut own: Vec<usize> = shape.key().to_vec();
+    let mut other: Vec<usize> = key.places().collect();
+    own.sort_unstable();
+    other.sort_unstable();
+    !shape.may_be_null && own == other
+}
+
+/// Whether a column of this table can be left NULL for a while.
+pub fn may_be_null(rules: &TableRules, column: &str) -> bool {
+    !rules.not_null.contains(column) && !rules.primary.iter().any(|name| name == column)
+}

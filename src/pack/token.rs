@@ -1,0 +1,175 @@
+//! When two rows collide in a unique key, and which row a foreign key refers to.
+//!
+//! A token is a hash of a key's values, folded so that values the database takes for the same give
+//! the same token: numbers by their value, text by the key's collation, foreign keys by the
+//! affinity of the parent's column. Two values with one token by chance add an order that was not
+//! needed; they never lose one.
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::model::{KeyMatching, Value};
+
+/// A folded key value.
+pub type Token = u64;
+
+/// The affinity by which a value is converted before it is compared with a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conversion {
+    /// None.
+    AsIs,
+    /// Text that looks like a number becomes one.
+    ToNumber,
+    /// A number becomes text.
+    ToText,
+}
+
+/// How a column of a key is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Folding {
+    /// The collation's equality.
+    pub matching: KeyMatching,
+    /// The conversion.
+    pub conversion: Conversion,
+}
+
+/// The token of these values under a key, `None` where one of them is NULL: NULLs never collide
+/// and refer to nothing. `salt` tells the keys of a database apart.
+pub fn token<'v>(salt: u64, values: impl Iterator<Item = (&'v Value, Folding)>) -> Option<Token> {
+    let mut hash = Xxh3::with_seed(salt);
+    for (value, folding) in values {
+        fold(value, folding, &mut hash)?;
+    }
+    Some(hash.digest())
+}
+
+fn fold(value: &Value, folding: Folding, hash: &mut Xxh3) -> Option<()> {
+    match value {
+        Value::Null => return None,
+        Value::Int(number) if folding.conversion == Conversion::ToText => {
+            fold_text(&number.to_string(), folding.matching, hash);
+        }
+        Value::Int(number) => fold_int(*number, hash),
+        Value::Float64(bits) => fold_float(f64::from_bits(*bits), hash),
+        Value::Text(text) => match number_in(text, folding.conversion) {
+            Some(Number::Int(number)) => fold_int(number, hash),
+            Some(Number::Float(number)) => fold_float(number, hash),
+            None => fold_text(text, folding.matching, hash),
+        },
+        Value::Bytes(bytes) => fold_bytes(3, bytes, hash),
+        Value::RawText { bytes, .. } => fold_bytes(4, bytes, hash),
+        // No value of SQLite; whatever it is, equal values fold alike.
+        other => fold_bytes(5, format!("{other:?}").as_bytes(), hash),
+    }
+    Some(())
+}
+
+enum Number {
+    Int(i64),
+    Float(f64),
+}
+
+fn number_in(text: &str, conversion: Conversion) -> Option<Number> {
+    if conversion != Conversion::ToNumber {
+        return None;
+    }
+    let trimmed = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+    let starts = trimmed.trim_start_matches(['+', '-']);
+    if !starts.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return None;
+    }
+    match trimmed.parse() {
+        Ok(number) => Some(Number::Int(number)),
+        Err(_) => trimmed.parse().ok().map(Number::Float),
+    }
+}
+
+fn fold_int(number: i64, hash: &mut Xxh3) {
+    hash.update(&[1]);
+    hash.update(&number.to_le_bytes());
+}
+
+/// Floats that are whole and within 64 bits fold as integers; others by their bits.
+fn fold_float(number: f64, hash: &mut Xxh3) {
+    match whole(number) {
+        Some(whole) => fold_int(whole, hash),
+        None => {
+            hash.update(&[2]);
+            hash.update(&number.to_bits().to_le_bytes());
+        }
+    }
+}
+
+/// The integer that this float is exactly, read from its bits so that nothing is rounded.
+fn whole(number: f64) -> Option<i64> {
+    if number == 0.0 {
+        return Some(0);
+    }
+    let bits = number.to_bits();
+    let exponent = i32::try_from((bits >> 52) & 0x7ff).ok()? - 1075;
+    let mantissa = i128::from((bits & ((1 << 52) - 1)) | (1 << 52));
+    let size = match exponent {
+        0..=11 => mantissa << exponent,
+        -52..=-1 if mantissa.trailing_zeros() >= exponent.unsigned_abs() => {
+            mantissa >> exponent.unsigned_abs()
+        }
+        _ => return None,
+    };
+    i64::try_from(if number < 0.0 { -size } else { size }).ok()
+}
+
+fn fold_text(text: &str, matching: KeyMatching, hash: &mut Xxh3) {
+    match matching {
+        KeyMatching::AsciiNoCase => fold_bytes(6, text.to_ascii_lowercase().as_bytes(), hash),
+        KeyMatching::TrailingSpaces => fold_bytes(6, text.trim_end_matches(' ').as_bytes(), hash),
+        KeyMatching::Binary | KeyMatching::Unknown => fold_bytes(6, text.as_bytes(), hash),
+    }
+}
+
+fn fold_bytes(kind: u8, bytes: &[u8], hash: &mut Xxh3) {
+    hash.update(&[kind]);
+    hash.update(&(bytes.len() as u64).to_le_bytes());
+    hash.update(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(value: Value, matching: KeyMatching, conversion: Conversion) -> Option<Token> {
+        token(0, [(&value, Folding { matching, conversion })].into_iter())
+    }
+
+    #[test]
+    fn numbers_are_the_same_by_value() {
+        let fold = |value| one(value, KeyMatching::Binary, Conversion::AsIs);
+        let float = |f: f64| Value::Float64(f.to_bits());
+        assert_eq!(fold(Value::Int(1)), fold(float(1.0)));
+        assert_eq!(fold(Value::Int(0)), fold(float(-0.0)));
+        assert_eq!(fold(Value::Int(i64::MIN)), fold(float(-9_223_372_036_854_775_808.0)));
+        assert_eq!(fold(Value::Int(1 << 60)), fold(float(1_152_921_504_606_846_976.0)));
+        assert_ne!(fold(Value::Int(i64::MAX)), fold(float(9_223_372_036_854_775_808.0)));
+        assert_ne!(fold(Value::Int(1)), fold(float(1.5)));
+        assert_ne!(fold(Value::Int(1)), fold(Value::Text("1".into())));
+        assert_ne!(fold(Value::Text("1".into())), fold(Value::Bytes(b"1".to_vec())));
+        assert_eq!(fold(Value::Null), None);
+    }
+
+    #[test]
+    fn text_is_the_same_by_collation() {
+        let fold = |text: &str, matching| one(Value::Text(text.into()), matching, Conversion::AsIs);
+        assert_eq!(fold("Foo", KeyMatching::AsciiNoCase), fold("fOO", KeyMatching::AsciiNoCase));
+        assert_ne!(fold("É", KeyMatching::AsciiNoCase), fold("é", KeyMatching::AsciiNoCase));
+        let spaces = KeyMatching::TrailingSpaces;
+        assert_eq!(fold("a  ", spaces), fold("a", spaces));
+        assert_ne!(fold("a", KeyMatching::Binary), fold("A", KeyMatching::Binary));
+    }
+
+    #[test]
+    fn a_foreign_key_converts_as_the_parent_does() {
+        let to_number = |v| one(v, KeyMatching::Binary, Conversion::ToNumber);
+        assert_eq!(to_number(Value::Text(" 12 ".into())), to_number(Value::Int(12)));
+        assert_ne!(to_number(Value::Text("12a".into())), to_number(Value::Int(12)));
+        let to_text = |v| one(v, KeyMatching::Binary, Conversion::ToText);
+        assert_eq!(to_text(Value::Int(12)), to_text(Value::Text("12".into())));
+    }
+}

@@ -1,0 +1,541 @@
+//! One way of a pack on disk: the SQL a person reads and the list of steps that `apply` runs it by.
+//!
+//! Every statement stands once, in the SQL file; its line in the list says where, what it must
+//! change, and what the row must be before and after. The first statement of the SQL file makes a
+//! native client, which cannot check any of that, refuse every write that follows.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::content;
+use super::error::PackError;
+use super::exact::Exact;
+use super::manifest::{ABSENT, ColumnGuard, Content, Hazard, RowTotals, StepLine, TableTotals};
+use super::order::{Part, RowLeftOut, RowStep, Steps, TableWork};
+use super::output::Output;
+use super::parking::Parking;
+use super::row_hash::{RowHasher, layout};
+use super::rules::Rules;
+use super::schema_plan::{SchemaStep, SchemaVerb};
+use super::shape::Shape;
+use super::spool::{Change, Spool, Verb};
+use super::statement::{RowSql, row_label};
+use crate::codec::Hasher;
+use crate::codec::row::RowLayout;
+use crate::fsio::FileSystem;
+use crate::model::{Fact, ObjectName, TableSpec, Value};
+
+/// How many left-out statements of a table are shown in the SQL file.
+const SHOWN_LEFT_OUT: u64 = 100;
+
+/// How many keys of left-out rows are listed in `pack.json`.
+const LISTED_KEYS: usize = 20;
+
+/// How much of a left-out statement is shown.
+const SHOWN_STATEMENT: usize = 2000;
+
+/// What a table is on both ends of a way.
+#[derive(Debug, Clone, Copy)]
+pub struct Ends<'a> {
+    /// Before anything runs.
+    pub before: Option<&'a TableSpec>,
+    /// When all has run.
+    pub after: Option<&'a TableSpec>,
+}
+
+/// The layouts that row hashes of a table need, which writers borrow.
+#[derive(Debug)]
+pub struct Layouts {
+    before: Option<RowLayout>,
+    after: Option<RowLayout>,
+}
+
+impl Layouts {
+    /// The layouts of a table on both ends.
+    pub fn new(ends: Ends<'_>) -> Result<Layouts, PackError> {
+        let of = |side: Option<&TableSpec>| side.map(layout).transpose();
+        Ok(Layouts { before: of(ends.before)?, after: of(ends.after)? })
+    }
+}
+
+/// A table as its statements are written.
+struct Table<'a> {
+    work: &'a TableWork<'a>,
+    sql: RowSql,
+    before: Option<RowHasher<'a>>,
+    after: Option<RowHasher<'a>>,
+}
+
+/// Rows of one table that are left out for one reason.
+#[derive(Debug, Default)]
+pub struct LeftOutRows {
+    /// How many.
+    pub rows: u64,
+    /// The first of them.
+    pub keys: Vec<String>,
+    /// The change that is in the way of the first.
+    pub because: Option<String>,
+}
+
+/// Everything counted while a way was written.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// How many statements.
+    pub statements: u64,
+    /// How many rows.
+    pub rows: RowTotals,
+    /// By table.
+    pub tables: BTreeMap<String, TableTotals>,
+    /// Whether foreign keys are checked at the end.
+    pub is_deferred: bool,
+    /// Data that is destroyed: rows and bytes by table and step.
+    pub losses: BTreeMap<(String, &'static str), (u64, u64)>,
+    /// Rows that are not changed: by table, verb, and whether something is in the way.
+    pub left_out: BTreeMap<(String, Verb, bool), LeftOutRows>,
+    /// The changes that something is in the way of, by table number and place.
+    pub blocked: Vec<(usize, super::spool::Place)>,
+}
+
+/// Writes one way.
+pub struct WayWriter<'a> {
+    sql: Output,
+    steps: Output,
+    tables: Vec<Table<'a>>,
+    next: u64,
+    heading: String,
+    comments: Vec<String>,
+    /// What was counted.
+    pub written: Written,
+}
+
+impl<'a> WayWriter<'a> {
+    /// Creates the two files and writes the head of the SQL.
+    pub fn create(
+        fs: &dyn FileSystem,
+        sql: &Path,
+        steps: &Path,
+        title: &str,
+    ) -> Result<WayWriter<'a>, PackError> {
+        let mut writer = WayWriter {
+            sql: Output::create(fs, sql)?,
+            steps: Output::create(fs, steps)?,
+            tables: Vec::new(),
+            next: 1,
+            heading: String::new(),
+            comments: Vec::new(),
+            written: Written::default(),
+        };
+        writer.sql.push(head(title).as_bytes())?;
+        Ok(writer)
+    }
+
+    /// Names the tables whose rows will change, in the order of their numbers.
+    pub fn tables(
+        &mut self,
+        works: &'a [TableWork<'a>],
+        layouts: &'a [Layouts],
+        facts: &[Fact],
+        rules: &Rules,
+        hasher: &'a Hasher,
+    ) {
+        let tables = works.iter().zip(layouts).map(|(work, layouts)| Table {
+            work,
+            sql: RowSql::new(&work.shape, facts, rules),
+            before: layouts.before.as_ref().map(|layout| RowHasher::new(layout, hasher)),
+            after: layouts.after.as_ref().map(|layout| RowHasher::new(layout, hasher)),
+        });
+        self.tables = tables.collect();
+    }
+
+    fn statement(&mut self, statement: &str, line: StepLine<'_>) -> Result<u64, PackError> {
+        let heading = format!("{} {}", line.verb, line.object);
+        if heading != self.heading {
+            self.sql.push(format!("\n-- {}\n", one_line(&heading)).as_bytes())?;
+            self.heading = heading;
+        }
+        let at = self.sql.position();
+        self.sql.push(statement.as_bytes())?;
+        self.sql.push(b";\n")?;
+        self.written.statements += 1;
+        self.line(StepLine { at: Some(at), len: Some(statement.len() as u64), ..line })
+    }
+
+    fn line(&mut self, line: StepLine<'_>) -> Result<u64, PackError> {
+        let id = self.next;
+        self.next += 1;
+        let line = StepLine { id, ..line };
+        let mut bytes = serde_json::to_vec(&line).expect("a step is plain JSON");
+        bytes.push(b'\n');
+        self.steps.push(&bytes)?;
+        Ok(id)
+    }
+
+    /// Writes a schema step. For a table that is dropped, `work` holds its rows as deletes.
+    pub fn schema(
+        &mut self,
+        step: &SchemaStep,
+        dropped: Option<(&TableWork<'_>, &Layouts)>,
+        column: Option<ColumnGuard>,
+        spool: &Spool,
+        hasher: &Hasher,
+    ) -> Result<(), PackError> {
+        let mut line = StepLine {
+            verb: Cow::Borrowed(step.verb.as_str()),
+            object: Cow::Borrowed(&step.object),
+            column,
+            ..StepLine::default()
+        };
+        match (step.verb, dropped) {
+            (SchemaVerb::DropTable, Some((work, layouts))) => {
+                let (rows, bytes, digest) = content_of(work, layouts, spool, hasher)?;
+                let loss = (step.object.clone(), step.verb.as_str());
+                self.written.losses.insert(loss, (rows, bytes));
+                line.content = Some(Content { rows, digest: Cow::Owned(digest) });
+                line.hazards.push(Cow::Borrowed("data-loss"));
+            }
+            (SchemaVerb::DropTable, None) => {
+                let digest = content::digest::<PackError>(0, hasher, |_| Ok(()))?;
+                line.content = Some(Content { rows: 0, digest: Cow::Owned(digest) });
+            }
+            (SchemaVerb::DropColumn, _) => line.hazards.push(Cow::Borrowed("data-loss")),
+            (SchemaVerb::CreateIndex, _) => line.hazards.push(Cow::Borrowed("scan")),
+            _ => {}
+        }
+        self.statement(&step.statement, line)?;
+        Ok(())
+    }
+
+    /// Raises the sequence of a table; its position is never lowered.
+    pub fn sequence(&mut self, table: &ObjectName, position: i64) -> Result<(), PackError> {
+        let name = table.name.replace('\'', "''");
+        let line = || StepLine {
+            verb: Cow::Borrowed("sequence"),
+            object: Cow::Borrowed(&table.name),
+            ..StepLine::default()
+        };
+        let make = format!(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT '{name}', 0 WHERE NOT EXISTS \
+             (SELECT 1 FROM sqlite_sequence WHERE name = '{name}')"
+        );
+        let raise = format!(
+            "UPDATE sqlite_sequence SET seq = {position} WHERE name = '{name}' AND seq < {position}"
+        );
+        self.statement(&make, line())?;
+        self.statement(&raise, line())?;
+        Ok(())
+    }
+
+    /// Adds a comment about something that does not run.
+    pub fn comment(&mut self, text: &str) {
+        self.comments.push(text.to_owned());
+    }
+
+    /// Writes what is left and closes the files.
+    pub fn finish(mut self) -> Result<Written, PackError> {
+        if !self.comments.is_empty() {
+            self.sql.push(b"\n-- Left out: none of this runs.\n")?;
+        }
+        for comment in std::mem::take(&mut self.comments) {
+            for line in comment.lines() {
+                self.sql.push(format!("-- {line}\n").as_bytes())?;
+            }
+        }
+        self.sql.finish()?;
+        self.steps.finish()?;
+        Ok(self.written)
+    }
+
+    fn count(&mut self, table: usize, verb: Verb, change: &Change) {
+        let name = self.tables[table].work.shape.table().name.clone();
+        let totals = self
+            .written
+            .tables
+            .entry(name.clone())
+            .or_insert_with(|| TableTotals { name: name.clone(), ..TableTotals::default() });
+        let (one, all) = match verb {
+            Verb::Insert => (&mut totals.inserted, &mut self.written.rows.inserted),
+            Verb::Update => (&mut totals.updated, &mut self.written.rows.updated),
+            Verb::Delete => (&mut totals.deleted, &mut self.written.rows.deleted),
+        };
+        *one += change.count;
+        *all += change.count;
+        if verb == Verb::Delete {
+            let loss = self.written.losses.entry((name, "delete")).or_default();
+            loss.0 += change.count;
+            loss.1 += change.before.iter().map(value_len).sum::<u64>() * change.count;
+        }
+    }
+
+    /// The statement of a step and how many rows it must change; `None` where it only checks.
+    fn text_of(&self, step: &RowStep<'_>) -> Result<Option<(String, u64)>, PackError> {
+        let table = &self.tables[step.table];
+        let (shape, change) = (&table.work.shape, step.change);
+        let before = || shape.row_before(change);
+        let after = || shape.row_after(change);
+        let waiting = |parking: &Parking| {
+            let mut row = before();
+            if let Parking::Columns(columns) = parking {
+                for (column, value) in columns {
+                    row[*column] = value.clone();
+                }
+            }
+            row
+        };
+        let one = |text: Option<String>| text.map(|text| (text, 1));
+        Ok(match (step.part, change.verb()) {
+            (Part::Whole, Verb::Insert) => {
+                Some((table.sql.insert(shape, &after(), change.count)?, change.count))
+            }
+            (Part::Whole, Verb::Delete) => {
+                Some((table.sql.delete(shape, &before(), change.count)?, change.count))
+            }
+            (Part::Whole, Verb::Update) => one(table.sql.update(shape, &before(), &after())?),
+            (Part::Park(Parking::Reinsert), _) => Some((table.sql.delete(shape, &before(), 1)?, 1)),
+            (Part::Unpark(Parking::Reinsert), _) => {
+                Some((table.sql.insert(shape, &after(), 1)?, 1))
+            }
+            (Part::Park(parking), _) => {
+                one(table.sql.update(shape, &before(), &waiting(parking))?)
+            }
+            (Part::Unpark(parking), _) => {
+                one(table.sql.update(shape, &waiting(parking), &after())?)
+            }
+        })
+    }
+
+    /// What the row must be before all and after all.
+    fn expectations(
+        &mut self,
+        step: &RowStep<'_>,
+    ) -> Result<(Option<String>, Option<String>), PackError> {
+        let table = &mut self.tables[step.table];
+        let name = table.work.shape.table().clone();
+        let has_key = is_keyed(&table.work.shape, step.change);
+        let wrong = |source| PackError::Rows { table: name.clone(), source };
+        let hash = |hasher: &mut Option<RowHasher<'_>>, row: &[Value]| match (row, hasher) {
+            ([], _) => Ok(has_key.then(|| ABSENT.to_owned())),
+            (row, Some(hasher)) => {
+                hasher.hash(row).map(|hash| Some(hash.to_string())).map_err(wrong)
+            }
+            (_, None) => Ok(None),
+        };
+        let is_first = !matches!(step.part, Part::Unpark(_));
+        let is_last = !matches!(step.part, Part::Park(_));
+        let before = match is_first {
+            true => hash(&mut table.before, &step.change.before)?,
+            false => None,
+        };
+        let after = match is_last {
+            true => hash(&mut table.after, &step.change.after)?,
+            false => None,
+        };
+        Ok((before, after))
+    }
+}
+
+fn is_keyed(shape: &Shape, change: &Change) -> bool {
+    let row = match change.before.is_empty() {
+        true => shape.row_after(change),
+        false => shape.row_before(change),
+    };
+    shape.key_of(&row).is_some()
+}
+
+impl Steps for WayWriter<'_> {
+    fn defer(&mut self) -> Result<(), PackError> {
+        self.written.is_deferred = true;
+        let line = StepLine {
+            verb: Cow::Borrowed("defer"),
+            object: Cow::Borrowed("foreign keys are checked at the end"),
+            ..StepLine::default()
+        };
+        self.statement("PRAGMA defer_foreign_keys = ON", line)?;
+        Ok(())
+    }
+
+    fn step(&mut self, step: RowStep<'_>) -> Result<u64, PackError> {
+        let (before, after) = self.expectations(&step)?;
+        let text = self.text_of(&step)?;
+        let shape = &self.tables[step.table].work.shape;
+        let verb = match (&text, step.part) {
+            (None, _) => "check",
+            (_, Part::Park(_)) => "park",
+            (_, Part::Unpark(Parking::Reinsert)) => "insert",
+            (_, Part::Unpark(_)) => "update",
+            (_, Part::Whole) => step.change.verb().as_str(),
+        };
+        let object = shape.table().name.clone();
+        let exact = |row: Vec<Value>| {
+            shape.key_of(&row).map(|key| key.into_iter().map(Exact).collect::<Vec<_>>())
+        };
+        let old = (!step.change.before.is_empty()).then(|| shape.row_before(step.change));
+        let new = (!step.change.after.is_empty()).then(|| shape.row_after(step.change));
+        let key = old.or_else(|| new.clone()).and_then(exact);
+        let new_key = new.and_then(exact).filter(|new| key.as_ref() != Some(new));
+        let hazards = match verb {
+            "delete" => vec![Cow::Borrowed("data-loss")],
+            _ => Vec::new(),
+        };
+        let copies = key.is_none().then_some(step.change.count);
+        let line = StepLine {
+            verb: Cow::Borrowed(verb),
+            object: Cow::Borrowed(&object),
+            key,
+            new_key,
+            copies,
+            before: before.map(Cow::Owned),
+            after: after.map(Cow::Owned),
+            needs: step.needs.clone(),
+            hazards,
+            ..StepLine::default()
+        };
+        if !matches!(step.part, Part::Park(_)) && text.is_some() {
+            self.count(step.table, step.change.verb(), step.change);
+        }
+        match text {
+            Some((text, changes)) => {
+                self.statement(&text, StepLine { changes: Some(changes), ..line })
+            }
+            None => self.line(line),
+        }
+    }
+
+    fn left_out(&mut self, left: RowLeftOut<'_>) -> Result<(), PackError> {
+        let table = &self.tables[left.table];
+        let shape = &table.work.shape;
+        let is_held = table.work.deletes == super::order::Deletes::Held;
+        let verb = left.change.verb();
+        if is_held && verb == Verb::Delete {
+            return Ok(());
+        }
+        let name = shape.table().name.clone();
+        let key = row_label(shape, left.change);
+        let because = left.because.map(|(other, change)| {
+            let other = &self.tables[other].work.shape;
+            let row = row_label(other, change);
+            format!("{} of {} {row} is left out", change.verb().as_str(), other.table())
+        });
+        let is_blocked = because.is_some();
+        let part = Part::Whole;
+        let step = RowStep { table: left.table, change: left.change, part, needs: Vec::new() };
+        let listed = self.written.left_out.entry((name, verb, is_blocked)).or_default();
+        listed.rows += left.change.count;
+        let number = listed.rows;
+        if listed.keys.len() < LISTED_KEYS {
+            listed.keys.push(key);
+        }
+        listed.because = listed.because.take().or_else(|| because.clone());
+        if is_blocked {
+            self.written.blocked.push((left.table, left.place));
+        }
+        if number <= SHOWN_LEFT_OUT {
+            if let Some((text, _)) = self.text_of(&step)? {
+                let mut shown: String = text.chars().take(SHOWN_STATEMENT).collect();
+                if shown.len() < text.len() {
+                    shown.push('…');
+                }
+                if let Some(because) = because {
+                    let _ = write!(shown, "\n  because {because}");
+                }
+                self.comment(&shown);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rows, bytes and digest of a table whose rows are all deletes of `work`.
+fn content_of(
+    work: &TableWork<'_>,
+    layouts: &Layouts,
+    spool: &Spool,
+    hasher: &Hasher,
+) -> Result<(u64, u64, String), PackError> {
+    let Some(layout) = &layouts.before else {
+        return Ok((0, 0, String::new()));
+    };
+    let (mut rows, mut bytes) = (0, 0);
+    for change in work.read(spool, Verb::Delete) {
+        let (_, change) = change.map_err(|error| work.damaged(error))?;
+        rows += change.count;
+        bytes += change.before.iter().map(value_len).sum::<u64>() * change.count;
+    }
+    let mut row_hasher = RowHasher::new(layout, hasher);
+    let digest = content::digest(rows, hasher, |take| {
+        for change in work.read(spool, Verb::Delete) {
+            let (_, change) = change.map_err(|error| work.damaged(error))?;
+            let hash = row_hasher
+                .hash(&change.before)
+                .map_err(|source| PackError::Rows { table: work.shape.table().clone(), source })?;
+            for _ in 0..change.count {
+                take(hash);
+            }
+        }
+        Ok::<_, PackError>(())
+    })?;
+    Ok((rows, bytes, digest))
+}
+
+fn value_len(value: &Value) -> u64 {
+    match value {
+        Value::Null => 0,
+        Value::Text(text) => text.len() as u64,
+        Value::Bytes(bytes) | Value::RawText { bytes, .. } => bytes.len() as u64,
+        _ => 8,
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The hazards that a way's counts tell of.
+pub fn hazards(written: &Written) -> Vec<Hazard> {
+    let mut hazards = Vec::new();
+    for ((object, step), (rows, bytes)) in &written.losses {
+        hazards.push(Hazard {
+            kind: "data-loss".to_owned(),
+            object: object.clone(),
+            text: format!("{step}: {rows} rows are removed; rollback.sql holds them"),
+            rows: *rows,
+            bytes: *bytes,
+        });
+    }
+    if written.is_deferred {
+        hazards.push(Hazard {
+            kind: "deferred-checks".to_owned(),
+            object: String::new(),
+            text: "foreign keys are checked at the end of the transaction, not at each statement"
+                .to_owned(),
+            rows: 0,
+            bytes: 0,
+        });
+    }
+    hazards.push(Hazard {
+        kind: "lock".to_owned(),
+        object: String::new(),
+        text: "the whole database is locked for writing while the pack runs".to_owned(),
+        rows: 0,
+        bytes: 0,
+    });
+    hazards
+}
+
+/// Why the file must not be fed to a client, and the statements that make that harmless: under
+/// `query_only` SQLite refuses every later write of the connection, and the failing query stops
+/// clients that stop at errors.
+fn head(title: &str) -> String {
+    format!(
+        "-- {}\n--\n\
+         -- Run this with `deepdiff-db apply`, which checks every row before it is changed and\n\
+         -- undoes everything unless the outcome is exactly what was reviewed. A database client\n\
+         -- cannot do that, so the next two statements stop it: the first forbids all writes of\n\
+         -- this connection, the second fails. `apply` does not run them: it runs each step by its\n\
+         -- place in this file.\n\
+         PRAGMA query_only = ON;\n\
+         SELECT * FROM \"this file is run by: deepdiff-db apply\";\n",
+        one_line(title)
+    )
+}

@@ -1,0 +1,177 @@
+//! Reading one table: in key order straight into the tree, or through the sorter.
+//!
+//! A table that the engine expects to read in key order is read so first. Where a row then comes
+//! out of order (numbers and their texts mix in a key), the table is read again through the
+//! sorter; the root is the same either way.
+
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+
+use super::error::SnapshotError;
+use super::lists::BATCH;
+use crate::codec::key;
+use crate::codec::row::{RowBatch, RowEncoder};
+use crate::engine::{EngineError, ReadFrom, Source};
+use crate::model::snapshot::TreeRoot;
+use crate::model::{Flow, SinkError, TableSpec};
+use crate::tree::{
+    Checkpoint, ChunkPool, LargeValueWriter, SORT_BUDGET, ScratchSpace, Sorter, StoreMode,
+    TreeBuilder, TreeError, TreePlan,
+};
+
+/// How a table is read.
+pub struct ReadTable<'a, 's> {
+    /// Where the engine's futures run.
+    pub runtime: &'a Runtime,
+    /// Who encodes chunks.
+    pub pool: &'a ChunkPool<'s>,
+    /// Where rows wait that do not fit in memory.
+    pub scratch: &'a Arc<dyn ScratchSpace>,
+    /// The table.
+    pub spec: &'a TableSpec,
+    /// Whether values are stored.
+    pub mode: StoreMode,
+}
+
+/// How the reading of a table ended.
+pub enum TableRead {
+    /// At its end.
+    Whole(TreeRoot),
+    /// It was stopped.
+    Stopped,
+}
+
+/// Takes a checkpoint, where one is possible here.
+pub type TakeCheckpoint<'a> = dyn FnMut() -> Option<Checkpoint> + 'a;
+
+/// Called now and then with the rows read so far; `true` stops.
+pub type OnRows<'a> = dyn FnMut(u64, &mut TakeCheckpoint<'_>) -> Result<bool, SnapshotError> + 'a;
+
+impl ReadTable<'_, '_> {
+    /// Reads the table, from a checkpoint on where there is one.
+    pub fn read(
+        &self,
+        source: &mut Source,
+        resume: Option<Checkpoint>,
+        on_rows: &mut OnRows<'_>,
+    ) -> Result<TableRead, SnapshotError> {
+        let plan = TreePlan::new(self.spec, self.mode)?.shared();
+        if self.spec.reads_in_key_order {
+            match self.read_in_order(source, &plan, resume, on_rows) {
+                Err(SnapshotError::Tree(TreeError::OutOfOrder { .. })) => {}
+                read => return read,
+            }
+        }
+        self.read_sorted(source, &plan, on_rows)
+    }
+
+    fn read_in_order(
+        &self,
+        source: &mut Source,
+        plan: &Arc<TreePlan>,
+        resume: Option<Checkpoint>,
+        on_rows: &mut OnRows<'_>,
+    ) -> Result<TableRead, SnapshotError> {
+        let scratch = Arc::clone(self.scratch);
+        let (mut builder, from) = match &resume {
+            None => (TreeBuilder::new(Arc::clone(plan), self.pool, scratch), ReadFrom::Start),
+            Some(at) => {
+                let key = key::decode(at.last_key())?;
+                let builder = TreeBuilder::resume(Arc::clone(plan), self.pool, scratch, at)?;
+                (builder, ReadFrom::After(key.values))
+            }
+        };
+        let is_whole = from == ReadFrom::Start;
+        let mut rows = 0;
+        let is_stopped = self.read_rows(source, plan, from, |batch| {
+            rows += batch.len() as u64;
+            let spare = builder.push(batch)?;
+            let must_stop = on_rows(rows, &mut || builder.checkpoint())?;
+            Ok((spare, must_stop))
+        })?;
+        if is_stopped {
+            return Ok(TableRead::Stopped);
+        }
+        if is_whole {
+            self.check_count(source, rows)?;
+        }
+        Ok(TableRead::Whole(builder.finish()?))
+    }
+
+    fn read_sorted(
+        &self,
+        source: &mut Source,
+        plan: &Arc<TreePlan>,
+        on_rows: &mut OnRows<'_>,
+    ) -> Result<TableRead, SnapshotError> {
+        let mut sorter = Sorter::new(Arc::clone(plan), Arc::clone(self.scratch), SORT_BUDGET);
+        let mut rows = 0;
+        let is_stopped = self.read_rows(source, plan, ReadFrom::Start, |batch| {
+            rows += batch.len() as u64;
+            let spare = sorter.push(batch)?;
+            Ok((spare, on_rows(rows, &mut || None)?))
+        })?;
+        if is_stopped {
+            return Ok(TableRead::Stopped);
+        }
+        self.check_count(source, rows)?;
+        let mut builder = TreeBuilder::new(Arc::clone(plan), self.pool, Arc::clone(self.scratch));
+        let mut sorted = sorter.finish()?;
+        while let Some(counted) = sorted.next_rows()? {
+            builder.push_counted(counted)?;
+            if on_rows(rows, &mut || None)? {
+                return Ok(TableRead::Stopped);
+            }
+        }
+        Ok(TableRead::Whole(builder.finish()?))
+    }
+
+    /// Reads rows and hands on encoded batches; gives whether `on_batch` stopped it.
+    fn read_rows(
+        &self,
+        source: &mut Source,
+        plan: &Arc<TreePlan>,
+        from: ReadFrom,
+        mut on_batch: impl FnMut(RowBatch) -> Result<(RowBatch, bool), SnapshotError>,
+    ) -> Result<bool, SnapshotError> {
+        let sink = self.pool.sink();
+        let large = LargeValueWriter::new(sink, self.mode);
+        let mut is_stopped = false;
+        let mut encoder = RowEncoder::new(plan.layout(), sink.hasher(), large, BATCH, |batch| {
+            let (spare, must_stop) = on_batch(batch).map_err(SinkError::from)?;
+            is_stopped = must_stop;
+            Ok((spare, if must_stop { Flow::Stop } else { Flow::Continue }))
+        });
+        let read = self.runtime.block_on(source.read_rows(self.spec, &from, &mut encoder));
+        match read {
+            Ok(_) => {
+                encoder.finish().map_err(sink_error)?;
+                Ok(is_stopped)
+            }
+            Err(EngineError::Sink(error)) => Err(sink_error(error)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// An end of the rows is believed only where the database counts as many.
+    fn check_count(&self, source: &mut Source, read: u64) -> Result<(), SnapshotError> {
+        let counted = self.runtime.block_on(source.count_rows(self.spec))?;
+        if counted != read {
+            let table = self.spec.name.to_string();
+            return Err(SnapshotError::CountMismatch { table, read, counted });
+        }
+        Ok(())
+    }
+}
+
+/// The error that went through an engine as a sink's error, as what it was.
+pub(super) fn sink_error(error: SinkError) -> SnapshotError {
+    match error.downcast::<SnapshotError>() {
+        Ok(error) => *error,
+        Err(error) => match error.downcast::<TreeError>() {
+            Ok(error) => SnapshotError::Tree(*error),
+            Err(error) => SnapshotError::Rows(error),
+        },
+    }
+}

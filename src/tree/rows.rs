@@ -1,0 +1,79 @@
+//! The rows of one table: all of them, or the one with a key.
+
+use super::cursor::Cursor;
+use super::plan::{StoreMode, TreePlan};
+use super::reader::{RowAt, Tree};
+use super::state::{StateError, whole_row};
+use crate::codec::key;
+use crate::codec::state::StoredTable;
+use crate::model::{Flow, SinkError, Value};
+use crate::store::Objects;
+
+/// A row with the values of all columns of its side, in byte order of the column names
+/// (`StoredTable::spec.columns`); NULL where the row has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The key's bytes (`codec::key`).
+    pub key: Vec<u8>,
+    /// The values.
+    pub values: Vec<Value>,
+    /// How often the row occurs; 1 in a table with a key.
+    pub count: u64,
+}
+
+/// Takes rows.
+pub type OnRow<'a> = dyn FnMut(Row) -> Result<Flow, SinkError> + 'a;
+
+/// The tree of a table's rows.
+fn tree<'o>(objects: &'o dyn Objects, table: &StoredTable) -> Result<Tree<'o>, StateError> {
+    let plan = TreePlan::new(&table.spec, StoreMode::Full).map_err(StateError::Layout)?;
+    Ok(Tree::new(objects, plan.shared(), table.rows))
+}
+
+/// A row with all its values.
+fn row(at: &RowAt<'_>) -> Result<Row, StateError> {
+    let count = at.chunk.count(at.row)?;
+    Ok(Row { key: at.chunk.key(at.row)?.to_vec(), values: whole_row(at)?, count })
+}
+
+/// Hands on every row of a table, in key order.
+pub fn rows_of(
+    objects: &dyn Objects,
+    table: &StoredTable,
+    on_row: &mut OnRow<'_>,
+) -> Result<(), StateError> {
+    let tree = tree(objects, table)?;
+    let mut cursor = Cursor::new(&tree);
+    while let Some(at) = cursor.next_row()? {
+        if on_row(row(&at)?).map_err(StateError::Sink)? == Flow::Stop {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The rows with these key values: one, or as many as a key that may be NULL allows.
+pub fn row_by_key(
+    objects: &dyn Objects,
+    table: &StoredTable,
+    values: &[Value],
+) -> Result<Vec<Row>, StateError> {
+    let tree = tree(objects, table)?;
+    let mut wanted = Vec::new();
+    for value in values {
+        key::write_component(value.as_ref(), &mut wanted);
+    }
+    let whole = wanted.clone();
+    key::finish(&mut wanted, 0, objects.hasher());
+    let mut cursor = Cursor::from_key(&tree, &wanted)?;
+    let mut found = Vec::new();
+    while let Some(at) = cursor.next_row()? {
+        let key = at.chunk.key(at.row)?;
+        let has_hash = key.len() == whole.len() + 33 && key.starts_with(&whole);
+        if key != wanted && !has_hash {
+            break;
+        }
+        found.push(row(&at)?);
+    }
+    Ok(found)
+}
