@@ -8,6 +8,7 @@ use super::{Action, GcOptions, GcPlan, Keeper, PlannedFile};
 use crate::codec::Kind;
 use crate::model::SnapshotId;
 use crate::store::mark::{Marker, has_references};
+use crate::store::object_file::{FOOTER_LEN, HEADER_LEN};
 use crate::store::view::{Access, View};
 use crate::store::{FileId, Moment, Store, StoreError, marks};
 
@@ -121,7 +122,9 @@ fn action(
         let is_over = since <= before(now, options.grace);
         return Ok(if is_over { Action::Remove } else { Action::Wait { since } });
     }
-    let is_sparse = alive.bytes.saturating_mul(100) < len.saturating_mul(options.sparse_below);
+    // Header and footer do not count, or small files would be emptied again and again.
+    let body = len.saturating_sub((HEADER_LEN + FOOTER_LEN) as u64);
+    let is_sparse = alive.bytes.saturating_mul(100) < body.saturating_mul(options.sparse_below);
     if alive.objects > 0 && !is_sparse {
         return Ok(Action::Keep);
     }
