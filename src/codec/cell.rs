@@ -23,11 +23,7 @@ pub const EXTERNAL_LEN: usize = 40;
 
 /// The type tags. Frozen; their order is the order of kinds.
 pub mod tag {
-<<<<<<< HEAD
-    #![allow(missing_docs, reason = "each is the tag of the kind it is named after")]
-=======
     #![allow(missing_docs, reason = "the names are those of the kinds of values")]
->>>>>>> codec
     pub const NULL: u8 = 0x00;
     pub const BOOL: u8 = 0x08;
     pub const INT: u8 = 0x10;
@@ -243,13 +239,7 @@ impl Cell<'_> {
 /// [`write_payload`] would not write.
 pub fn read_value(tag: u8, payload: &[u8]) -> Result<Value, DecodeError> {
     let wrong = |why: &str| DecodeError::new("value", why);
-<<<<<<< HEAD
-    if let Some(len) = fixed_len(tag)?
-        && payload.len() != len
-    {
-=======
     if fixed_len(tag)?.is_some_and(|len| payload.len() != len) {
->>>>>>> codec
         return Err(wrong("payload of the wrong length"));
     }
     let mut fields = Fields(payload);
