@@ -14,6 +14,7 @@ mod cases_keys;
 mod cases_types;
 mod codec_blocks;
 mod codec_golden;
+mod codec_mirror;
 mod codec_rows;
 mod codec_samples;
 mod codec_structures;
