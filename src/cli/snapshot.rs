@@ -190,9 +190,10 @@ impl Taking<'_> {
             checkpoint_every: self.checkpoint_every,
             resume: self.resume()?,
         };
-        let outcome = snapshot::take(&runtime, &mut source, &writer, &scratch, request, &observer)?;
+        let outcome = snapshot::take(&runtime, &mut source, &writer, &scratch, request, &observer);
         observer.bar.finish();
-        match outcome {
+        runtime.block_on(source.close())?;
+        match outcome? {
             Outcome::Taken(taken) => Ok(Some((taken, writer))),
             Outcome::Interrupted => Ok(None),
         }
