@@ -245,7 +245,6 @@ struct WayInput<'a> {
     works: &'a [TableWork<'a>],
     ends: Vec<Ends<'a>>,
     dropped: BTreeMap<&'a str, (TableWork<'a>, Layouts)>,
-    facts_before: &'a [Fact],
     sequences: Vec<&'a Sequence>,
     left_out: &'a [String],
 }
@@ -269,7 +268,6 @@ impl<'a> Drafter<'a> {
                 works: &works,
                 ends: works.iter().map(|work| self.ends(work, Direction::Forward)).collect(),
                 dropped: self.dropped(&plan, Direction::Forward, &BTreeMap::new())?,
-                facts_before: &request.before.facts,
                 sequences: self.raised_sequences(&plan),
                 left_out: &shown,
             },
@@ -290,7 +288,6 @@ impl<'a> Drafter<'a> {
                 works: &back_works,
                 ends: back_works.iter().map(|work| self.ends(work, Direction::Back)).collect(),
                 dropped: self.dropped(&back, Direction::Back, &skipped)?,
-                facts_before: &plan.facts_after,
                 sequences: Vec::new(),
                 left_out: &[],
             },

@@ -8,6 +8,7 @@
     reason = "tests set their own scene, and a panic is how they fail"
 )]
 
+mod apply_cases;
 mod bad_input;
 mod cases_equality;
 mod cases_keys;
@@ -24,6 +25,9 @@ mod house;
 mod lab;
 mod layers;
 mod live;
+mod pack_cases;
+mod pack_lab;
+mod pack_schema;
 mod real_data;
 mod rust_source;
 mod shop;
