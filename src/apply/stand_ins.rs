@@ -49,6 +49,13 @@ pub fn add(session: &Session<'_>, draft: &Draft) -> Result<bool, ApplyError> {
     Ok(true)
 }
 
+/// Which way the pack runs.
+#[derive(Clone, Copy)]
+enum Way {
+    Forward,
+    Back,
+}
+
 /// A foreign key of a table that changes.
 struct Link<'a> {
     session: &'a Session<'a>,
@@ -64,7 +71,7 @@ impl Link<'_> {
         let mut made = BTreeSet::new();
         if let Some(parent) = parent {
             let columns = self.key.parent_columns.clone();
-            self.each_taken(parent, &columns, |token, _, _| {
+            self.each_value(parent, &columns, Way::Forward, |token, _, _| {
                 made.insert(token);
                 Ok(true)
             })?;
@@ -79,20 +86,32 @@ impl Link<'_> {
             .zip(&self.key.parent_columns)
             .map(|(name, (_, folding))| (name.clone(), *folding))
             .collect();
-        self.each_taken(self.child, &columns, |token, shape, change| {
-            if !made.insert(token) {
-                return Ok(true);
+        // What the rollback puts back refers to parents, too.
+        for way in [Way::Forward, Way::Back] {
+            let could = self.each_value(self.child, &columns, way, |token, shape, change| {
+                if !made.insert(token) {
+                    return Ok(true);
+                }
+                let value = |name: &String| {
+                    let place = shape.place(name)?;
+                    Some(match way {
+                        Way::Forward => shape.after(change, place).clone(),
+                        Way::Back => shape.before(change, place).clone(),
+                    })
+                };
+                let values: Vec<Value> =
+                    columns.iter().filter_map(|(name, _)| value(name)).collect();
+                if reader.find(&self.key.parent, &values)? != Found::Absent {
+                    return Ok(true);
+                }
+                *number += 1;
+                self.stand_in(values, *number)
+            })?;
+            if !could {
+                return Ok(false);
             }
-            let values: Vec<Value> = columns
-                .iter()
-                .filter_map(|(name, _)| Some(shape.after(change, shape.place(name)?).clone()))
-                .collect();
-            if reader.find(&self.key.parent, &values)? != Found::Absent {
-                return Ok(true);
-            }
-            *number += 1;
-            self.stand_in(values, *number)
-        })
+        }
+        Ok(true)
     }
 
     /// The parent with the referenced columns as its key.
@@ -107,20 +126,35 @@ impl Link<'_> {
         TableSpec { key, ..self.spec.clone() }
     }
 
-    /// Calls back for each change that takes a new value under these columns, until it says false.
-    fn each_taken(
+    /// Calls back for each change that, run this way, takes a new value under these columns, until
+    /// the callback says false.
+    fn each_value(
         &self,
         table: &ChangedTable,
         columns: &[(String, crate::pack::token::Folding)],
+        way: Way,
         mut take: impl FnMut(u64, &Shape, &Change) -> Result<bool, ApplyError>,
     ) -> Result<bool, ApplyError> {
         let shape = Shape::new(table.before.as_ref(), table.after.as_ref());
-        let Some(shape) = shape.filter(|_| table.after.is_some()) else { return Ok(true) };
+        let is_there = match way {
+            Way::Forward => table.after.is_some(),
+            Way::Back => table.before.is_some(),
+        };
+        let Some(shape) = shape.filter(|_| is_there) else { return Ok(true) };
         let Some(key): Option<FoldedKey> = shape.folded_key(columns) else { return Ok(true) };
-        for verb in [Verb::Insert, Verb::Update] {
+        let taking = match way {
+            Way::Forward => Verb::Insert,
+            Way::Back => Verb::Delete,
+        };
+        for verb in [taking, Verb::Update] {
             for change in self.draft.spool.read(table.runs.of(verb)) {
                 let (_, change) = change.map_err(|error| damaged(&shape.spec, error))?;
-                if let (_, Some(token)) = key.tokens(0, &shape, &change)
+                let (given_up, taken) = key.tokens(0, &shape, &change);
+                let token = match way {
+                    Way::Forward => taken,
+                    Way::Back => given_up,
+                };
+                if let Some(token) = token
                     && !take(token, &shape, &change)?
                 {
                     return Ok(false);
