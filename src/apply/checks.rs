@@ -166,11 +166,8 @@ pub fn missing_copies(table: &str, missing: u64) -> Drift {
 
 /// Something that speaks against a step, with its table and row.
 pub fn of_step(step: &StepLine<'_>, reason: String) -> Refusal {
-    let refusal = Refusal::new(
-        format!("{} {}", step.verb, step.object),
-        reason,
-        "everything is as it was",
-    );
+    let refusal =
+        Refusal::new(format!("{} {}", step.verb, step.object), reason, "everything is as it was");
     match &step.key {
         Some(key) => {
             let key: Vec<String> = key.iter().map(|value| label(&value.0)).collect();

@@ -86,11 +86,10 @@ fn accepts(
     row: &[Value],
 ) -> Result<bool, PackError> {
     let name = &shape.table().name;
-    let definition = request
-        .before
-        .definitions
-        .iter()
-        .find(|definition| definition.kind == ObjectKind::Table && definition.object.name == *name);
+    let definition =
+        request.before.definitions.iter().find(|definition| {
+            definition.kind == ObjectKind::Table && definition.object.name == *name
+        });
     let table = request.before.tables.iter().find(|table| table.spec.name.name == *name);
     let (Some(definition), Some(table)) = (definition, table) else { return Ok(false) };
     let mut columns = Vec::new();
@@ -126,9 +125,8 @@ pub(super) fn insert(table: &str, columns: &[&str]) -> String {
 
 async fn prove(request: &Request<'_>, draft: &Draft) -> Result<(), PackError> {
     let runs = draft.tables.iter().map(|table| &table.runs);
-    let bytes: u64 = runs
-        .map(|runs| Verb::EVERY.iter().map(|verb| runs.of(*verb).bytes).sum::<u64>())
-        .sum();
+    let bytes: u64 =
+        runs.map(|runs| Verb::EVERY.iter().map(|verb| runs.of(*verb).bytes).sum::<u64>()).sum();
     let mut bench = open(request, Some(bytes)).await?;
     let proved = {
         let mut session = bench.target.session().await.map_err(prover)?;

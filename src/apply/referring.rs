@@ -76,7 +76,10 @@ impl Referring {
         let Some(child) = tables.spec(&foreign.child) else { return Ok(()) };
         let columns = foreign.columns.iter().zip(&foreign.parent_columns);
         let columns: Vec<KeyColumn> = columns
-            .map(|(name, (_, folding))| KeyColumn { name: name.clone(), matching: folding.matching })
+            .map(|(name, (_, folding))| KeyColumn {
+                name: name.clone(),
+                matching: folding.matching,
+            })
             .collect();
         let mut rows = Values::default();
         session.referencing_rows(child, &columns, values, self.limit as u64, &mut rows)?;

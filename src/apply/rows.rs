@@ -13,11 +13,11 @@ use crate::codec::Hasher;
 use crate::codec::row::RowLayout;
 use crate::engine::{ReadFrom, RowFinder, Session};
 use crate::model::{Flow, ObjectId, RowSink, SinkError, TableSpec, Value, ValueRef};
+use crate::pack::PackError;
 use crate::pack::exact::Exact;
 use crate::pack::manifest::{ABSENT, StepLine};
 use crate::pack::row_hash::{RowHasher, layout};
 use crate::pack::statement::label;
-use crate::pack::PackError;
 
 /// The tables of a catalog with what hashing their rows needs.
 pub struct Tables {

@@ -357,8 +357,7 @@ impl Runner<'_, '_> {
         let referring = Referring::new(&before.rules, self.options.limit);
         let mut steps = self.pack.steps(self.fs, self.options.run)?;
         let mut statements = self.pack.statements(self.fs, self.options.run)?;
-        let mut changes =
-            Changes { start: self.session.total_changes(), ..Changes::default() };
+        let mut changes = Changes { start: self.session.total_changes(), ..Changes::default() };
         while let Some(step) = steps.next_step()? {
             let (Some(at), Some(len)) = (step.at, step.len) else { continue };
             for drift in referring.left(self.session, &before.tables, &step)? {
@@ -385,7 +384,13 @@ impl Runner<'_, '_> {
         let total = self.session.total_changes();
         let is_counted = step.changes.is_some() || step.verb == "sequence";
         let changed = match self.session.execute(text) {
-            Ok(changed) => if is_counted { changed } else { 0 },
+            Ok(changed) => {
+                if is_counted {
+                    changed
+                } else {
+                    0
+                }
+            }
             Err(error @ (EngineError::Constraint { .. } | EngineError::Server { .. })) => {
                 self.refuse(checks::of_step(step, error.to_string()));
                 return Ok(false);
@@ -453,7 +458,12 @@ impl Runner<'_, '_> {
                 Run::Forward => Expected::After,
                 Run::Back => Expected::Before,
             };
-            self.schema(catalog, wanted, end, "after all statements the schema is not as reviewed")?;
+            self.schema(
+                catalog,
+                wanted,
+                end,
+                "after all statements the schema is not as reviewed",
+            )?;
         }
         Ok(())
     }
@@ -496,7 +506,8 @@ impl Runner<'_, '_> {
             Run::Back => Some(&manifest.base.state),
         };
         if let Some(wanted) = wanted.filter(|wanted| **wanted != state) {
-            let reason = format!("the whole target was read again: its state is {state}, not {wanted}");
+            let reason =
+                format!("the whole target was read again: its state is {state}, not {wanted}");
             let hint = "something changed since the snapshot that the pack does not touch";
             self.refuse(Refusal::new("target", reason, hint));
         }

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use super::error::ApplyError;
 use super::prove::insert;
 use super::rows::{Found, RowReader, Tables};
-use crate::codec::hash::HashAlgorithm;
 use crate::codec::Hasher;
+use crate::codec::hash::HashAlgorithm;
 use crate::engine::{EngineError, Session};
 use crate::model::snapshot::Scope;
 use crate::model::{Fact, KeyColumn, RowKey, RowKeySource, TableSpec, Value};
@@ -97,10 +97,11 @@ impl Link<'_> {
 
     /// The parent with the referenced columns as its key.
     fn keyed(&self) -> TableSpec {
-        let columns = self.key.parent_columns.iter().map(|(name, folding)| KeyColumn {
-            name: name.clone(),
-            matching: folding.matching,
-        });
+        let columns = self
+            .key
+            .parent_columns
+            .iter()
+            .map(|(name, folding)| KeyColumn { name: name.clone(), matching: folding.matching });
         let source = RowKeySource::UniqueIndex;
         let key = RowKey::Columns { columns: columns.collect(), source, may_be_null: true };
         TableSpec { key, ..self.spec.clone() }
