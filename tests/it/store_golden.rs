@@ -15,8 +15,8 @@ use deepdiff_db::store::{Checkpoint, Expected, HashKey, RootObject, Store};
 use crate::store_scene::*;
 
 /// The ids of the snapshots in both stores: of refs `prod` and `hashes`.
-const PROD: &str = "6fc739f9";
-const KEYED_PROD: &str = "50d4a900";
+const PROD: &str = "2eae839b";
+const KEYED_PROD: &str = "b70a7551";
 
 fn golden(name: &str) -> PathBuf {
     PathBuf::from("fixtures/golden").join(name)
