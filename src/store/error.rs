@@ -56,7 +56,7 @@ pub enum StoreError {
     },
     /// The store was written by a newer program.
     #[error(
-        "the store {} has version {found}; this program knows versions up to {known}",
+        "the store {} has format version {found}; this program knows versions up to {known}",
         path.display()
     )]
     NewerVersion {

@@ -76,7 +76,7 @@ impl Store {
 
     /// A writer with options.
     pub fn writer_with(&self, options: WriterOptions) -> Result<Writer, StoreError> {
-        self.allows_writing()?;
+        self.prepare_writing()?;
         if let Some(lock) = self.try_lock()? {
             self.adopt(&lock)?;
         }
