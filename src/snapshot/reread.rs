@@ -42,7 +42,7 @@ pub fn state_of(
 ) -> Result<StateId, SnapshotError> {
     let catalog = session.catalog(scope)?;
     let sink = Discard(hasher.clone());
-    ChunkPool::scope(&sink, jobs, |pool| {
+    ChunkPool::scope(&sink, jobs.saturating_sub(1), |pool| {
         let mut tables = Vec::with_capacity(catalog.tables.len());
         for spec in &catalog.tables {
             let read = ReadTable { pool, scratch, spec, mode: StoreMode::HashOnly };

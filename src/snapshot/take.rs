@@ -97,7 +97,8 @@ pub fn take(
         None => Progress::new(&info.identity, request.scope, request.mode, started),
     };
     let is_resumed = request.resume.is_some();
-    let outcome = ChunkPool::scope(writer, request.jobs, |pool| {
+    // The thread that reads encodes chunks, too, whenever the others have enough to do.
+    let outcome = ChunkPool::scope(writer, request.jobs.saturating_sub(1), |pool| {
         let mut session =
             Session { runtime, source, writer, pool, scratch, request: &request, observer };
         let Some(tables) = session.tables(&catalog, &mut progress)? else {
