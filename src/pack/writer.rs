@@ -361,6 +361,7 @@ impl Steps for WayWriter<'_> {
         let shape = &self.tables[step.table].work.shape;
         let verb = match (&text, step.part) {
             (None, _) => "check",
+            (_, Part::Park(Parking::Reinsert)) => "lift",
             (_, Part::Park(_)) => "park",
             (_, Part::Unpark(Parking::Reinsert)) => "insert",
             (_, Part::Unpark(_)) => "update",
