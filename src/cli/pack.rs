@@ -11,12 +11,9 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::snapshot::runtime;
 use crate::apply::create_pack;
-use crate::codec::state::StoredTable;
-use crate::diff::{self, Access, LoadedSnapshot, RowChange};
-use crate::model::{Flow, SinkError};
-use crate::pack::{Consent, Manifest, PackSide, Request, RowChanges};
+use crate::diff;
+use crate::pack::{Consent, Manifest, PackSide, Request, StoredRows};
 use crate::report::stat::plural;
-use crate::store::Reader;
 
 /// Plans the change, proves it on a scratch copy and writes its folder.
 pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
@@ -27,7 +24,8 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
     let from = side(context, &store, &reader, &args.from)?;
     let to = side(context, &store, &reader, &args.to)?;
     let comparison = diff::compare(&reader, &from, &to)?;
-    let (before, after) = (pack_side(&reader, &from)?, pack_side(&reader, &to)?);
+    let before = PackSide::load(&reader, &from)?;
+    let after = PackSide::load(&reader, &to)?;
     let rows = StoredRows(access(&store, &reader));
     let fs = store.file_system();
     let request = Request {
@@ -48,34 +46,6 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
         print(out, args, &manifest)?;
     }
     Ok(Exit::Done)
-}
-
-fn pack_side(reader: &Reader, loaded: &LoadedSnapshot) -> Result<PackSide, CliError> {
-    Ok(PackSide {
-        snapshot: loaded.id,
-        state: loaded.snapshot.state,
-        source: loaded.snapshot.source.clone(),
-        scope: loaded.state.scope.clone(),
-        is_hash_only: loaded.snapshot.is_hash_only,
-        facts: loaded.facts(reader)?,
-        definitions: loaded.definitions(reader)?,
-        tables: loaded.tables(reader)?,
-        sequences: loaded.snapshot.sequences.clone(),
-    })
-}
-
-/// The changed rows, from the store.
-struct StoredRows<'a>(Access<'a>);
-
-impl RowChanges for StoredRows<'_> {
-    fn changes(
-        &self,
-        before: Option<&StoredTable>,
-        after: Option<&StoredTable>,
-        take: &mut dyn FnMut(RowChange) -> Result<Flow, SinkError>,
-    ) -> Result<(), SinkError> {
-        Ok(diff::rows(&self.0, before, after, take)?)
-    }
 }
 
 fn as_json(args: &PackArgs, manifest: &Manifest) -> serde_json::Value {

@@ -2,7 +2,7 @@
 
 use super::plan::{PackSide, RowChanges};
 use crate::codec::state::StoredTable;
-use crate::diff::{self, DiffError, LoadedSnapshot, RowChange};
+use crate::diff::{self, Access, DiffError, LoadedSnapshot, RowChange};
 use crate::model::{Flow, SinkError};
 use crate::store::Objects;
 
@@ -25,7 +25,7 @@ impl PackSide {
 }
 
 /// The row changes between tables of one store.
-pub struct StoredRows<'a>(pub &'a dyn Objects);
+pub struct StoredRows<'a>(pub Access<'a>);
 
 impl RowChanges for StoredRows<'_> {
     fn changes(
@@ -34,6 +34,6 @@ impl RowChanges for StoredRows<'_> {
         after: Option<&StoredTable>,
         take: &mut dyn FnMut(RowChange) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError> {
-        Ok(diff::rows(self.0, before, after, take)?)
+        Ok(diff::rows(&self.0, before, after, take)?)
     }
 }
