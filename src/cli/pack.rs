@@ -24,8 +24,7 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
     let from = side(context, &store, &reader, &args.from)?;
     let to = side(context, &store, &reader, &args.to)?;
     let comparison = diff::compare(&reader, &from, &to)?;
-    let before = PackSide::load(&reader, &from)?;
-    let after = PackSide::load(&reader, &to)?;
+    let (before, after) = (PackSide::load(&reader, &from)?, PackSide::load(&reader, &to)?);
     let rows = StoredRows(access(&store, &reader));
     let fs = store.file_system();
     let request = Request {

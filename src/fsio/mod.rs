@@ -117,6 +117,14 @@ pub trait FileSystem: Send + Sync + Debug {
     /// writes none.
     fn list(&self, path: &Path) -> Result<Vec<DirEntry>, FsError>;
 
+    /// As [`FileSystem::list`]; nothing where there is no such directory.
+    fn list_if_there(&self, path: &Path) -> Result<Vec<DirEntry>, FsError> {
+        match self.list(path) {
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            result => result,
+        }
+    }
+
     /// What is known of a file; `None` where there is none.
     fn info(&self, path: &Path) -> Result<Option<FileInfo>, FsError>;
 

@@ -27,7 +27,7 @@ pub(super) struct Scanned {
 impl Store {
     /// Takes over what is left behind, and clears `tmp/`.
     pub(super) fn adopt(&self, _lock: &StoreLock) -> Result<(), StoreError> {
-        for entry in self.fs.list(&self.layout.tmp())? {
+        for entry in self.fs.list_if_there(&self.layout.tmp())? {
             let path = self.layout.tmp().join(&entry.name);
             if entry.is_dir {
                 continue;

@@ -20,7 +20,7 @@ pub(super) fn condemned(
     fs: &dyn FileSystem,
     layout: &Layout,
 ) -> Result<HashSet<FileId>, StoreError> {
-    let entries = fs.list(&layout.condemned())?;
+    let entries = fs.list_if_there(&layout.condemned())?;
     Ok(entries.iter().filter_map(|entry| FileId::parse(&entry.name)).collect())
 }
 
@@ -56,7 +56,7 @@ pub(super) fn damaged(
     layout: &Layout,
 ) -> Result<HashMap<ObjectId, HashSet<FileId>>, StoreError> {
     let mut found = HashMap::new();
-    for entry in fs.list(&layout.damaged())? {
+    for entry in fs.list_if_there(&layout.damaged())? {
         let Ok(id) = entry.name.parse::<ObjectId>() else { continue };
         let files = match read_damage(fs, &layout.damage_mark(&id)) {
             Err(StoreError::Fs(error)) if error.is_not_found() => continue,

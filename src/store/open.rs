@@ -82,8 +82,22 @@ impl Store {
         Ok(Store { fs, layout, format, hasher })
     }
 
-    pub(super) fn allows_writing(&self) -> Result<(), StoreError> {
-        self.format.allows(Access::Write, self.path())
+    /// Whether this program may write to the store. Makes directories that are not there: a store
+    /// that came out of git has no empty ones.
+    pub(super) fn prepare_writing(&self) -> Result<(), StoreError> {
+        self.format.allows(Access::Write, self.path())?;
+        let mut has_created = false;
+        for directory in self.layout.directories() {
+            if self.fs.info(&directory)?.is_none() {
+                match self.fs.create_dir(&directory) {
+                    // Somebody else needed it too.
+                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                    result => result?,
+                }
+                has_created = true;
+            }
+        }
+        if has_created { Ok(self.fs.sync_dir(self.path())?) } else { Ok(()) }
     }
 
     pub(super) fn allows_collecting(&self) -> Result<(), StoreError> {

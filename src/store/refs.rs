@@ -99,7 +99,7 @@ impl Store {
     }
 
     pub(super) fn names(&self, space: Space) -> Result<Vec<RefName>, StoreError> {
-        let entries = self.fs.list(&self.space_dir(space))?;
+        let entries = self.fs.list_if_there(&self.space_dir(space))?;
         let mut names: Vec<_> =
             entries.iter().filter_map(|entry| RefName::from_file_name(&entry.name)).collect();
         names.sort();
@@ -145,7 +145,7 @@ impl Store {
 
     /// Lets a ref name a snapshot that the store holds.
     pub fn set_reference(&self, to: SnapshotId, how: &Move<'_>) -> Result<(), StoreError> {
-        self.allows_writing()?;
+        self.prepare_writing()?;
         let lock = self.lock()?;
         self.check_expected(Space::Refs, how)?;
         self.keep(&lock, to)?;
@@ -159,7 +159,7 @@ impl Store {
 
     /// Creates a tag of a snapshot that the store holds; refused where the name is taken.
     pub fn create_tag(&self, to: SnapshotId, how: &Move<'_>) -> Result<(), StoreError> {
-        self.allows_writing()?;
+        self.prepare_writing()?;
         let lock = self.lock()?;
         let how = &Move { expected: Expected::Absent, ..*how };
         self.check_expected(Space::Tags, how)?;
@@ -173,7 +173,7 @@ impl Store {
     }
 
     fn delete(&self, space: Space, how: &Move<'_>) -> Result<(), StoreError> {
-        self.allows_writing()?;
+        self.prepare_writing()?;
         let lock = self.lock()?;
         let name = how.name.as_str().to_owned();
         // A damaged ref may be deleted too, by whoever does not say where it is.

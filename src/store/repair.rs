@@ -80,7 +80,7 @@ impl Store {
     /// Locks the store, looks for damage, mends what can be mended, and looks again.
     pub fn repair(&self, now: Moment) -> Result<Repaired, StoreError> {
         self.allows_collecting()?;
-        self.allows_writing()?;
+        self.prepare_writing()?;
         let lock = self.lock()?;
         let examined = self.examine(&VerifyOptions::default())?;
         let plan = plan(self, &examined)?;
@@ -114,7 +114,7 @@ fn plan(store: &Store, examined: &Examined) -> Result<RepairPlan, StoreError> {
 fn small_fixes(store: &Store) -> Result<BTreeSet<SmallFix>, StoreError> {
     let (fs, layout) = (store.fs.as_ref(), &store.layout);
     let files = |dir: &Path| -> Result<Vec<PathBuf>, StoreError> {
-        Ok(fs.list(dir)?.into_iter().map(|entry| dir.join(entry.name)).collect())
+        Ok(fs.list_if_there(dir)?.into_iter().map(|entry| dir.join(entry.name)).collect())
     };
     let mut fixes = BTreeSet::new();
     for path in files(&layout.log())? {

@@ -85,7 +85,7 @@ impl Store {
         name: &RefName,
         checkpoint: &Checkpoint,
     ) -> Result<(), StoreError> {
-        self.allows_writing()?;
+        self.prepare_writing()?;
         let bytes = checkpoint.to_bytes();
         let (tmp, path) = (self.layout.tmp(), self.checkpoint_path(name));
         Ok(write_atomically(self.fs.as_ref(), &tmp, &path, &bytes, OnExisting::Replace)?)
@@ -105,7 +105,7 @@ impl Store {
 
     /// The names of all checkpoints, in order.
     pub fn checkpoints(&self) -> Result<Vec<RefName>, StoreError> {
-        let entries = self.fs.list(&self.layout.resume())?;
+        let entries = self.fs.list_if_there(&self.layout.resume())?;
         let mut names: Vec<_> =
             entries.iter().filter_map(|entry| RefName::from_file_name(&entry.name)).collect();
         names.sort();
@@ -114,7 +114,7 @@ impl Store {
 
     /// Removes a checkpoint, if there is one.
     pub fn remove_checkpoint(&self, name: &RefName) -> Result<(), StoreError> {
-        self.allows_writing()?;
+        self.prepare_writing()?;
         match self.fs.remove_file(&self.checkpoint_path(name)) {
             Err(error) if !error.is_not_found() => return Err(error.into()),
             _ => {}

@@ -117,7 +117,7 @@ impl View {
     ) -> Result<View, StoreError> {
         let mut view = View::default();
         let mut indexes = Vec::new();
-        for entry in fs.list(&layout.objects())? {
+        for entry in fs.list_if_there(&layout.objects())? {
             match SealedName::parse(&entry.name) {
                 Some(SealedName::Objects(id)) => {
                     let known = previous.and_then(|view| view.files.get(&id)).cloned();

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use deepdiff_db::apply::{self, Ending, Finish, Held, Options, Outcome};
-use deepdiff_db::cli::scratch::Scratch;
 use deepdiff_db::codec::Hasher;
 use deepdiff_db::diff::{Access, LoadedSnapshot, compare};
 use deepdiff_db::engine::Target;
 use deepdiff_db::engine::sqlite::{OpenOptions, SqliteTarget};
-use deepdiff_db::fsio::{FileSystem, RealFs};
+use deepdiff_db::fsio::RealFs;
 use deepdiff_db::pack::{Consent, Manifest, Pack, PackError, PackSide, Request, Run, StoredRows};
 use deepdiff_db::store::{RefName, Store};
+use deepdiff_db::tree::MemoryScratch;
 
 use crate::lab::{Lab, dump, sqlite3};
 
@@ -77,8 +77,7 @@ impl PackLab {
         let comparison = compare(&reader, &before, &after).unwrap();
         let before = PackSide::load(&reader, &before).unwrap();
         let after = PackSide::load(&reader, &after).unwrap();
-        let fs: Arc<dyn FileSystem> = Arc::new(RealFs);
-        let scratch = Arc::new(Scratch::new(&fs, &store.tmp_dir()));
+        let scratch = Arc::new(MemoryScratch::default());
         let rows = StoredRows(Access { objects: &reader, scratch });
         let request = Request {
             before: &before,

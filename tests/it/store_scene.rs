@@ -192,7 +192,7 @@ pub fn add(sink: &dyn ObjectSink, content: &Content) -> SnapshotId {
         let column = ChunkColumn { name: "table".into(), block: BlockRef::WithTables(id) };
         let chunk = Chunk {
             rows: u32::try_from(tables.len()).unwrap(),
-            keys: BlockRef::Inline(keys_of(1)),
+            keys: BlockRef::Inline(keys_of(tables.len())),
             row_hashes: sink.hasher().id(Kind::RowHashes, b"tables"),
             counts: None,
             columns: vec![column],

@@ -52,6 +52,20 @@ fn bits_as_len(bits: u32) -> usize {
 
 /// Appends a run. The number of strings is not written.
 pub(super) fn write(lens: Lens<'_>, strings: &[u8], out: &mut Vec<u8>) {
+    if write_packed(lens, strings, out).is_none() {
+        out.push(BYTES);
+        if let Lens::Each(lens) = lens {
+            ints::write(lens, out);
+        }
+        squeeze::write(strings, out);
+    }
+}
+
+/// Appends a run in a form of its own, where one is worth it.
+fn write_packed(lens: Lens<'_>, strings: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    if matches!(lens, Lens::Each(_)) && squeeze::looks_random(strings) {
+        return None;
+    }
     let common = match lens {
         Lens::Fixed(len) => Some(len),
         Lens::Each(lens) => {
@@ -76,36 +90,29 @@ pub(super) fn write(lens: Lens<'_>, strings: &[u8], out: &mut Vec<u8>) {
             bits <= scheme.entropy + scheme.entropy / 16 && bits_as_len(bits) <= len * 7
         });
     match (scheme, dictionary) {
-        (Some((_, scheme)), Some(dictionary))
-            if dictionary.cost(count) < count * bits_as_len(scheme.bits()) / 8 =>
+        (Some((len, scheme)), dictionary)
+            if dictionary.as_ref().is_none_or(|dictionary| {
+                count * bits_as_len(scheme.bits()) / 8 <= dictionary.cost(count)
+            }) =>
         {
-            out.push(DICTIONARY);
-            return dictionary.write(strings, out);
-        }
-        (Some((len, scheme)), _) => {
             out.push(NUMBERS);
             if matches!(lens, Lens::Each(_)) {
                 write_len(len, out);
             }
-            return scheme.write(strings, out);
+            scheme.write(strings, out);
         }
-        (None, Some(dictionary)) => {
+        (_, Some(dictionary)) => {
             out.push(DICTIONARY);
-            return dictionary.write(strings, out);
+            dictionary.write(strings, out);
         }
-        (None, None) => {}
+        _ => {
+            let Lens::Each(lens) = lens else { return None };
+            let templates = Templates::new(lens, strings)?;
+            out.push(TEMPLATES);
+            templates.write(out);
+        }
     }
-    if let Lens::Each(lens) = lens
-        && let Some(templates) = Templates::new(lens, strings)
-    {
-        out.push(TEMPLATES);
-        return templates.write(out);
-    }
-    out.push(BYTES);
-    if let Lens::Each(lens) = lens {
-        ints::write(lens, out);
-    }
-    squeeze::write(strings, out);
+    Some(())
 }
 
 /// Reads `count` strings of at most `limit` bytes together.

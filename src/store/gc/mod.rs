@@ -121,7 +121,7 @@ impl Store {
     /// Locks the store, marks, and executes the plan that results, which it returns.
     pub fn collect(&self, options: &GcOptions, now: Moment) -> Result<GcPlan, StoreError> {
         self.allows_collecting()?;
-        self.allows_writing()?;
+        self.prepare_writing()?;
         let lock = self.lock()?;
         self.adopt(&lock)?;
         let marked = plan::plan(self, options, now)?;

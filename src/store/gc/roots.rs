@@ -49,7 +49,7 @@ pub(in crate::store) fn roots(store: &Store, log_since: Moment) -> Result<Vec<Ro
 fn logged(store: &Store, since: Moment) -> Result<Vec<Root>, StoreError> {
     let mut seen = HashSet::new();
     let mut roots = Vec::new();
-    let mut entries: Vec<_> = store.fs.list(&store.layout.log())?;
+    let mut entries: Vec<_> = store.fs.list_if_there(&store.layout.log())?;
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     for entry in entries {
         let path = store.layout.log().join(&entry.name);

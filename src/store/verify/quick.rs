@@ -59,7 +59,7 @@ impl Quick<'_> {
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<(String, PathBuf)>, StoreError> {
-        let entries = self.store.fs.list(dir)?;
+        let entries = self.store.fs.list_if_there(dir)?;
         let mut files: Vec<_> =
             entries.into_iter().map(|entry| (entry.name.clone(), dir.join(entry.name))).collect();
         files.sort();
