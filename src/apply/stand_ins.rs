@@ -16,8 +16,9 @@ use crate::model::snapshot::Scope;
 use crate::model::{Fact, KeyColumn, RowKey, RowKeySource, TableSpec, Value};
 use crate::pack::plan::ChangedTable;
 use crate::pack::rules::{ForeignKey, Rules, TableRules};
-use crate::pack::shape::{FoldedKey, Shape};
-use crate::pack::spool::{Change, SpoolError, Verb};
+use crate::pack::shape::Shape;
+use crate::pack::spool::{SpoolError, Verb};
+use crate::pack::token::Folding;
 use crate::pack::{Draft, PackError};
 
 /// The error of a spool that cannot be read.
@@ -49,11 +50,11 @@ pub fn add(session: &Session<'_>, draft: &Draft) -> Result<bool, ApplyError> {
     Ok(true)
 }
 
-/// Which way the pack runs.
-#[derive(Clone, Copy)]
-enum Way {
-    Forward,
-    Back,
+/// Which end of a change a value belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Before,
+    After,
 }
 
 /// A foreign key of a table that changes.
@@ -68,50 +69,30 @@ struct Link<'a> {
 
 impl Link<'_> {
     fn add(&self, parent: Option<&ChangedTable>, number: &mut u64) -> Result<bool, ApplyError> {
-        let mut made = BTreeSet::new();
+        // What the pack itself inserts must not be there before, nor is anything needed twice.
+        let mut known = BTreeSet::new();
         if let Some(parent) = parent {
             let columns = self.key.parent_columns.clone();
-            self.each_value(parent, &columns, Way::Forward, |token, _, _| {
-                made.insert(token);
+            self.each_value(parent, &columns, |end, token, _| {
+                if end == End::After {
+                    known.insert(token);
+                }
                 Ok(true)
             })?;
         }
         let tables = Tables::new(&[self.keyed()])?;
         let hasher = Hasher::new(HashAlgorithm::Blake3);
         let mut reader = RowReader::new(self.session, &tables, &hasher);
-        let columns: Vec<_> = self
-            .key
-            .columns
-            .iter()
-            .zip(&self.key.parent_columns)
-            .map(|(name, (_, folding))| (name.clone(), *folding))
-            .collect();
-        // What the rollback puts back refers to parents, too.
-        for way in [Way::Forward, Way::Back] {
-            let could = self.each_value(self.child, &columns, way, |token, shape, change| {
-                if !made.insert(token) {
-                    return Ok(true);
-                }
-                let value = |name: &String| {
-                    let place = shape.place(name)?;
-                    Some(match way {
-                        Way::Forward => shape.after(change, place).clone(),
-                        Way::Back => shape.before(change, place).clone(),
-                    })
-                };
-                let values: Vec<Value> =
-                    columns.iter().filter_map(|(name, _)| value(name)).collect();
-                if reader.find(&self.key.parent, &values)? != Found::Absent {
-                    return Ok(true);
-                }
-                *number += 1;
-                self.stand_in(values, *number)
-            })?;
-            if !could {
-                return Ok(false);
+        let foldings = self.key.columns.iter().zip(&self.key.parent_columns);
+        let columns: Vec<_> =
+            foldings.map(|(name, (_, folding))| (name.clone(), *folding)).collect();
+        self.each_value(self.child, &columns, |_, token, values| {
+            if !known.insert(token) || reader.find(&self.key.parent, &values)? != Found::Absent {
+                return Ok(true);
             }
-        }
-        Ok(true)
+            *number += 1;
+            self.stand_in(values, *number)
+        })
     }
 
     /// The parent with the referenced columns as its key.
@@ -126,38 +107,31 @@ impl Link<'_> {
         TableSpec { key, ..self.spec.clone() }
     }
 
-    /// Calls back for each change that, run this way, takes a new value under these columns, until
-    /// the callback says false.
+    /// Calls back for each value of these columns that a change gives up or takes, until it says
+    /// false: rows that are deleted come back when the pack is undone.
     fn each_value(
         &self,
         table: &ChangedTable,
-        columns: &[(String, crate::pack::token::Folding)],
-        way: Way,
-        mut take: impl FnMut(u64, &Shape, &Change) -> Result<bool, ApplyError>,
+        columns: &[(String, Folding)],
+        mut take: impl FnMut(End, u64, Vec<Value>) -> Result<bool, ApplyError>,
     ) -> Result<bool, ApplyError> {
         let shape = Shape::new(table.before.as_ref(), table.after.as_ref());
-        let is_there = match way {
-            Way::Forward => table.after.is_some(),
-            Way::Back => table.before.is_some(),
-        };
-        let Some(shape) = shape.filter(|_| is_there) else { return Ok(true) };
-        let Some(key): Option<FoldedKey> = shape.folded_key(columns) else { return Ok(true) };
-        let taking = match way {
-            Way::Forward => Verb::Insert,
-            Way::Back => Verb::Delete,
-        };
-        for verb in [taking, Verb::Update] {
+        let Some(shape) = shape else { return Ok(true) };
+        let Some(key) = shape.folded_key(columns) else { return Ok(true) };
+        let places: Vec<usize> = key.places().collect();
+        for verb in Verb::EVERY {
             for change in self.draft.spool.read(table.runs.of(verb)) {
                 let (_, change) = change.map_err(|error| damaged(&shape.spec, error))?;
-                let (given_up, taken) = key.tokens(0, &shape, &change);
-                let token = match way {
-                    Way::Forward => taken,
-                    Way::Back => given_up,
-                };
-                if let Some(token) = token
-                    && !take(token, &shape, &change)?
-                {
-                    return Ok(false);
+                let (given, taken) = key.tokens(0, &shape, &change);
+                for (end, token) in [(End::Before, given), (End::After, taken)] {
+                    let Some(token) = token else { continue };
+                    let value = |&place: &usize| match end {
+                        End::Before => shape.before(&change, place).clone(),
+                        End::After => shape.after(&change, place).clone(),
+                    };
+                    if !take(end, token, places.iter().map(value).collect())? {
+                        return Ok(false);
+                    }
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::plan::{PackSide, RowChanges};
 use crate::codec::state::StoredTable;
-use crate::diff::{self, Access, DiffError, LoadedSnapshot, RowChange};
+use crate::diff::{self, Access, DiffError, LoadedSnapshot, Row, RowChange};
 use crate::model::{Flow, SinkError};
 use crate::store::Objects;
 
@@ -35,5 +35,13 @@ impl RowChanges for StoredRows<'_> {
         take: &mut dyn FnMut(RowChange) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError> {
         Ok(diff::rows(&self.0, before, after, take)?)
+    }
+
+    fn rows(
+        &self,
+        table: &StoredTable,
+        take: &mut dyn FnMut(Row) -> Result<Flow, SinkError>,
+    ) -> Result<(), SinkError> {
+        Ok(diff::rows_of(self.0.objects, table, take)?)
     }
 }

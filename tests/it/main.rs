@@ -27,6 +27,7 @@ mod layers;
 mod live;
 mod pack_cases;
 mod pack_lab;
+mod pack_laws;
 mod pack_schema;
 mod real_data;
 mod rust_source;

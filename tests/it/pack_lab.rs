@@ -179,6 +179,17 @@ impl PackLab {
         manifest
     }
 
+    /// Applies a pack that leaves things out, and undoes it.
+    #[track_caller]
+    pub fn applies_and_rolls_back(&self) {
+        self.copy_prod();
+        let applied = self.apply("change", "copy.db", |_| {});
+        assert_eq!(applied.outcome, Ending::Applied, "{applied:#?}");
+        let back = self.apply("change", "copy.db", |options| options.run = Run::Back);
+        assert_eq!(back.outcome, Ending::Applied, "{back:#?}");
+        assert_eq!(dump(&self.path("copy.db")), dump(&self.path("prod.db")));
+    }
+
     /// Applies to `copy.db`, which a script changed, and expects that nothing happens.
     #[track_caller]
     pub fn refused_after(&self, drift: &str) -> Outcome {
