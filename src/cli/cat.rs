@@ -122,7 +122,7 @@ fn meanings(word: &str) -> Vec<Value> {
 }
 
 fn hex(digits: &str) -> Option<Vec<u8>> {
-    if !digits.is_ascii() || digits.len() % 2 != 0 {
+    if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
         return None;
     }
     let pairs = (0..digits.len()).step_by(2);

@@ -115,10 +115,10 @@ fn quoted(words: &[&str]) -> String {
     words.iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
-fn create(path: &PathBuf, scripts: &[&str]) -> Result<(), CliError> {
+fn create(path: &Path, scripts: &[&str]) -> Result<(), CliError> {
     let runtime = runtime()?;
     runtime.block_on(async {
-        let url = SourceUrl::Sqlite(path.clone());
+        let url = SourceUrl::sqlite(path);
         let mut target = Target::create(&url, &[], &OpenOptions::default()).await?;
         let session = target.session().await?;
         for script in scripts {

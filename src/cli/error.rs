@@ -64,14 +64,18 @@ impl CliError {
 
     /// Prints the error for a person, on standard error.
     pub fn print(&self) {
-        let chain = self.chain();
-        let mut lines = chain.iter();
-        eprintln!("error: {}", lines.next().map_or("", String::as_str));
-        for cause in lines {
-            eprintln!("  because: {cause}");
+        let mut out = std::io::stderr().lock();
+        // Where standard error is closed, nobody is left to tell.
+        let _ = self.write(&mut out);
+    }
+
+    fn write(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        for (depth, line) in self.chain().iter().enumerate() {
+            writeln!(out, "{} {line}", if depth == 0 { "error:" } else { "  because:" })?;
         }
-        if let Some(hint) = &self.hint {
-            eprintln!("hint: {hint}");
+        match &self.hint {
+            Some(hint) => writeln!(out, "hint: {hint}"),
+            None => Ok(()),
         }
     }
 

@@ -135,6 +135,7 @@ fn fold_bytes(kind: u8, bytes: &[u8], hash: &mut Xxh3) {
 mod tests {
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value, reason = "callers make the value in place")]
     fn one(value: Value, matching: KeyMatching, conversion: Conversion) -> Option<Token> {
         token(0, [(&value, Folding { matching, conversion })].into_iter())
     }

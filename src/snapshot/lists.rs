@@ -77,12 +77,12 @@ fn build(
     let mut encoder = RowEncoder::new(plan.layout(), hasher, large, BATCH, |batch| {
         Ok((sorter.push(batch)?, Flow::Continue))
     });
+    let mut rows = rows;
     let encoded = rows
-        .map(|row| {
+        .try_for_each(|row| {
             row.iter().try_for_each(|value| encoder.cell(value.as_ref()))?;
             encoder.end_row().map(drop)
         })
-        .collect::<Result<(), _>>()
         .and_then(|()| encoder.finish().map(drop));
     encoded.map_err(super::table::sink_error)?;
     let mut builder = TreeBuilder::new(plan, pool, Arc::clone(scratch));

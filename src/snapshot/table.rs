@@ -95,7 +95,7 @@ impl ReadTable<'_, '_> {
     pub fn read<S: RowSource>(
         &self,
         source: &mut S,
-        resume: Option<Checkpoint>,
+        resume: Option<&Checkpoint>,
         on_rows: &mut OnRows<'_>,
     ) -> Result<TableRead, SnapshotError> {
         let plan = TreePlan::new(self.spec, self.mode)?.shared();
@@ -112,11 +112,11 @@ impl ReadTable<'_, '_> {
         &self,
         source: &mut S,
         plan: &Arc<TreePlan>,
-        resume: Option<Checkpoint>,
+        resume: Option<&Checkpoint>,
         on_rows: &mut OnRows<'_>,
     ) -> Result<TableRead, SnapshotError> {
         let scratch = Arc::clone(self.scratch);
-        let (mut builder, from) = match &resume {
+        let (mut builder, from) = match resume {
             None => (TreeBuilder::new(Arc::clone(plan), self.pool, scratch), ReadFrom::Start),
             Some(at) => {
                 let key = key::decode(at.last_key())?;
@@ -126,7 +126,7 @@ impl ReadTable<'_, '_> {
         };
         let is_whole = from == ReadFrom::Start;
         let mut rows = 0;
-        let is_stopped = self.read_rows(source, plan, from, |batch| {
+        let is_stopped = self.read_rows(source, plan, &from, |batch| {
             rows += batch.len() as u64;
             let spare = builder.push(batch)?;
             let must_stop = on_rows(rows, &mut || builder.checkpoint())?;
@@ -149,7 +149,7 @@ impl ReadTable<'_, '_> {
     ) -> Result<TableRead, SnapshotError> {
         let mut sorter = Sorter::new(Arc::clone(plan), Arc::clone(self.scratch), SORT_BUDGET);
         let mut rows = 0;
-        let is_stopped = self.read_rows(source, plan, ReadFrom::Start, |batch| {
+        let is_stopped = self.read_rows(source, plan, &ReadFrom::Start, |batch| {
             rows += batch.len() as u64;
             let spare = sorter.push(batch)?;
             Ok((spare, on_rows(rows, &mut || None)?))
@@ -174,7 +174,7 @@ impl ReadTable<'_, '_> {
         &self,
         source: &mut S,
         plan: &Arc<TreePlan>,
-        from: ReadFrom,
+        from: &ReadFrom,
         mut on_batch: impl FnMut(RowBatch) -> Result<(RowBatch, bool), SnapshotError>,
     ) -> Result<bool, SnapshotError> {
         let sink = self.pool.sink();
@@ -185,7 +185,7 @@ impl ReadTable<'_, '_> {
             is_stopped = must_stop;
             Ok((spare, if must_stop { Flow::Stop } else { Flow::Continue }))
         });
-        let read = source.read_rows(self.spec, &from, &mut encoder);
+        let read = source.read_rows(self.spec, from, &mut encoder);
         match read {
             Ok(_) => {
                 encoder.finish().map_err(sink_error)?;

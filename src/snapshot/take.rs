@@ -245,7 +245,7 @@ impl Session<'_, '_> {
             Ok(must_stop)
         };
         let mut source = (self.runtime, &mut *self.source);
-        read.read(&mut source, resume.map(|u| u.checkpoint), &mut on_rows)
+        read.read(&mut source, resume.as_ref().map(|u| &u.checkpoint), &mut on_rows)
     }
 }
 

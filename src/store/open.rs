@@ -119,7 +119,7 @@ fn may_create(fs: &dyn FileSystem, layout: &Layout) -> Result<bool, StoreError> 
     for entry in fs.list(layout.root())? {
         let path = layout.root().join(&entry.name);
         let is_ours = path == layout.lock() || path == layout.gitignore();
-        if !is_ours && !(entry.is_dir && ours.contains(&path)) {
+        if !(is_ours || entry.is_dir && ours.contains(&path)) {
             return Ok(false);
         }
         let may_have_content = path == layout.tmp();

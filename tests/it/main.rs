@@ -4,6 +4,9 @@
 //! the other modules drive the library and the program as a user would.
 #![allow(
     clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::type_complexity,
     clippy::unwrap_used,
     reason = "tests set their own scene, and a panic is how they fail"
 )]

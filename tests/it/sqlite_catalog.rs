@@ -386,7 +386,7 @@ fn x6_objects_of_an_unknown_kind_or_without_sense_are_named_as_unknown() {
     });
     match opened {
         Ok(catalog) => {
-            assert_eq!(unknown(&catalog), ["sprocket novel: this kind of object is not known"])
+            assert_eq!(unknown(&catalog), ["sprocket novel: this kind of object is not known"]);
         }
         Err(error) => assert!(matches!(error, EngineError::Corrupt { .. }), "{error}"),
     }

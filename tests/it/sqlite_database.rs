@@ -193,7 +193,7 @@ pub fn spelled(value: &Value) -> String {
     match value {
         Value::Null => "null:".to_owned(),
         Value::Int(number) => format!("integer:{}", hex(number.to_string().as_bytes())),
-        Value::Float64(bits) => format!("real:{:016X}", bits),
+        Value::Float64(bits) => format!("real:{bits:016X}"),
         Value::Text(text) => format!("text:{}", hex(text.as_bytes())),
         Value::RawText { bytes, .. } => format!("text:{}", hex(bytes)),
         Value::Bytes(bytes) => format!("blob:{}", hex(bytes)),

@@ -120,7 +120,7 @@ fn columns_agree(parsed: &CreateTable, info: &TableInfo) -> Result<(), String> {
             &named("collation"),
             clause.collation.as_deref().unwrap_or("BINARY"),
             told.collation.as_str(),
-            |a, b| a.eq_ignore_ascii_case(b),
+            str::eq_ignore_ascii_case,
         )?;
     }
     Ok(())

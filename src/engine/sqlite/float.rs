@@ -17,7 +17,7 @@ pub(super) fn literal(bits: u64) -> Option<String> {
     }
     let shortest = format!("{magnitude:?}");
     for text in [shortest, format!("{magnitude:.16e}"), format!("{magnitude:.17e}")] {
-        if read_decimal(&text) == magnitude {
+        if read_decimal(&text).to_bits() == magnitude.to_bits() {
             return Some(format!("{sign}{text}"));
         }
     }

@@ -78,7 +78,9 @@ pub(super) fn scan(
             scope.spawn(|| work(store, view, &receiver, &counted));
         }
         // The sender is dropped at the end of this, which ends the workers.
-        feeder.feed(options.start, sender)
+        let fed = feeder.feed(options.start, &sender);
+        drop(sender);
+        fed
     });
     outcome.next = fed?;
     let counted = counted.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -140,7 +142,7 @@ impl Feeder<'_> {
     fn feed(
         &self,
         start: Option<Cursor>,
-        sender: SyncSender<Batch>,
+        sender: &SyncSender<Batch>,
     ) -> Result<Option<Cursor>, StoreError> {
         let start = start.unwrap_or(Cursor { file: FileId([0; 32]), offset: 0 });
         let mut files: Vec<FileId> = self.view.files.keys().copied().collect();
@@ -148,7 +150,7 @@ impl Feeder<'_> {
         files.sort_unstable();
         for file in files {
             let offset = if file == start.file { start.offset } else { 0 };
-            if let Some(cursor) = self.feed_file(file, offset, &sender)? {
+            if let Some(cursor) = self.feed_file(file, offset, sender)? {
                 return Ok(Some(cursor));
             }
         }
@@ -210,10 +212,10 @@ impl Feeder<'_> {
             }
         }
         let _ = sender.send(batch);
-        if let Ok(footer) = footer {
-            if let Err(why) = frames.finish(&footer) {
-                self.bad_file(id, why);
-            }
+        if let Ok(footer) = footer
+            && let Err(why) = frames.finish(&footer)
+        {
+            self.bad_file(id, why);
         }
         let is_late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         Ok(is_late.then(|| self.behind(id)))
