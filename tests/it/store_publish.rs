@@ -208,7 +208,7 @@ fn checkpoints_keep_their_objects_and_come_back() {
     store.collect(&options, later(1)).unwrap();
     assert_eq!(store.checkpoint(&prod).unwrap(), Some(checkpoint));
     store.reader().unwrap().object(Kind::Value, &id).unwrap();
-    assert_eq!(store.checkpoints().unwrap(), [prod.clone()]);
+    assert_eq!(store.checkpoints().unwrap(), std::slice::from_ref(&prod));
     store.remove_checkpoint(&prod).unwrap();
     store.remove_checkpoint(&prod).unwrap();
     store.collect(&options, later(2)).unwrap();

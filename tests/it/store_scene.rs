@@ -92,7 +92,7 @@ fn keys_of(rows: usize) -> Vec<u8> {
         })
         .collect();
     let mut plain = Vec::new();
-    write_keys(keys.iter().map(|key| key.as_slice()), &mut plain);
+    write_keys(keys.iter().map(<[u8; 9]>::as_slice), &mut plain);
     plain
 }
 

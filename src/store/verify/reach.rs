@@ -38,12 +38,15 @@ pub(super) fn check(
     };
     let found = Mutex::new(Vec::new());
     let (sender, receiver) = sync_channel::<Task>(options.jobs.get() * 4);
-    let receiver = Mutex::new(receiver);
+    let receiver = Arc::new(Mutex::new(receiver));
     let walked = std::thread::scope(|scope| {
         for _ in 0..options.jobs.get() {
-            scope.spawn(|| work(semantic, &reader, &receiver, &found));
+            let (receiver, reader, found) = (receiver.clone(), &reader, &found);
+            scope.spawn(move || work(semantic, reader, &receiver, found));
         }
-        // Owned by this closure, so that the workers end with it.
+        // Whoever waits for a side that is gone is woken: the workers by the end of this, the
+        // walk by the end of the last worker.
+        drop(receiver);
         let sender = sender;
         walk(store, view, roots, scan, &reader, outcome, &mut |reached| {
             let (kind, id, content) = (reached.kind, reached.id, reached.content);

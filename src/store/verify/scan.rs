@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::VerifyOptions;
@@ -71,14 +71,20 @@ pub(super) fn scan(
     let mut report = ScanReport { indexes: bad_indexes(view), ..ScanReport::default() };
     let counted = Mutex::new(Counted::default());
     let (sender, receiver) = sync_channel::<Batch>(options.jobs.get() * 2);
-    let receiver = Mutex::new(receiver);
+    let receiver = Arc::new(Mutex::new(receiver));
     let feeder = Feeder { store, view, deadline, indexed: view.indexed_files(), counted: &counted };
     let fed = std::thread::scope(|scope| {
         for _ in 0..options.jobs.get() {
-            scope.spawn(|| work(store, view, &receiver, &counted));
+            let receiver = receiver.clone();
+            let counted = &counted;
+            scope.spawn(move || work(store, view, &receiver, counted));
         }
-        // The sender is dropped at the end of this, which ends the workers.
-        feeder.feed(options.start, sender)
+        // Whoever waits for a side that is gone is woken: the workers by the end of this, the
+        // feeder by the end of the last worker.
+        drop(receiver);
+        let fed = feeder.feed(options.start, &sender);
+        drop(sender);
+        fed
     });
     outcome.next = fed?;
     let counted = counted.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -140,7 +146,7 @@ impl Feeder<'_> {
     fn feed(
         &self,
         start: Option<Cursor>,
-        sender: SyncSender<Batch>,
+        sender: &SyncSender<Batch>,
     ) -> Result<Option<Cursor>, StoreError> {
         let start = start.unwrap_or(Cursor { file: FileId([0; 32]), offset: 0 });
         let mut files: Vec<FileId> = self.view.files.keys().copied().collect();
@@ -148,7 +154,7 @@ impl Feeder<'_> {
         files.sort_unstable();
         for file in files {
             let offset = if file == start.file { start.offset } else { 0 };
-            if let Some(cursor) = self.feed_file(file, offset, &sender)? {
+            if let Some(cursor) = self.feed_file(file, offset, sender)? {
                 return Ok(Some(cursor));
             }
         }
@@ -210,10 +216,10 @@ impl Feeder<'_> {
             }
         }
         let _ = sender.send(batch);
-        if let Ok(footer) = footer {
-            if let Err(why) = frames.finish(&footer) {
-                self.bad_file(id, why);
-            }
+        if let Ok(footer) = footer
+            && let Err(why) = frames.finish(&footer)
+        {
+            self.bad_file(id, why);
         }
         let is_late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         Ok(is_late.then(|| self.behind(id)))
