@@ -4,6 +4,15 @@
 //! column of the table of 5 million rows that the targets speak of, then for columns of other
 //! kinds, each beside zstd over the plain block. The tables in `docs/decisions/` come from here.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    reason = "a benchmark makes small numbers, lists columns, prints, and ends where it cannot go on"
+)]
+
 use std::hint::black_box;
 use std::sync::LazyLock;
 use std::time::Instant;
@@ -174,7 +183,7 @@ fn int(number: u64) -> Value {
 
 /// Whole amounts come as integers where the column's affinity is NUMERIC.
 fn amount(cents: u64) -> Value {
-    if cents % 100 == 0 { int(cents / 100) } else { float(cents as f64 / 100.0) }
+    if cents.is_multiple_of(100) { int(cents / 100) } else { float(cents as f64 / 100.0) }
 }
 
 type Make = Box<dyn FnMut(usize, &mut Random) -> Value>;

@@ -82,8 +82,9 @@ pub fn overview(steps: &mut Lines) -> Result<Overview, PackError> {
             "insert" => &["insert"],
             "update" => &["update"],
             "delete" => &["delete"],
-            // A parked row may leave its table for a while.
-            "park" => &["update", "delete"],
+            "park" => &["update"],
+            // A row that leaves its table for a while.
+            "lift" => &["delete"],
             "check" | "defer" | "sequence" => &[],
             verb => {
                 overview.changes_schema = true;

@@ -239,17 +239,24 @@ impl Proof<'_, '_> {
         Ok(())
     }
 
-    /// The rows that are touched, as they were.
+    /// The rows that are touched, as they were, and equal rows that stay: some statements concern
+    /// them all.
     fn load(&self) -> Result<(), ApplyError> {
         for table in &self.draft.tables {
             let Some(spec) = &table.before else { continue };
             let columns: Vec<&str> = spec.columns.iter().map(|c| c.name.as_str()).collect();
             let mut statement = self.session.prepare(&insert(&table.name, &columns))?;
-            for verb in [Verb::Update, Verb::Delete] {
+            for verb in Verb::EVERY {
                 for change in self.draft.spool.read(table.runs.of(verb)) {
                     let (_, change) = change.map_err(|error| stand_ins::damaged(spec, error))?;
-                    for _ in 0..change.count {
-                        statement.run(&change.before)?;
+                    let (row, copies) = match verb {
+                        Verb::Insert => (&change.after, change.others),
+                        Verb::Update | Verb::Delete => {
+                            (&change.before, change.count + change.others)
+                        }
+                    };
+                    for _ in 0..copies {
+                        statement.run(row)?;
                     }
                 }
             }

@@ -3,7 +3,7 @@
 //! Where a foreign key would change or remove them silently (CASCADE, SET NULL, SET DEFAULT), they
 //! are looked for before the parent is deleted: those that the pack knows have left by then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::ApplyError;
 use super::outcome::{Drift, DriftClass};
@@ -38,9 +38,10 @@ impl Referring {
         session: &Session<'_>,
         tables: &Tables,
         step: &StepLine<'_>,
+        dropped: &BTreeSet<String>,
     ) -> Result<Vec<Drift>, ApplyError> {
         let Some(keys) = self.keys.get(step.object.as_ref()) else { return Ok(Vec::new()) };
-        if !matches!(step.verb.as_ref(), "delete" | "park") {
+        if step.verb != "delete" {
             return Ok(Vec::new());
         }
         let (Some(key), Some(parent)) = (&step.key, tables.spec(&step.object)) else {
@@ -54,7 +55,7 @@ impl Referring {
             place.map(|place| row[place].clone())
         };
         let mut left = Vec::new();
-        for foreign in keys {
+        for foreign in keys.iter().filter(|foreign| !dropped.contains(&foreign.child)) {
             let values: Option<Vec<Value>> =
                 foreign.parent_columns.iter().map(|(name, _)| value_of(name)).collect();
             if let Some(values) = values.filter(|values| !values.iter().any(Value::is_null)) {

@@ -358,9 +358,10 @@ impl Runner<'_, '_> {
         let mut steps = self.pack.steps(self.fs, self.options.run)?;
         let mut statements = self.pack.statements(self.fs, self.options.run)?;
         let mut changes = Changes { start: self.session.total_changes(), ..Changes::default() };
+        let mut dropped = BTreeSet::new();
         while let Some(step) = steps.next_step()? {
             let (Some(at), Some(len)) = (step.at, step.len) else { continue };
-            for drift in referring.left(self.session, &before.tables, &step)? {
+            for drift in referring.left(self.session, &before.tables, &step, &dropped)? {
                 self.drift(drift);
             }
             if self.is_refused() {
@@ -369,6 +370,9 @@ impl Runner<'_, '_> {
             let text = statements.text(at, len)?;
             if !self.statement(&step, text, before, &mut changes)? {
                 return Ok(None);
+            }
+            if step.verb == "drop-table" {
+                dropped.insert(step.object.to_string());
             }
         }
         Ok(Some(changes))
@@ -474,7 +478,8 @@ impl Runner<'_, '_> {
         for (table, counted) in self.session.take_changes() {
             let total = counted.inserted + counted.updated + counted.deleted;
             let declared = changes.by_table.get(&table.name).copied().unwrap_or(0);
-            if total > declared {
+            // SQLite's own tables: sequences move with the rows they number.
+            if total > declared && !table.name.starts_with("sqlite_") {
                 side_effects.push(TableTotals {
                     name: table.name,
                     inserted: counted.inserted,

@@ -16,8 +16,9 @@ use crate::model::snapshot::Scope;
 use crate::model::{Fact, KeyColumn, RowKey, RowKeySource, TableSpec, Value};
 use crate::pack::plan::ChangedTable;
 use crate::pack::rules::{ForeignKey, Rules, TableRules};
-use crate::pack::shape::{FoldedKey, Shape};
-use crate::pack::spool::{Change, SpoolError, Verb};
+use crate::pack::shape::Shape;
+use crate::pack::spool::{SpoolError, Verb};
+use crate::pack::token::Folding;
 use crate::pack::{Draft, PackError};
 
 /// The error of a spool that cannot be read.
@@ -49,6 +50,13 @@ pub fn add(session: &Session<'_>, draft: &Draft) -> Result<bool, ApplyError> {
     Ok(true)
 }
 
+/// Which end of a change a value belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Before,
+    After,
+}
+
 /// A foreign key of a table that changes.
 struct Link<'a> {
     session: &'a Session<'a>,
@@ -61,33 +69,25 @@ struct Link<'a> {
 
 impl Link<'_> {
     fn add(&self, parent: Option<&ChangedTable>, number: &mut u64) -> Result<bool, ApplyError> {
-        let mut made = BTreeSet::new();
+        // What the pack itself inserts must not be there before, nor is anything needed twice.
+        let mut known = BTreeSet::new();
         if let Some(parent) = parent {
             let columns = self.key.parent_columns.clone();
-            self.each_taken(parent, &columns, |token, _, _| {
-                made.insert(token);
+            self.each_value(parent, &columns, |end, token, _| {
+                if end == End::After {
+                    known.insert(token);
+                }
                 Ok(true)
             })?;
         }
         let tables = Tables::new(&[self.keyed()])?;
         let hasher = Hasher::new(HashAlgorithm::Blake3);
         let mut reader = RowReader::new(self.session, &tables, &hasher);
-        let columns: Vec<_> = self
-            .key
-            .columns
-            .iter()
-            .zip(&self.key.parent_columns)
-            .map(|(name, (_, folding))| (name.clone(), *folding))
-            .collect();
-        self.each_taken(self.child, &columns, |token, shape, change| {
-            if !made.insert(token) {
-                return Ok(true);
-            }
-            let values: Vec<Value> = columns
-                .iter()
-                .filter_map(|(name, _)| Some(shape.after(change, shape.place(name)?).clone()))
-                .collect();
-            if reader.find(&self.key.parent, &values)? != Found::Absent {
+        let foldings = self.key.columns.iter().zip(&self.key.parent_columns);
+        let columns: Vec<_> =
+            foldings.map(|(name, (_, folding))| (name.clone(), *folding)).collect();
+        self.each_value(self.child, &columns, |_, token, values| {
+            if !known.insert(token) || reader.find(&self.key.parent, &values)? != Found::Absent {
                 return Ok(true);
             }
             *number += 1;
@@ -107,23 +107,31 @@ impl Link<'_> {
         TableSpec { key, ..self.spec.clone() }
     }
 
-    /// Calls back for each change that takes a new value under these columns, until it says false.
-    fn each_taken(
+    /// Calls back for each value of these columns that a change gives up or takes, until it says
+    /// false: rows that are deleted come back when the pack is undone.
+    fn each_value(
         &self,
         table: &ChangedTable,
-        columns: &[(String, crate::pack::token::Folding)],
-        mut take: impl FnMut(u64, &Shape, &Change) -> Result<bool, ApplyError>,
+        columns: &[(String, Folding)],
+        mut take: impl FnMut(End, u64, Vec<Value>) -> Result<bool, ApplyError>,
     ) -> Result<bool, ApplyError> {
         let shape = Shape::new(table.before.as_ref(), table.after.as_ref());
-        let Some(shape) = shape.filter(|_| table.after.is_some()) else { return Ok(true) };
-        let Some(key): Option<FoldedKey> = shape.folded_key(columns) else { return Ok(true) };
-        for verb in [Verb::Insert, Verb::Update] {
+        let Some(shape) = shape else { return Ok(true) };
+        let Some(key) = shape.folded_key(columns) else { return Ok(true) };
+        let places: Vec<usize> = key.places().collect();
+        for verb in Verb::EVERY {
             for change in self.draft.spool.read(table.runs.of(verb)) {
                 let (_, change) = change.map_err(|error| damaged(&shape.spec, error))?;
-                if let (_, Some(token)) = key.tokens(0, &shape, &change)
-                    && !take(token, &shape, &change)?
-                {
-                    return Ok(false);
+                let (given, taken) = key.tokens(0, &shape, &change);
+                for (end, token) in [(End::Before, given), (End::After, taken)] {
+                    let Some(token) = token else { continue };
+                    let value = |&place: &usize| match end {
+                        End::Before => shape.before(&change, place).clone(),
+                        End::After => shape.after(&change, place).clone(),
+                    };
+                    if !take(end, token, places.iter().map(value).collect())? {
+                        return Ok(false);
+                    }
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{DiffArgs, DiffFormat};
@@ -9,10 +10,11 @@ use super::cat::unknown_table;
 use super::context::Context;
 use super::error::CliError;
 use super::exit::Exit;
+use super::scratch::Scratch;
 use super::snapshot::Taking;
 use super::statements::SqlRows;
 use crate::diff::{
-    self, Comparison, LoadedSnapshot, RowChange, RowCounts, TableComparison, Verdict,
+    self, Access, Comparison, LoadedSnapshot, RowChange, RowCounts, TableComparison, Verdict,
 };
 use crate::model::Flow;
 use crate::report::json::{DiffReport, Side};
@@ -32,16 +34,17 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
     if args.data {
         comparison.schema.clear();
     }
-    let filter = Filter { columns: &args.columns, limit: args.limit };
+    let access = access(&store, &reader);
+    let filter = Filter { columns: &args.columns, limit: args.limit, access: &access };
     let mut out = BufWriter::new(out);
     let streams = args.format != DiffFormat::Text && !context.global.json && !args.stat;
     if streams {
-        return stream(args, &reader, &comparison, &filter, &mut out);
+        return stream(args, &comparison, &filter, &mut out);
     }
     let mut counts = Vec::new();
     if !args.schema {
         for table in &comparison.tables {
-            counts.push((table.name.clone(), filter.count(&reader, table)?));
+            counts.push((table.name.clone(), filter.count(table)?));
         }
     }
     if args.schema {
@@ -55,7 +58,7 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
             writeln!(out, "{line}")?;
         }
         if !args.stat {
-            details(&reader, &report, &filter, &mut out)?;
+            details(&report, &filter, &mut out)?;
         }
     }
     out.flush()?;
@@ -76,6 +79,12 @@ fn told(loaded: &LoadedSnapshot) -> Side {
         state: loaded.snapshot.state,
         not_captured: loaded.snapshot.not_captured.clone(),
     }
+}
+
+/// What rows are compared with.
+pub fn access<'o>(store: &Store, reader: &'o Reader) -> Access<'o> {
+    let scratch = Arc::new(Scratch::new(store.file_system(), &store.tmp_dir()));
+    Access { objects: reader, scratch }
 }
 
 /// A snapshot by its name, or a live source, which is snapshotted first (under no ref).
@@ -138,14 +147,15 @@ fn keep_tables(
 struct Filter<'a> {
     columns: &'a [String],
     limit: Option<u64>,
+    access: &'a Access<'a>,
 }
 
 impl Filter<'_> {
-    fn count(&self, reader: &Reader, table: &TableComparison) -> Result<RowCounts, CliError> {
+    fn count(&self, table: &TableComparison) -> Result<RowCounts, CliError> {
         if self.columns.is_empty() {
-            return Ok(diff::count(reader, table)?);
+            return Ok(diff::count(self.access, table)?);
         }
-        let (counts, _) = self.each(reader, table, &mut |_| Ok(()))?;
+        let (counts, _) = self.each(table, &mut |_| Ok(()))?;
         Ok(counts)
     }
 
@@ -164,13 +174,12 @@ impl Filter<'_> {
     /// handed on.
     fn each(
         &self,
-        reader: &Reader,
         table: &TableComparison,
         print: &mut dyn FnMut(&RowChange) -> std::io::Result<()>,
     ) -> Result<(RowCounts, u64), CliError> {
         let mut counts = RowCounts::default();
         let (mut printed, mut hidden) = (0, 0);
-        diff::changes(reader, table, &mut |change| {
+        diff::changes(self.access, table, &mut |change| {
             let Some(change) = self.wanted(change) else { return Ok(Flow::Continue) };
             counts.add(&change);
             if self.limit.is_some_and(|limit| printed >= limit) {
@@ -186,30 +195,23 @@ impl Filter<'_> {
 
     fn print(
         &self,
-        reader: &Reader,
         table: &TableComparison,
         printer: &mut dyn RowPrinter,
     ) -> Result<RowCounts, CliError> {
         printer.begin(table)?;
-        let (counts, hidden) =
-            self.each(reader, table, &mut |change| printer.row(table, change))?;
+        let (counts, hidden) = self.each(table, &mut |change| printer.row(table, change))?;
         printer.end(table, counts, hidden)?;
         Ok(counts)
     }
 }
 
 /// After the overview: schema changes with their details, then the rows of each table.
-fn details(
-    reader: &Reader,
-    report: &DiffReport,
-    filter: &Filter<'_>,
-    out: &mut dyn Write,
-) -> Result<(), CliError> {
+fn details(report: &DiffReport, filter: &Filter<'_>, out: &mut dyn Write) -> Result<(), CliError> {
     print_schema(&report.comparison, out)?;
     let mut printer = TextRows::new(out);
     for (table, (_, counts)) in report.comparison.tables.iter().zip(&report.counts) {
         if *counts != RowCounts::default() {
-            filter.print(reader, table, &mut printer)?;
+            filter.print(table, &mut printer)?;
         }
     }
     Ok(())
@@ -231,7 +233,6 @@ fn print_schema(comparison: &Comparison, out: &mut dyn Write) -> Result<(), CliE
 /// Formats that need no overview: rows are printed as they are found.
 fn stream(
     args: &DiffArgs,
-    reader: &Reader,
     comparison: &Comparison,
     filter: &Filter<'_>,
     out: &mut dyn Write,
@@ -264,7 +265,7 @@ fn stream(
                 DiffFormat::Sql => Box::new(SqlRows::new(&mut *out)),
                 DiffFormat::Text => Box::new(TextRows::new(&mut *out)),
             };
-            let counts = filter.print(reader, table, printer.as_mut())?;
+            let counts = filter.print(table, printer.as_mut())?;
             differs |= counts != RowCounts::default();
         }
     }

@@ -5,8 +5,10 @@ use std::io;
 
 use super::error::CliError;
 use super::exit::Exit;
+use crate::apply::ApplyError;
 use crate::diff::DiffError;
 use crate::engine::EngineError;
+use crate::pack::{FailureKind, PackError};
 use crate::snapshot::SnapshotError;
 use crate::store::{ErrorKind, ObjectError, StoreError};
 use crate::tree::TreeError;
@@ -93,6 +95,30 @@ impl From<SnapshotError> for CliError {
             error @ SnapshotError::CannotResume { .. } => spoken(Exit::Refused, error)
                 .hint("run `deepdiff-db snapshot` without --resume to read everything anew"),
             error => spoken(Exit::CouldNot, error),
+        }
+    }
+}
+
+fn exit_of_pack(kind: FailureKind) -> Exit {
+    match kind {
+        FailureKind::Refused => Exit::Refused,
+        FailureKind::CouldNot => Exit::CouldNot,
+        FailureKind::Usage => Exit::Usage,
+    }
+}
+
+impl From<PackError> for CliError {
+    fn from(error: PackError) -> Self {
+        spoken(exit_of_pack(error.kind()), error)
+    }
+}
+
+impl From<ApplyError> for CliError {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Pack(error) => error.into(),
+            ApplyError::Engine(error) => error.into(),
+            error => spoken(exit_of_pack(error.kind()), error),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A command takes the context and its arguments, prints into the writer it is given, and ends
 //! with an [`Exit`] or an error that a person can act on.
 
+pub mod apply;
 pub mod args;
 pub mod cat;
 pub mod check;
@@ -18,9 +19,11 @@ pub mod log;
 pub mod maintain;
 pub mod manual;
 pub mod names;
+pub mod pack;
 pub mod progress;
 pub mod restore;
 pub mod revision;
+pub mod scratch;
 pub mod show;
 pub mod signals;
 pub mod snapshot;
@@ -82,16 +85,14 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Ls(args) => show::ls(&context, args, out),
         Command::Cat(args) => cat::run(&context, args, out),
         Command::Diff(args) => diff::run(&context, args, out),
+        Command::Pack(args) => pack::run(&context, args, out),
+        Command::Apply(args) => apply::run(&context, args, out),
         Command::Restore(args) => restore::run(&context, args, out),
         Command::Tag(args) => names::tag(&context, args, out),
         Command::Ref(args) => names::reference(&context, args, out),
         Command::Verify(args) => maintain::verify(&context, args, out),
         Command::Gc(args) => maintain::gc(&context, args, out),
         Command::Repair(args) => maintain::repair(&context, args, out),
-        Command::Pack(_)
-        | Command::Apply(_)
-        | Command::Demo(_)
-        | Command::Completions(_)
-        | Command::Man(_) => Ok(Exit::Done),
+        Command::Demo(_) | Command::Completions(_) | Command::Man(_) => Ok(Exit::Done),
     }
 }

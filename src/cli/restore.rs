@@ -14,6 +14,7 @@ use super::snapshot::{Taking, runtime};
 use crate::engine::{OpenOptions, Target};
 use crate::report::stat::plural;
 use crate::snapshot::restore;
+use crate::store::StoreError;
 use crate::tree::StoreMode;
 
 /// Restores, and compares the state of what was written.
@@ -21,6 +22,11 @@ pub fn run(context: &Context, args: &RestoreArgs, out: &mut dyn Write) -> Result
     let store = context.store()?;
     let reader = store.reader()?;
     let loaded = context.snapshot(&reader, &args.snapshot)?;
+    if loaded.snapshot.is_hash_only {
+        let message = format!("snapshot {} stored no values to restore", loaded.id.short());
+        return Err(CliError::new(Exit::CouldNot, message)
+            .hint("it was taken with --hash-only; take one without"));
+    }
     let named = context.source(&args.to)?;
     let runtime = runtime()?;
     let facts = loaded.facts(&reader)?;
@@ -37,7 +43,19 @@ pub fn run(context: &Context, args: &RestoreArgs, out: &mut dyn Write) -> Result
     );
     bar.finish();
     runtime.block_on(target.close())?;
-    let restored = restored?;
+    let restored = match restored {
+        Ok(restored) => restored,
+        Err(error) => {
+            // The file was created here, and half a database is worse than none.
+            let fs = Context::file_system();
+            for file in named.url.files() {
+                if fs.info(&file).is_ok_and(|info| info.is_some()) {
+                    fs.remove_file(&file).map_err(StoreError::from)?;
+                }
+            }
+            return Err(error.into());
+        }
+    };
     let taking = Taking {
         context,
         store: &store,

@@ -1,8 +1,7 @@
 //! `snapshot`: one consistent read of a source, published under a ref.
 
 use std::cell::Cell;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,14 +14,14 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::names;
 use super::progress::Progress as Bar;
+use super::scratch::Scratch;
 use super::signals::StopFlag;
 use crate::engine::{OpenOptions, Source};
-use crate::fsio::{self, FileSystem};
 use crate::model::{ObjectName, SnapshotId};
 use crate::report::stat::plural;
 use crate::snapshot::{self, Observer, Outcome, Progress, Request, SnapshotError, Taken};
 use crate::store::{Checkpoint, Moment, Move, RefName, RootObject, Store, Writer};
-use crate::tree::{ScratchFile, ScratchSpace, StoreMode};
+use crate::tree::{ScratchSpace, StoreMode};
 
 /// Takes the snapshot and moves the ref.
 pub fn run(context: &Context, args: &SnapshotArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
@@ -170,10 +169,8 @@ impl Taking<'_> {
         let mut source =
             runtime.block_on(Source::open(&self.named.url, &OpenOptions::default()))?;
         let writer = self.store.writer()?;
-        let scratch: Arc<dyn ScratchSpace> = Arc::new(StoreScratch {
-            fs: Arc::clone(self.store.file_system()),
-            dir: self.store.tmp_dir(),
-        });
+        let scratch: Arc<dyn ScratchSpace> =
+            Arc::new(Scratch::new(self.store.file_system(), &self.store.tmp_dir()));
         let observer = Watch {
             bar: Bar::new(!self.context.global.quiet && !self.context.global.json),
             stop: StopFlag::on_signals()?,
@@ -193,9 +190,10 @@ impl Taking<'_> {
             checkpoint_every: self.checkpoint_every,
             resume: self.resume()?,
         };
-        let outcome = snapshot::take(&runtime, &mut source, &writer, &scratch, request, &observer)?;
+        let outcome = snapshot::take(&runtime, &mut source, &writer, &scratch, request, &observer);
         observer.bar.finish();
-        match outcome {
+        runtime.block_on(source.close())?;
+        match outcome? {
             Outcome::Taken(taken) => Ok(Some((taken, writer))),
             Outcome::Interrupted => Ok(None),
         }
@@ -219,7 +217,8 @@ pub fn runtime() -> Result<Runtime, CliError> {
         .map_err(|error| CliError::because(Exit::CouldNot, "cannot start the runtime", error))
 }
 
-fn processors() -> usize {
+/// How many threads work at once, unless told.
+pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
@@ -252,29 +251,5 @@ impl Observer for Watch<'_> {
         self.store.write_checkpoint(name, &Checkpoint { roots, payload })?;
         self.kept.set(self.kept.get() + 1);
         Ok(())
-    }
-}
-
-/// Scratch files in the store's own folder for unfinished work.
-struct StoreScratch {
-    fs: Arc<dyn FileSystem>,
-    dir: PathBuf,
-}
-
-impl ScratchSpace for StoreScratch {
-    fn create(&self) -> io::Result<Box<dyn ScratchFile>> {
-        Ok(Box::new(StoreScratchFile(self.fs.scratch(&self.dir).map_err(io::Error::other)?)))
-    }
-}
-
-struct StoreScratchFile(Box<dyn fsio::ScratchFile>);
-
-impl ScratchFile for StoreScratchFile {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.append(bytes).map_err(io::Error::other)
-    }
-
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(buffer, offset).map_err(io::Error::other)
     }
 }

@@ -15,6 +15,7 @@ mod keys;
 mod radix;
 mod squeeze;
 mod strings;
+mod templates;
 mod zeros;
 
 use self::bits::{Reader, wrong};

@@ -13,7 +13,7 @@ mod schema;
 pub use change::{Comparison, RowChange, RowCounts, SchemaChange, TableComparison, Verdict};
 pub use compare::compare;
 pub use error::DiffError;
-pub use rows::{changes, count, rows};
+pub use rows::{Access, changes, count, rows};
 
 pub use crate::tree::rows::{Row, row_by_key, rows_of};
 pub use crate::tree::state::{LoadedSnapshot, TableDefinition};

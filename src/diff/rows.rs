@@ -4,6 +4,8 @@
 //! [`RowChange`]s with values, and matches rows whose keys differ only in spelling
 //! (`diff::respelled`).
 
+use std::sync::Arc;
+
 use super::change::{RowChange, RowCounts, TableComparison};
 use super::error::DiffError;
 use super::respelled::Respelled;
@@ -13,20 +15,32 @@ use crate::model::{Flow, SinkError, Value};
 use crate::store::Objects;
 use crate::tree::rows::Row;
 use crate::tree::state::whole_row;
-use crate::tree::{Pairs, RowAt, RowComparer, Rows, Span, StoreMode, Tree, TreeDiff, TreePlan};
+use crate::tree::{
+    Pairs, RowAt, RowComparer, Rows, SORT_BUDGET, ScratchObjects, ScratchSpace, Span, StoreMode,
+    Tree, TreeDiff, TreePlan, rekey,
+};
 
 /// Takes changed rows.
 pub type OnChange<'a> = dyn FnMut(RowChange) -> Result<Flow, SinkError> + 'a;
 
+/// What rows are compared with: where the objects are, and where rows wait that do not fit in
+/// memory, should a table's key have changed.
+pub struct Access<'o> {
+    /// The objects.
+    pub objects: &'o dyn Objects,
+    /// Scratch files.
+    pub scratch: Arc<dyn ScratchSpace>,
+}
+
 /// Hands on every changed row of a table that is on either side or on both, values included.
 pub fn rows(
-    objects: &dyn Objects,
+    access: &Access<'_>,
     before: Option<&StoredTable>,
     after: Option<&StoredTable>,
     on_change: &mut OnChange<'_>,
 ) -> Result<(), DiffError> {
     let side = |table| Side { table, mode: StoreMode::Full };
-    both(objects, before.map(side), after.map(side), &mut |event| {
+    both(access, before.map(side), after.map(side), &mut |event| {
         on_change(event.change()?).map_err(DiffError::Sink)
     })
 }
@@ -34,17 +48,17 @@ pub fn rows(
 /// Hands on every changed row of a table. Where a side stored no values, its rows have those of
 /// their keys alone, and no column is named as changed.
 pub fn changes(
-    objects: &dyn Objects,
+    access: &Access<'_>,
     table: &TableComparison,
     on_change: &mut OnChange<'_>,
 ) -> Result<(), DiffError> {
-    both(objects, table.left(), table.right(), &mut |event| {
+    both(access, table.left(), table.right(), &mut |event| {
         on_change(event.change()?).map_err(DiffError::Sink)
     })
 }
 
 /// Counts the changed rows of a table, without reading more values than it takes to compare.
-pub fn count(objects: &dyn Objects, table: &TableComparison) -> Result<RowCounts, DiffError> {
+pub fn count(access: &Access<'_>, table: &TableComparison) -> Result<RowCounts, DiffError> {
     if !table.rows_differ && table.has_same_shape() {
         return Ok(RowCounts::default());
     }
@@ -52,7 +66,7 @@ pub fn count(objects: &dyn Objects, table: &TableComparison) -> Result<RowCounts
     match (&table.before, &table.after) {
         (Some(gone), None) => counts.deleted = gone.rows.rows,
         (None, Some(new)) => counts.inserted = new.rows.rows,
-        _ => both(objects, table.left(), table.right(), &mut |event| {
+        _ => both(access, table.left(), table.right(), &mut |event| {
             event.count(&mut counts);
             Ok(Flow::Continue)
         })?,
@@ -69,8 +83,11 @@ pub(super) struct Side<'a> {
 
 impl<'a> Side<'a> {
     fn tree<'o>(&self, objects: &'o dyn Objects) -> Result<Tree<'o>, DiffError> {
-        let plan = TreePlan::new(&self.table.spec, self.mode).map_err(DiffError::Layout)?;
-        Ok(Tree::new(objects, plan.shared(), self.table.rows))
+        Ok(Tree::new(objects, self.plan()?.shared(), self.table.rows))
+    }
+
+    fn plan(&self) -> Result<TreePlan, DiffError> {
+        TreePlan::new(&self.table.spec, self.mode).map_err(DiffError::Layout)
     }
 }
 
@@ -183,7 +200,7 @@ fn row(at: &RowAt<'_>) -> Result<Row, DiffError> {
 type OnEvent<'a> = dyn FnMut(Event<'_, '_, '_>) -> Result<Flow, DiffError> + 'a;
 
 fn both(
-    objects: &dyn Objects,
+    access: &Access<'_>,
     before: Option<Side<'_>>,
     after: Option<Side<'_>>,
     on_event: &mut OnEvent<'_>,
@@ -196,7 +213,30 @@ fn both(
     };
     let nothing = Side { table: &empty, mode: some.mode };
     let (left, right) = (before.unwrap_or(nothing), after.unwrap_or(nothing));
-    let (left_tree, right_tree) = (left.tree(objects)?, right.tree(objects)?);
+    let (left_tree, right_tree) = (left.tree(access.objects)?, right.tree(access.objects)?);
+    if left.table.spec.key.column_names() != right.table.spec.key.column_names() {
+        return rekeyed(access, left, right, on_event);
+    }
+    let respelled = Respelled::find(&left_tree, &right_tree, &right.table.spec.key)?;
+    compare(&left_tree, &right_tree, &respelled, on_event)
+}
+
+/// The key itself changed: the left side is sorted anew by the key of the right.
+fn rekeyed(
+    access: &Access<'_>,
+    left: Side<'_>,
+    right: Side<'_>,
+    on_event: &mut OnEvent<'_>,
+) -> Result<(), DiffError> {
+    let mut table = left.table.clone();
+    table.spec.key = right.table.spec.key.clone();
+    let side = Side { table: &table, mode: left.mode };
+    let plan = side.plan()?.shared();
+    let sorted = ScratchObjects::new(access.objects, access.scratch.as_ref())?;
+    let left_tree = left.tree(access.objects)?;
+    let root = rekey(&left_tree, &plan, &sorted, &access.scratch, SORT_BUDGET)?;
+    let left_tree = Tree::new(&sorted, plan, root);
+    let right_tree = right.tree(access.objects)?;
     let respelled = Respelled::find(&left_tree, &right_tree, &right.table.spec.key)?;
     compare(&left_tree, &right_tree, &respelled, on_event)
 }

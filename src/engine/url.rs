@@ -33,6 +33,20 @@ impl SourceUrl {
         }
     }
 
+    /// The files that the database is, and that its engine keeps beside it.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match self {
+            SourceUrl::Sqlite(path) => ["", "-journal", "-wal", "-shm"]
+                .into_iter()
+                .map(|suffix| {
+                    let mut name = path.clone().into_os_string();
+                    name.push(suffix);
+                    PathBuf::from(name)
+                })
+                .collect(),
+        }
+    }
+
     /// The same, where a relative path starts at `dir`.
     #[must_use]
     pub fn relative_to(self, dir: &Path) -> SourceUrl {

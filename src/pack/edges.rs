@@ -21,11 +21,11 @@ struct UniqueTokens {
     key: FoldedKey,
 }
 
-/// A foreign key between two tables that change.
+/// A foreign key to a table that changes.
 struct ForeignTokens {
-    child: usize,
     parent: usize,
-    child_key: FoldedKey,
+    /// The table that refers, where it changes too.
+    child: Option<(usize, FoldedKey)>,
     parent_key: FoldedKey,
     salt: u64,
     on_delete: Action,
@@ -82,8 +82,7 @@ impl<'s> EdgeFinder<'s> {
             .iter()
             .enumerate()
             .filter_map(|(number, key)| {
-                let (child, parent) = (place(&key.child)?, place(&key.parent)?);
-                foreign_tokens(&shapes, key, child, parent, salt(2, child, number))
+                foreign_tokens(&shapes, key, place(&key.child), place(&key.parent)?, number)
             })
             .collect();
         EdgeFinder {
@@ -130,8 +129,8 @@ impl<'s> EdgeFinder<'s> {
                 children.then.extend(given.map(|token| (token, node)));
                 self.parents_given.extend(given);
             }
-            if key.child == table {
-                let (left, arrived) = key.child_key.tokens(key.salt, shape, change);
+            if let Some((_, child_key)) = key.child.as_ref().filter(|(child, _)| *child == table) {
+                let (left, arrived) = child_key.tokens(key.salt, shape, change);
                 self.parents.then.extend(arrived.map(|token| (token, node)));
                 self.children.first.extend(left.map(|token| (token, node)));
                 self.strict_children.first.extend(left.map(|token| (token, node)));
@@ -164,19 +163,22 @@ impl<'s> EdgeFinder<'s> {
 fn foreign_tokens(
     shapes: &[&Shape],
     key: &ForeignKey,
-    child: usize,
+    child: Option<usize>,
     parent: usize,
-    salt: u64,
+    number: usize,
 ) -> Option<ForeignTokens> {
     let folding = key.columns.iter().zip(&key.parent_columns);
     let child_columns: Vec<_> =
         folding.map(|(name, (_, folding))| (name.clone(), *folding)).collect();
+    let child = match child {
+        Some(child) => Some((child, shapes[child].folded_key(&child_columns)?)),
+        None => None,
+    };
     Some(ForeignTokens {
-        child,
         parent,
-        child_key: shapes[child].folded_key(&child_columns)?,
+        child,
         parent_key: shapes[parent].folded_key(&key.parent_columns)?,
-        salt,
+        salt: salt(2, parent, number),
         on_delete: key.on_delete,
         on_update: key.on_update,
     })

@@ -5,7 +5,7 @@
 //! is a [`Draft`]: it becomes a pack when it has been proved ([`Draft::finish`]).
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::consent::{Class, Consent};
@@ -28,10 +28,10 @@ use super::writer::{self, Ends, Layouts, WayWriter, Written};
 use super::{fingerprint, summary};
 use crate::codec::Hasher;
 use crate::codec::state::StoredTable;
-use crate::diff::{Comparison, RowChange, SchemaChange, TableDefinition};
+use crate::diff::{Comparison, Row, RowChange, SchemaChange, TableComparison, TableDefinition};
 use crate::fsio::FileSystem;
 use crate::model::snapshot::{Scope, SourceInfo};
-use crate::model::{Fact, Flow, Sequence, SinkError, SnapshotId, StateId, TableSpec};
+use crate::model::{Fact, Flow, Sequence, SinkError, SnapshotId, StateId, TableSpec, Value};
 
 /// One of the two states a pack is made from.
 #[derive(Debug, Clone)]
@@ -64,6 +64,13 @@ pub trait RowChanges {
         before: Option<&StoredTable>,
         after: Option<&StoredTable>,
         take: &mut dyn FnMut(RowChange) -> Result<Flow, SinkError>,
+    ) -> Result<(), SinkError>;
+
+    /// Hands every row of a table to `take`.
+    fn rows(
+        &self,
+        table: &StoredTable,
+        take: &mut dyn FnMut(Row) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError>;
 }
 
@@ -203,11 +210,23 @@ fn check_sides(request: &Request<'_>) -> Result<(), PackError> {
 
 fn spool_changes(request: &Request<'_>, spool: &mut Spool) -> Result<Vec<ChangedTable>, PackError> {
     let mut tables = Vec::new();
+    let rules = Rules::of(request.before.facts.iter().chain(&request.after.facts));
     for table in &request.comparison.tables {
+        let copies = match rules.table(&table.name.name) {
+            Some(rules) if rules.hides_rowid() => copies_before(request, table)?,
+            _ => HashMap::new(),
+        };
         let mut writer = spool.table();
         let mut failed = None;
         let mut take = |change: RowChange| {
-            writer.push(&Change::from(change)).map(|()| Flow::Continue).map_err(|error| {
+            let mut change = Change::from(change);
+            let row = if change.before.is_empty() { &change.after } else { &change.before };
+            let before = copies.get(row).copied().unwrap_or(0);
+            change.others = before.saturating_sub(match change.verb() {
+                Verb::Delete => change.count,
+                _ => 0,
+            });
+            writer.push(&change).map(|()| Flow::Continue).map_err(|error| {
                 failed = Some(error);
                 SinkError::from("the scratch file could not be written")
             })
@@ -230,6 +249,33 @@ fn spool_changes(request: &Request<'_>, spool: &mut Spool) -> Result<Vec<Changed
     Ok(tables)
 }
 
+/// How often each changed row of a table is there before: needed where its rowid has no name.
+fn copies_before(
+    request: &Request<'_>,
+    table: &TableComparison,
+) -> Result<HashMap<Vec<Value>, u64>, PackError> {
+    let (Some(before), Some(_)) = (&table.before, &table.after) else {
+        return Ok(HashMap::new());
+    };
+    let wrong = |source| PackError::Rows { table: table.name.clone(), source };
+    let mut copies = HashMap::new();
+    let mut changed = |change: RowChange| {
+        let change = Change::from(change);
+        let row = if change.before.is_empty() { change.after } else { change.before };
+        copies.insert(row, 0);
+        Ok(Flow::Continue)
+    };
+    request.rows.changes(Some(before), table.after.as_ref(), &mut changed).map_err(wrong)?;
+    let mut count = |row: Row| {
+        if let Some(copies) = copies.get_mut(&row.values) {
+            *copies += row.count;
+        }
+        Ok(Flow::Continue)
+    };
+    request.rows.rows(before, &mut count).map_err(wrong)?;
+    Ok(copies)
+}
+
 struct Drafter<'a> {
     request: &'a Request<'a>,
     spool: &'a Spool,
@@ -245,7 +291,6 @@ struct WayInput<'a> {
     works: &'a [TableWork<'a>],
     ends: Vec<Ends<'a>>,
     dropped: BTreeMap<&'a str, (TableWork<'a>, Layouts)>,
-    facts_before: &'a [Fact],
     sequences: Vec<&'a Sequence>,
     left_out: &'a [String],
 }
@@ -269,7 +314,6 @@ impl<'a> Drafter<'a> {
                 works: &works,
                 ends: works.iter().map(|work| self.ends(work, Direction::Forward)).collect(),
                 dropped: self.dropped(&plan, Direction::Forward, &BTreeMap::new())?,
-                facts_before: &request.before.facts,
                 sequences: self.raised_sequences(&plan),
                 left_out: &shown,
             },
@@ -290,7 +334,6 @@ impl<'a> Drafter<'a> {
                 works: &back_works,
                 ends: back_works.iter().map(|work| self.ends(work, Direction::Back)).collect(),
                 dropped: self.dropped(&back, Direction::Back, &skipped)?,
-                facts_before: &plan.facts_after,
                 sequences: Vec::new(),
                 left_out: &[],
             },

@@ -244,6 +244,13 @@ impl Rules {
 }
 
 impl TableRules {
+    /// Whether no name of the rowid is left: equal rows cannot be told apart then.
+    pub fn hides_rowid(&self) -> bool {
+        let is_hidden =
+            |name: &str| self.columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+        ["rowid", "_rowid_", "oid"].into_iter().all(is_hidden)
+    }
+
     fn push_key(&mut self, label: String, fact: &Fact, is_primary: bool) {
         let collations = list(fact, "collations");
         self.note_collations(&label, collations);

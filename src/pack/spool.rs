@@ -54,6 +54,8 @@ pub struct Change {
     pub after: Vec<Value>,
     /// How many equal rows; 1 where the row has a key.
     pub count: u64,
+    /// How many more equal rows are there on both sides; known only where statements need it.
+    pub others: u64,
 }
 
 impl Change {
@@ -69,7 +71,7 @@ impl Change {
     /// The change that undoes this one.
     #[must_use]
     pub fn reversed(self) -> Change {
-        Change { before: self.after, after: self.before, count: self.count }
+        Change { before: self.after, after: self.before, ..self }
     }
 }
 
@@ -77,13 +79,13 @@ impl From<RowChange> for Change {
     fn from(change: RowChange) -> Self {
         match change {
             RowChange::Inserted(row) => {
-                Change { before: Vec::new(), after: row.values, count: row.count }
+                Change { before: Vec::new(), after: row.values, count: row.count, others: 0 }
             }
             RowChange::Deleted(row) => {
-                Change { before: row.values, after: Vec::new(), count: row.count }
+                Change { before: row.values, after: Vec::new(), count: row.count, others: 0 }
             }
             RowChange::Updated { before, after, .. } => {
-                Change { before: before.values, after: after.values, count: 1 }
+                Change { before: before.values, after: after.values, count: 1, others: 0 }
             }
         }
     }
@@ -275,6 +277,7 @@ fn damaged(why: &str) -> DecodeError {
 
 fn write_change(change: &Change, out: &mut Vec<u8>) {
     out.extend_from_slice(&change.count.to_le_bytes());
+    out.extend_from_slice(&change.others.to_le_bytes());
     for values in [&change.before, &change.after] {
         out.extend_from_slice(&(values.len() as u64).to_le_bytes());
         for value in values {
@@ -297,6 +300,7 @@ fn read_change(bytes: &[u8]) -> Result<Change, DecodeError> {
     };
     let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes taken"));
     let count = number(take(8)?);
+    let others = number(take(8)?);
     let mut sides = [Vec::new(), Vec::new()];
     for side in &mut sides {
         for _ in 0..number(take(8)?) {
@@ -306,7 +310,7 @@ fn read_change(bytes: &[u8]) -> Result<Change, DecodeError> {
         }
     }
     let [before, after] = sides;
-    Ok(Change { before, after, count })
+    Ok(Change { before, after, count, others })
 }
 
 impl Verb {
@@ -327,6 +331,7 @@ mod tests {
             before: vec![Value::Int(1), Value::Text("a\0b".into()), Value::Null],
             after: vec![Value::Float64(0), Value::Bytes(vec![0xff]), Value::Text(String::new())],
             count: 3,
+            others: 2,
         };
         let mut bytes = Vec::new();
         write_change(&change, &mut bytes);

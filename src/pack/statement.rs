@@ -5,7 +5,7 @@
 //! skipped (`traps.md` D25).
 
 use super::error::{PackError, Refusal};
-use super::rules::Rules;
+use super::rules::{Rules, TableRules};
 use super::shape::Shape;
 use super::spool::Change;
 use crate::engine::EngineError;
@@ -59,14 +59,21 @@ pub struct RowSql {
     table: TableSql,
     dialect: SqliteDialect,
     overrules_conflicts: bool,
+    /// Whether equal rows cannot be told apart: all of them go, and those that stay come back.
+    pub takes_all_copies: bool,
 }
 
 impl RowSql {
     /// The writer for a table, under the facts that hold while rows change.
     pub fn new(shape: &Shape, facts: &[Fact], rules: &Rules) -> RowSql {
         let table_rules = rules.table(&shape.table().name);
+        let mut spec = shape.spec.clone();
+        if let Some(rules) = table_rules {
+            spec.column_order = rules.columns.iter().cloned().collect();
+        }
         RowSql {
-            table: TableSql::new(&shape.spec, facts),
+            table: TableSql::new(&spec, facts),
+            takes_all_copies: table_rules.is_some_and(TableRules::hides_rowid),
             dialect: SqliteDialect { encoding: encoding(facts) },
             overrules_conflicts: table_rules.is_some_and(|table| table.has_conflict_clause),
         }
@@ -126,6 +133,9 @@ impl RowSql {
         let cells = cells(shape, before);
         let statement = match shape.key_of(before) {
             Some(key) => self.table.delete(&key, &cells),
+            None if self.takes_all_copies => self.table.guards(&[], &cells).map(|guards| {
+                format!("DELETE FROM {} WHERE {guards}", identifier(&shape.table().name))
+            }),
             None => self.table.delete_equal(&cells, count),
         };
         let statement = statement.map_err(|error| unwritable(shape, &error))?;

@@ -289,7 +289,9 @@ impl<'a> WayWriter<'a> {
                 Some((table.sql.insert(shape, &after(), change.count)?, change.count))
             }
             (Part::Whole, Verb::Delete) => {
-                Some((table.sql.delete(shape, &before(), change.count)?, change.count))
+                let others = if table.sql.takes_all_copies { change.others } else { 0 };
+                let text = table.sql.delete(shape, &before(), change.count)?;
+                Some((text, change.count + others))
             }
             (Part::Whole, Verb::Update) => one(table.sql.update(shape, &before(), &after())?),
             (Part::Park(Parking::Reinsert), _) => Some((table.sql.delete(shape, &before(), 1)?, 1)),
@@ -303,6 +305,27 @@ impl<'a> WayWriter<'a> {
                 one(table.sql.update(shape, &waiting(parking), &after())?)
             }
         })
+    }
+
+    /// Inserts again the equal rows that had to go with those that were deleted.
+    fn bring_back(&mut self, step: &RowStep<'_>) -> Result<(), PackError> {
+        let table = &self.tables[step.table];
+        let (shape, others) = (&table.work.shape, step.change.others);
+        let is_delete = step.change.verb() == Verb::Delete;
+        if !is_delete || others == 0 || !table.sql.takes_all_copies {
+            return Ok(());
+        }
+        let text = table.sql.insert(shape, &shape.row_before(step.change), others)?;
+        let object = shape.table().name.clone();
+        let line = StepLine {
+            verb: Cow::Borrowed("insert"),
+            object: Cow::Borrowed(&object),
+            copies: Some(others),
+            changes: Some(others),
+            ..StepLine::default()
+        };
+        self.statement(&text, line)?;
+        Ok(())
     }
 
     /// What the row must be before all and after all.
@@ -361,6 +384,7 @@ impl Steps for WayWriter<'_> {
         let shape = &self.tables[step.table].work.shape;
         let verb = match (&text, step.part) {
             (None, _) => "check",
+            (_, Part::Park(Parking::Reinsert)) => "lift",
             (_, Part::Park(_)) => "park",
             (_, Part::Unpark(Parking::Reinsert)) => "insert",
             (_, Part::Unpark(_)) => "update",
@@ -394,12 +418,10 @@ impl Steps for WayWriter<'_> {
         if !matches!(step.part, Part::Park(_)) && text.is_some() {
             self.count(step.table, step.change.verb(), step.change);
         }
-        match text {
-            Some((text, changes)) => {
-                self.statement(&text, StepLine { changes: Some(changes), ..line })
-            }
-            None => self.line(line),
-        }
+        let Some((text, changes)) = text else { return self.line(line) };
+        let id = self.statement(&text, StepLine { changes: Some(changes), ..line })?;
+        self.bring_back(&step)?;
+        Ok(id)
     }
 
     fn left_out(&mut self, left: RowLeftOut<'_>) -> Result<(), PackError> {

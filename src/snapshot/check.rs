@@ -5,7 +5,7 @@ use crate::model::TableSpec;
 use crate::model::snapshot::TreeRoot;
 use crate::store::Objects;
 use crate::store::verify::{Content, Reached, SemanticCheck};
-use crate::tree::{StoreMode, TreePlan};
+use crate::tree::{StoreMode, Tree, TreePlan, check_tree};
 
 /// Checks tables: boundaries, order, counts, row hashes, canonical blocks.
 pub struct TreeCheck;
@@ -44,6 +44,15 @@ fn tree(
     mode: StoreMode,
 ) -> Result<(), String> {
     let plan = TreePlan::new(spec, mode).map_err(|error| error.to_string())?;
-    let _ = (objects, plan, root);
-    Ok(())
+    let tree = Tree::new(objects, plan.shared(), root);
+    let mut problems = Vec::new();
+    check_tree(&tree, &mut |problem| problems.push(problem)).map_err(|error| error.to_string())?;
+    match problems.first() {
+        None => Ok(()),
+        Some(first) => {
+            let more = problems.len() - 1;
+            let (what, key, why) = (first.what, &first.last_key, &first.why);
+            Err(format!("{what} {} up to {key}: {why} (and {more} more)", first.id.short()))
+        }
+    }
 }

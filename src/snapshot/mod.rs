@@ -9,6 +9,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod error;
 pub mod lists;
+pub mod reread;
 pub mod restore;
 pub mod table;
 pub mod take;

@@ -12,18 +12,60 @@ use super::error::SnapshotError;
 use super::lists::BATCH;
 use crate::codec::key;
 use crate::codec::row::{RowBatch, RowEncoder};
-use crate::engine::{EngineError, ReadFrom, Source};
+use crate::engine::{EngineError, ReadEnd, ReadFrom, Session, Source};
 use crate::model::snapshot::TreeRoot;
-use crate::model::{Flow, SinkError, TableSpec};
+use crate::model::{Flow, RowSink, SinkError, TableSpec};
 use crate::tree::{
     Checkpoint, ChunkPool, LargeValueWriter, SORT_BUDGET, ScratchSpace, Sorter, StoreMode,
     TreeBuilder, TreeError, TreePlan,
 };
 
+/// Where rows come from: a source and the runtime its futures run on, or an open transaction.
+pub trait RowSource {
+    /// Sends the rows of a table to the sink, from a place on.
+    fn read_rows(
+        &mut self,
+        table: &TableSpec,
+        from: &ReadFrom,
+        sink: &mut dyn RowSink,
+    ) -> Result<ReadEnd, EngineError>;
+
+    /// The exact number of rows of a table, in the same transaction.
+    fn count_rows(&mut self, table: &TableSpec) -> Result<u64, EngineError>;
+}
+
+impl RowSource for (&Runtime, &mut Source) {
+    fn read_rows(
+        &mut self,
+        table: &TableSpec,
+        from: &ReadFrom,
+        sink: &mut dyn RowSink,
+    ) -> Result<ReadEnd, EngineError> {
+        self.0.block_on(self.1.read_rows(table, from, sink))
+    }
+
+    fn count_rows(&mut self, table: &TableSpec) -> Result<u64, EngineError> {
+        self.0.block_on(self.1.count_rows(table))
+    }
+}
+
+impl RowSource for &Session<'_> {
+    fn read_rows(
+        &mut self,
+        table: &TableSpec,
+        from: &ReadFrom,
+        sink: &mut dyn RowSink,
+    ) -> Result<ReadEnd, EngineError> {
+        Session::read_rows(self, table, from, sink)
+    }
+
+    fn count_rows(&mut self, table: &TableSpec) -> Result<u64, EngineError> {
+        Session::count_rows(self, table)
+    }
+}
+
 /// How a table is read.
 pub struct ReadTable<'a, 's> {
-    /// Where the engine's futures run.
-    pub runtime: &'a Runtime,
     /// Who encodes chunks.
     pub pool: &'a ChunkPool<'s>,
     /// Where rows wait that do not fit in memory.
@@ -50,9 +92,9 @@ pub type OnRows<'a> = dyn FnMut(u64, &mut TakeCheckpoint<'_>) -> Result<bool, Sn
 
 impl ReadTable<'_, '_> {
     /// Reads the table, from a checkpoint on where there is one.
-    pub fn read(
+    pub fn read<S: RowSource>(
         &self,
-        source: &mut Source,
+        source: &mut S,
         resume: Option<Checkpoint>,
         on_rows: &mut OnRows<'_>,
     ) -> Result<TableRead, SnapshotError> {
@@ -66,9 +108,9 @@ impl ReadTable<'_, '_> {
         self.read_sorted(source, &plan, on_rows)
     }
 
-    fn read_in_order(
+    fn read_in_order<S: RowSource>(
         &self,
-        source: &mut Source,
+        source: &mut S,
         plan: &Arc<TreePlan>,
         resume: Option<Checkpoint>,
         on_rows: &mut OnRows<'_>,
@@ -99,9 +141,9 @@ impl ReadTable<'_, '_> {
         Ok(TableRead::Whole(builder.finish()?))
     }
 
-    fn read_sorted(
+    fn read_sorted<S: RowSource>(
         &self,
-        source: &mut Source,
+        source: &mut S,
         plan: &Arc<TreePlan>,
         on_rows: &mut OnRows<'_>,
     ) -> Result<TableRead, SnapshotError> {
@@ -128,9 +170,9 @@ impl ReadTable<'_, '_> {
     }
 
     /// Reads rows and hands on encoded batches; gives whether `on_batch` stopped it.
-    fn read_rows(
+    fn read_rows<S: RowSource>(
         &self,
-        source: &mut Source,
+        source: &mut S,
         plan: &Arc<TreePlan>,
         from: ReadFrom,
         mut on_batch: impl FnMut(RowBatch) -> Result<(RowBatch, bool), SnapshotError>,
@@ -143,7 +185,7 @@ impl ReadTable<'_, '_> {
             is_stopped = must_stop;
             Ok((spare, if must_stop { Flow::Stop } else { Flow::Continue }))
         });
-        let read = self.runtime.block_on(source.read_rows(self.spec, &from, &mut encoder));
+        let read = source.read_rows(self.spec, &from, &mut encoder);
         match read {
             Ok(_) => {
                 encoder.finish().map_err(sink_error)?;
@@ -155,8 +197,8 @@ impl ReadTable<'_, '_> {
     }
 
     /// An end of the rows is believed only where the database counts as many.
-    fn check_count(&self, source: &mut Source, read: u64) -> Result<(), SnapshotError> {
-        let counted = self.runtime.block_on(source.count_rows(self.spec))?;
+    fn check_count<S: RowSource>(&self, source: &mut S, read: u64) -> Result<(), SnapshotError> {
+        let counted = source.count_rows(self.spec)?;
         if counted != read {
             let table = self.spec.name.to_string();
             return Err(SnapshotError::CountMismatch { table, read, counted });

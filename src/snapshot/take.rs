@@ -97,7 +97,8 @@ pub fn take(
         None => Progress::new(&info.identity, request.scope, request.mode, started),
     };
     let is_resumed = request.resume.is_some();
-    let outcome = ChunkPool::scope(writer, request.jobs, |pool| {
+    // The thread that reads encodes chunks, too, whenever the others have enough to do.
+    let outcome = ChunkPool::scope(writer, request.jobs.saturating_sub(1), |pool| {
         let mut session =
             Session { runtime, source, writer, pool, scratch, request: &request, observer };
         let Some(tables) = session.tables(&catalog, &mut progress)? else {
@@ -222,13 +223,8 @@ impl Session<'_, '_> {
         let estimate = self.runtime.block_on(self.source.estimated_rows(spec))?;
         self.observer.table(&spec.name, estimate);
         let resume = progress.unfinished.take().filter(|u| u.table == spec.name);
-        let read = ReadTable {
-            runtime: self.runtime,
-            pool: self.pool,
-            scratch: self.scratch,
-            spec,
-            mode: self.request.mode,
-        };
+        let read =
+            ReadTable { pool: self.pool, scratch: self.scratch, spec, mode: self.request.mode };
         let every = self.request.checkpoint_every;
         let (observer, writer) = (self.observer, self.writer);
         let mut on_rows = |rows: u64, take: &mut table::TakeCheckpoint<'_>| {
@@ -248,11 +244,12 @@ impl Session<'_, '_> {
             *last_checkpoint = Instant::now();
             Ok(must_stop)
         };
-        read.read(self.source, resume.map(|u| u.checkpoint), &mut on_rows)
+        let mut source = (self.runtime, &mut *self.source);
+        read.read(&mut source, resume.map(|u| u.checkpoint), &mut on_rows)
     }
 }
 
 /// What of a table's specification is part of the state.
-fn stored_spec(spec: &TableSpec) -> TableSpec {
+pub(super) fn stored_spec(spec: &TableSpec) -> TableSpec {
     TableSpec { reads_in_key_order: false, column_order: Vec::new(), ..spec.clone() }
 }

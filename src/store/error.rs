@@ -187,10 +187,12 @@ pub enum StoreError {
         id: ObjectId,
     },
     /// An earlier write of this session failed; what it wrote is not complete.
-    #[error("an earlier write to the store {} failed, so nothing of it can be published", path.display())]
+    #[error("an earlier write to the store {} failed, so nothing of it can be published: {why}", path.display())]
     WriterFailed {
         /// The store.
         path: PathBuf,
+        /// The first failure.
+        why: String,
     },
     /// An object that no file can hold.
     #[error("object {id} has {len} stored bytes, more than the format allows")]

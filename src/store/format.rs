@@ -34,6 +34,13 @@ impl HashKey {
     }
 }
 
+impl HashKey {
+    /// The hash function of a store with this key.
+    pub fn hasher(&self, algorithm: HashAlgorithm) -> Hasher {
+        Hasher::keyed(algorithm, self.0)
+    }
+}
+
 impl std::fmt::Debug for HashKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HashKey(…)")

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::error::chain;
 use super::layout::FileId;
 use super::mark::{Marker, Strictness};
 use super::object_writer::{ObjectFileWriter, SealedFile};
@@ -60,7 +61,14 @@ struct Session {
     waiting: Vec<ObjectFileWriter>,
     /// What is in files that no view shows yet.
     pending: HashSet<ObjectId>,
-    has_failed: bool,
+    /// Why the first write that failed did.
+    failure: Option<String>,
+}
+
+impl Session {
+    fn fail(&mut self, error: &StoreError) {
+        self.failure.get_or_insert_with(|| chain(error));
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -143,7 +151,7 @@ impl Writer {
             match shown {
                 Ok(sealed) => self.remember(sealed),
                 Err(error) => {
-                    locked(&self.session).has_failed = true;
+                    locked(&self.session).fail(&error);
                     return Err(error);
                 }
             }
@@ -166,8 +174,8 @@ impl Writer {
     /// The session, unless a write of it failed.
     fn session(&self) -> Result<MutexGuard<'_, Session>, StoreError> {
         let session = locked(&self.session);
-        if session.has_failed {
-            return Err(StoreError::WriterFailed { path: self.store.path().to_owned() });
+        if let Some(why) = session.failure.clone() {
+            return Err(StoreError::WriterFailed { path: self.store.path().to_owned(), why });
         }
         Ok(session)
     }
@@ -241,7 +249,7 @@ impl Writer {
             match self.append_to(&mut session, kind, id, stored) {
                 Ok(is_full) => is_full,
                 Err(error) => {
-                    session.has_failed = true;
+                    session.fail(&error);
                     return Err(error);
                 }
             }

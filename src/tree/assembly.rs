@@ -35,6 +35,11 @@ impl<'p, 's> Assembly<'p, 's> {
         }
     }
 
+    /// Nothing pending, under the same budget.
+    pub(super) fn empty_rows(&self) -> PendingRows {
+        self.pending.empty()
+    }
+
     pub(super) fn plan(&self) -> &Arc<TreePlan> {
         &self.plan
     }

@@ -23,6 +23,8 @@ use crate::model::snapshot::TreeRoot;
 /// Builds one tree.
 pub struct TreeBuilder<'p, 's> {
     order: KeyOrder,
+    /// Rows up to this key are in the tree already: it was resumed.
+    is_written: Option<Vec<u8>>,
     chunker: Chunker,
     cuts: Vec<Cut>,
     assembly: Assembly<'p, 's>,
@@ -48,11 +50,11 @@ impl<'p, 's> TreeBuilder<'p, 's> {
         scratch: Arc<dyn ScratchSpace>,
     ) -> Self {
         let levels = Levels::new(pool.sink(), plan.rules);
-        Self::with_levels(plan, pool, scratch, levels, KeyOrder::default())
+        Self::with_levels(plan, pool, scratch, levels)
     }
 
-    /// Goes on where a checkpoint was taken. The next row must be the first one after
-    /// [`Checkpoint::last_key`].
+    /// Goes on where a checkpoint was taken. Only rows after [`Checkpoint::last_key`] are needed;
+    /// those up to it may be sent again (a sort knows no better) and are left out.
     pub fn resume(
         plan: Arc<TreePlan>,
         pool: &'p ChunkPool<'s>,
@@ -60,8 +62,9 @@ impl<'p, 's> TreeBuilder<'p, 's> {
         checkpoint: &Checkpoint,
     ) -> Result<Self, TreeError> {
         let levels = checkpoint::levels(checkpoint, &plan, pool.sink())?;
-        let order = KeyOrder { last: checkpoint.last_key().to_vec() };
-        Ok(Self::with_levels(plan, pool, scratch, levels, order))
+        let mut builder = Self::with_levels(plan, pool, scratch, levels);
+        builder.is_written = Some(checkpoint.last_key().to_vec());
+        Ok(builder)
     }
 
     fn with_levels(
@@ -69,10 +72,10 @@ impl<'p, 's> TreeBuilder<'p, 's> {
         pool: &'p ChunkPool<'s>,
         scratch: Arc<dyn ScratchSpace>,
         levels: Levels<'s>,
-        order: KeyOrder,
     ) -> Self {
         TreeBuilder {
-            order,
+            order: KeyOrder::default(),
+            is_written: None,
             chunker: Chunker::new(plan.rules.rows),
             cuts: Vec::new(),
             assembly: Assembly::new(plan, pool, scratch),
@@ -97,7 +100,8 @@ impl<'p, 's> TreeBuilder<'p, 's> {
     pub fn push_counted(&mut self, rows: CountedRows) -> Result<(), TreeError> {
         self.order.check(self.assembly.plan(), &rows.rows)?;
         self.cuts.clear();
-        for index in 0..rows.rows.len() {
+        let new = self.first_new(&rows.rows)..rows.rows.len();
+        for index in new.clone() {
             let row = rows.rows.row(index);
             let cuts = self.chunker.push(key_hash(0, row.key), preimage_len(&row));
             if cuts != [None, None] {
@@ -105,8 +109,7 @@ impl<'p, 's> TreeBuilder<'p, 's> {
             }
             self.rows = self.rows.saturating_add(rows.count(index));
         }
-        let all = 0..rows.rows.len();
-        self.assembly.pending.push(Piece { batch: Arc::new(rows), rows: all });
+        self.assembly.pending.push(Piece { batch: Arc::new(rows), rows: new });
         for cut in std::mem::take(&mut self.cuts) {
             self.assembly.cut(cut)?;
             while let Some(written) = self.assembly.written() {
@@ -114,6 +117,16 @@ impl<'p, 's> TreeBuilder<'p, 's> {
             }
         }
         self.assembly.pending.keep_budget()
+    }
+
+    /// The first of these rows that is not in the tree yet.
+    fn first_new(&mut self, rows: &RowBatch) -> usize {
+        let Some(last) = &self.is_written else { return 0 };
+        let new = (0..rows.len()).find(|&index| rows.row(index).key > last.as_slice());
+        if new.is_some() {
+            self.is_written = None;
+        }
+        new.unwrap_or(rows.len())
     }
 
     /// How many rows were taken, multiplicities counted.
@@ -159,13 +172,10 @@ impl<'p, 's> TreeBuilder<'p, 's> {
             CutEnd::Cap | CutEnd::Last => None,
         };
         self.levels.push(written.entry)?;
-        if checkpoints.is_wanted {
-            if let Some(key) = &checkpoints.boundary {
-                let (plan, sink) = (self.assembly.plan(), self.assembly.pool().sink());
-                let taken = checkpoint::take(plan, self.levels.levels(), key, sink);
-                checkpoints.kept = Some(taken);
-                checkpoints.is_wanted = false;
-            }
+        if let (true, Some(key)) = (checkpoints.is_wanted, &checkpoints.boundary) {
+            let (plan, sink) = (self.assembly.plan(), self.assembly.pool().sink());
+            checkpoints.kept = Some(checkpoint::take(plan, self.levels.levels(), key, sink));
+            checkpoints.is_wanted = false;
         }
         Ok(())
     }

@@ -12,6 +12,8 @@ use super::plan::{StoreMode, TreePlan};
 use super::reader::Subtree;
 use crate::codec::block::{self, Column, Keys};
 use crate::codec::cell::{self, Cell, EXTERNAL, EXTERNAL_ABOVE, ExternalValue};
+use crate::codec::hash::FRAME_LEN;
+use crate::codec::row::RowBatch;
 use crate::codec::structure::{BlockRef, Chunk};
 use crate::codec::{DecodeError, Kind, key, row_hash};
 use crate::model::{ObjectId, Value};
@@ -170,10 +172,9 @@ impl<'o> LoadedChunk<'o> {
         let column = load(&self.columns[place], || {
             let block = &self.list.columns[place].block;
             let kind = column_kind(block);
-            if self.plan.mode == StoreMode::HashOnly && kind != Kind::TableColumn {
-                if !matches!(block, BlockRef::Inline(_)) {
-                    return Err(TreeError::HashOnly { table: self.plan.table.clone() });
-                }
+            let is_stored = matches!(block, BlockRef::Inline(_) | BlockRef::WithTables(_));
+            if self.plan.mode == StoreMode::HashOnly && !is_stored {
+                return Err(TreeError::HashOnly { table: self.plan.table.clone() });
             }
             let plain = self.plain(kind, block)?;
             Column::decode(plain, self.rows).map_err(|source| self.malformed(kind, source))
@@ -198,6 +199,11 @@ impl<'o> LoadedChunk<'o> {
                 Ok(CellValue::Here(values.swap_remove(position)))
             }
         }
+    }
+
+    /// Whether the key's columns are blocks here.
+    pub(super) fn lists_key(&self) -> bool {
+        self.lists_key
     }
 
     /// Where in the key the values of the column at `index` stand; `None` where they do not.
@@ -286,34 +292,61 @@ impl<'o> LoadedChunk<'o> {
     /// The hash of a row: as stored below a hash-only table, else computed from its cells.
     pub fn row_hash(&self, row: usize) -> Result<ObjectId, TreeError> {
         if self.plan.layout.key_len() == 0 {
-            let decoded = key::decode(self.key(row)?);
-            let hash = decoded.map_err(|source| self.malformed(Kind::Keys, source))?.row_hash;
-            return hash.ok_or_else(|| {
-                let source = DecodeError::new("key", "no row hash where the table has no key");
-                self.malformed(Kind::Keys, source)
-            });
+            return self.hash_in_key(row);
         }
-        match self.plan.mode {
-            StoreMode::HashOnly => Ok(self.stored_row_hashes()?[row]),
-            StoreMode::Full => {
-                let mut framed = vec![0u8; crate::codec::hash::FRAME_LEN];
-                self.write_preimage(row, &mut framed)?;
-                row_hash::close_frame(&mut framed, 0);
-                Ok(row_hash::hash_row(self.objects.hasher(), &framed))
-            }
+        if self.plan.mode == StoreMode::HashOnly || self.row_hashes.get().is_some() {
+            return Ok(self.row_hashes()?[row]);
         }
+        let mut framed = vec![0u8; FRAME_LEN];
+        self.write_preimage(row, &mut framed)?;
+        row_hash::close_frame(&mut framed, 0);
+        Ok(row_hash::hash_row(self.objects.hasher(), &framed))
     }
 
-    fn stored_row_hashes(&self) -> Result<&[ObjectId], TreeError> {
+    /// The hashes of all rows: faster than one by one.
+    pub fn row_hashes(&self) -> Result<&[ObjectId], TreeError> {
         let hashes = load(&self.row_hashes, || {
-            let plain = self.objects.get(Kind::RowHashes, &self.list.row_hashes)?;
-            if self.rows.checked_mul(32) != Some(plain.len()) {
-                let source = DecodeError::new("row-hash block", "not as many hashes as rows");
-                return Err(self.malformed(Kind::RowHashes, source));
+            if self.plan.layout.key_len() == 0 {
+                return (0..self.rows).map(|row| self.hash_in_key(row)).collect();
             }
-            let hashes = plain.chunks_exact(32);
-            Ok(hashes.map(|hash| ObjectId(hash.try_into().expect("chunks of 32"))).collect())
+            match self.plan.mode {
+                StoreMode::HashOnly => self.stored_row_hashes(),
+                StoreMode::Full => self.computed_row_hashes(),
+            }
         })?;
+        Ok(hashes)
+    }
+
+    /// The row hash that is the key of a row without one.
+    fn hash_in_key(&self, row: usize) -> Result<ObjectId, TreeError> {
+        let hash = self.key(row)?.strip_prefix(&[key::ROW_HASH]);
+        hash.and_then(|hash| hash.try_into().ok()).map(ObjectId).ok_or_else(|| {
+            let source = DecodeError::new("key", "no row hash where the table has no key");
+            self.malformed(Kind::Keys, source)
+        })
+    }
+
+    fn stored_row_hashes(&self) -> Result<Vec<ObjectId>, TreeError> {
+        let plain = self.objects.get(Kind::RowHashes, &self.list.row_hashes)?;
+        if self.rows.checked_mul(32) != Some(plain.len()) {
+            let source = DecodeError::new("row-hash block", "not as many hashes as rows");
+            return Err(self.malformed(Kind::RowHashes, source));
+        }
+        let hashes = plain.chunks_exact(32);
+        Ok(hashes.map(|hash| ObjectId(hash.try_into().expect("chunks of 32"))).collect())
+    }
+
+    fn computed_row_hashes(&self) -> Result<Vec<ObjectId>, TreeError> {
+        let mut rows = RowBatch::default();
+        let mut preimage = Vec::new();
+        for row in 0..self.rows {
+            preimage.clear();
+            self.write_preimage(row, &mut preimage)?;
+            rows.push_row(&preimage, &[]);
+        }
+        let mut hashes = Vec::with_capacity(self.rows);
+        let frames = (0..self.rows).map(|row| rows.row(row).framed);
+        row_hash::hash_rows(self.objects.hasher(), frames, &mut hashes);
         Ok(hashes)
     }
 

@@ -145,6 +145,24 @@ pub struct Cut {
     pub end: CutEnd,
 }
 
+/// What is known of a row once it is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Others follow it in its run.
+    Within,
+    /// It is a local maximum: its run ends with it.
+    Boundary,
+    /// It is the last row of the table.
+    Last,
+}
+
+impl Settled {
+    /// A row that others follow.
+    pub fn inner(is_boundary: bool) -> Settled {
+        if is_boundary { Settled::Boundary } else { Settled::Within }
+    }
+}
+
 /// At most two cuts: one before the row that was settled, one after it.
 pub type Cuts = [Option<Cut>; 2];
 
@@ -162,24 +180,23 @@ impl Cutter {
         Cutter { rule, rows: 0, bytes: 0 }
     }
 
-    /// Takes the next settled row: its bytes, whether it is a boundary, and whether it is the last
-    /// row of the table.
+    /// Takes the next settled row and its bytes.
     #[inline]
-    pub fn push(&mut self, bytes: u64, is_boundary: bool, is_last: bool) -> Cuts {
+    pub fn push(&mut self, bytes: u64, row: Settled) -> Cuts {
         let mut cuts = [None, None];
         let is_full = self.rows >= self.rule.max_rows
             || (self.rows > 0 && self.bytes.saturating_add(bytes) > self.rule.max_bytes);
-        let leaves_enough = self.rule.min_rows < 2 || !(is_boundary || is_last);
+        let leaves_enough = self.rule.min_rows < 2 || row == Settled::Within;
         if is_full && leaves_enough {
             cuts[0] = self.cut(CutEnd::Cap);
         }
         self.rows += 1;
         self.bytes = self.bytes.saturating_add(bytes);
-        if is_boundary {
-            cuts[1] = self.cut(CutEnd::Natural);
-        } else if is_last {
-            cuts[1] = self.cut(CutEnd::Last);
-        }
+        cuts[1] = match row {
+            Settled::Within => None,
+            Settled::Boundary => self.cut(CutEnd::Natural),
+            Settled::Last => self.cut(CutEnd::Last),
+        };
         cuts
     }
 
@@ -232,7 +249,7 @@ impl Chunker {
             None => [None, None],
             Some(is_boundary) => {
                 let bytes = self.waiting.pop_front().expect("the settled row was waiting");
-                self.cutter.push(bytes, is_boundary, false)
+                self.cutter.push(bytes, Settled::inner(is_boundary))
             }
         }
     }
@@ -240,7 +257,9 @@ impl Chunker {
     /// Settles the rows that still wait, as the end of the table.
     pub fn finish(&mut self, mut on_cut: impl FnMut(Cut)) {
         while let Some(bytes) = self.waiting.pop_front() {
-            let cuts = self.cutter.push(bytes, false, self.waiting.is_empty());
+            let is_last = self.waiting.is_empty();
+            let row = if is_last { Settled::Last } else { Settled::Within };
+            let cuts = self.cutter.push(bytes, row);
             cuts.into_iter().flatten().for_each(&mut on_cut);
         }
         self.cutter.finish().into_iter().for_each(on_cut);
@@ -336,7 +355,7 @@ mod tests {
         let mut cutter = Cutter::new(rule);
         let mut cuts = Vec::new();
         for bytes in [4, 4, 4, 30, 1, 1] {
-            cuts.extend(cutter.push(bytes, false, false).into_iter().flatten());
+            cuts.extend(cutter.push(bytes, Settled::Within).into_iter().flatten());
         }
         cuts.extend(cutter.finish());
         assert_eq!(cuts.iter().map(|cut| cut.rows).collect::<Vec<_>>(), [2, 1, 1, 2]);

@@ -102,9 +102,10 @@ impl RowComparer {
         self.differs.clear();
         self.differs.resize(span.len, false);
         if self.by_row_hash {
-            for (index, differs) in self.differs.iter_mut().enumerate() {
-                let left = span.left.row_hash(span.left_from + index)?;
-                *differs = left != span.right.row_hash(span.right_from + index)?;
+            let left = &span.left.row_hashes()?[span.left_from..];
+            let right = &span.right.row_hashes()?[span.right_from..];
+            for (differs, (left, right)) in self.differs.iter_mut().zip(left.iter().zip(right)) {
+                *differs = left != right;
             }
         } else {
             for pair in &self.pairs {
@@ -181,17 +182,17 @@ impl<'c> Values<'c> {
 impl<'c> PairColumns<'c> {
     /// Reads the column's blocks; `None` where they cannot differ.
     fn read(span: &'c Pairs<'_, '_>, pair: &'c ColumnPair) -> Result<Option<Self>, TreeError> {
-        if let (true, Some(left), Some(right)) = (span.is_aligned, pair.left, pair.right) {
-            if span.left.block_of(left) == span.right.block_of(right) {
-                return Ok(None);
-            }
+        if let (true, Some(left), Some(right)) = (span.is_aligned, pair.left, pair.right)
+            && span.left.block_of(left) == span.right.block_of(right)
+        {
+            return Ok(None);
         }
         let left = Values::read(&span.left, pair.left, &pair.default)?;
         let right = Values::read(&span.right, pair.right, &pair.default)?;
-        if let (Values::Same(left), Values::Same(right)) = (&left, &right) {
-            if left == right {
-                return Ok(None);
-            }
+        if let (Values::Same(left), Values::Same(right)) = (&left, &right)
+            && left == right
+        {
+            return Ok(None);
         }
         Ok(Some(PairColumns { left, right }))
     }

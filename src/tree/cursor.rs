@@ -43,12 +43,10 @@ impl<'t, 'o> Cursor<'t, 'o> {
     /// The next row; `None` at the end.
     pub fn next_row(&mut self) -> Result<Option<RowAt<'o>>, TreeError> {
         loop {
-            if let Some(chunk) = &self.chunk {
-                if self.row < chunk.len() {
-                    let row = RowAt { chunk: Arc::clone(chunk), row: self.row };
-                    self.row += 1;
-                    return Ok(Some(row));
-                }
+            if let Some(chunk) = self.chunk.as_ref().filter(|chunk| self.row < chunk.len()) {
+                let row = RowAt { chunk: Arc::clone(chunk), row: self.row };
+                self.row += 1;
+                return Ok(Some(row));
             }
             self.row = 0;
             self.chunk = self.next_chunk()?;

@@ -84,7 +84,7 @@ impl<'t, 'l, 'r> TreeDiff<'t, 'l, 'r> {
     /// # Errors
     ///
     /// [`TreeError::KeysDiffer`] where the two sides identify their rows by different columns: one
-    /// side must then be built anew by the other's key ([`super::rekey`]).
+    /// side must then be built anew by the other's key (`tree::rekey`).
     pub fn new(left: &'t Tree<'l>, right: &'t Tree<'r>) -> Result<Self, TreeError> {
         let (left_key, right_key) = (key_names(left.plan()), key_names(right.plan()));
         if left_key != right_key {

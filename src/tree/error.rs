@@ -24,6 +24,12 @@ pub enum TreeError {
         /// The key, readable.
         key: String,
     },
+    /// A key column is NULL where the key allows none.
+    #[error("table {table}: a column of the key is NULL where the key allows none")]
+    NullInKey {
+        /// The table.
+        table: String,
+    },
     /// An object is missing or could not be read or written.
     #[error(transparent)]
     Object(#[from] ObjectError),

@@ -7,6 +7,7 @@
 
 mod assembly;
 pub mod builder;
+pub mod check;
 pub mod checkpoint;
 pub mod chunk;
 mod chunk_encoder;
@@ -20,14 +21,18 @@ mod levels;
 mod pending;
 pub mod plan;
 pub mod pool;
+pub mod range;
 pub mod reader;
 mod records;
+pub mod rekey;
 pub mod rows;
 pub mod scratch;
 pub mod sorter;
 pub mod state;
+mod verify_chunk;
 
 pub use builder::TreeBuilder;
+pub use check::{Problem, check_tree};
 pub use checkpoint::Checkpoint;
 pub use chunk::{CellValue, LoadedChunk};
 pub use chunker::TreeRules;
@@ -38,6 +43,8 @@ pub use error::TreeError;
 pub use large::LargeValueWriter;
 pub use plan::{CountedRows, StoreMode, TreePlan};
 pub use pool::ChunkPool;
+pub use range::{RangeBuilder, RangePart, RangeStitcher};
 pub use reader::{RowAt, Tree};
+pub use rekey::{ScratchObjects, rekey};
 pub use scratch::{MemoryScratch, ScratchFile, ScratchSpace};
 pub use sorter::{SORT_BUDGET, Sorted, Sorter};

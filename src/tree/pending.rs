@@ -60,6 +60,11 @@ impl PendingRows {
         }
     }
 
+    /// Nothing, in the same scratch space under the same budget.
+    pub(super) fn empty(&self) -> PendingRows {
+        PendingRows::new(Arc::clone(&self.scratch), self.budget)
+    }
+
     pub(super) fn push(&mut self, piece: Piece) {
         if !piece.rows.is_empty() {
             self.in_memory += piece_len(&piece);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::chunker::TreeRules;
 use crate::codec::row::{LayoutError, RowBatch, RowLayout};
-use crate::model::{TableSpec, Value};
+use crate::codec::{Hasher, key};
+use crate::model::{TableSpec, Value, ValueRef};
 
 /// What is stored of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,19 @@ impl TreePlan {
     /// How rows are encoded.
     pub fn layout(&self) -> &RowLayout {
         &self.layout
+    }
+
+    /// The key of the row with these values in the key's columns, in key order. None of them may
+    /// be NULL: such a row has its own hash in its key.
+    pub fn key_of<'v>(
+        &self,
+        values: impl IntoIterator<Item = ValueRef<'v>>,
+        hasher: &Hasher,
+    ) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        values.into_iter().for_each(|value| key::write_component(value, &mut bytes));
+        key::finish(&mut bytes, 0, hasher);
+        bytes
     }
 
     /// The names of the columns, in byte order.

@@ -12,7 +12,7 @@ use super::error::{TreeError, describe_key};
 use super::plan::{CountedRows, TreePlan};
 use super::records::{RecordReader, RecordWriter};
 use super::scratch::ScratchSpace;
-use crate::codec::row::RowBatch;
+use crate::codec::row::{BatchRow, RowBatch};
 
 /// Memory for rows being sorted, unless told otherwise.
 pub const SORT_BUDGET: usize = 64 << 20;
@@ -23,6 +23,10 @@ const FAN_IN: usize = 64;
 /// Bytes of rows in a batch of sorted rows.
 const BATCH_LEN: usize = 256 << 10;
 
+/// Batches that are kept to be used again, and the size above which one is not.
+const SPARE_BATCHES: usize = 8;
+const SPARE_LEN: usize = 1 << 20;
+
 /// What a row takes beside its bytes: its span in the batch, and its place in the index.
 const ROW_OVERHEAD: usize = 24 + std::mem::size_of::<Place>();
 
@@ -31,11 +35,12 @@ pub struct Sorter {
     plan: Arc<TreePlan>,
     scratch: Arc<dyn ScratchSpace>,
     budget: usize,
-    batches: Vec<RowBatch>,
+    batches: Vec<CountedRows>,
     bytes: usize,
     /// Whether everything in memory came in strictly ascending order.
     is_ordered: bool,
     runs: Vec<Run>,
+    spare: Vec<RowBatch>,
 }
 
 /// Sorted rows in a scratch file.
@@ -65,6 +70,7 @@ impl Sorter {
             bytes: 0,
             is_ordered: true,
             runs: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -73,21 +79,42 @@ impl Sorter {
         if rows.is_empty() {
             return Ok(rows);
         }
-        self.is_ordered = self.is_ordered && self.goes_on(&rows);
-        self.bytes += rows.byte_len() + rows.len() * ROW_OVERHEAD;
-        self.batches.push(rows);
-        if self.bytes < self.budget {
-            return Ok(RowBatch::default());
+        self.push_counted(rows.into())?;
+        Ok(self.spare.pop().unwrap_or_default())
+    }
+
+    /// Takes rows in any order, with how often each occurs.
+    pub fn push_counted(&mut self, rows: CountedRows) -> Result<(), TreeError> {
+        for (index, _) in rows.counts.iter().enumerate().filter(|(_, count)| **count > 1) {
+            let row = rows.rows.row(index);
+            may_repeat(&self.plan, row.key, row.preimage)?;
         }
-        self.spill()?;
-        let mut spare = self.batches.pop().unwrap_or_default();
-        spare.clear();
-        self.batches.clear();
-        Ok(spare)
+        if rows.rows.is_empty() {
+            return Ok(());
+        }
+        self.is_ordered = self.is_ordered && self.goes_on(&rows.rows);
+        self.bytes += rows.rows.byte_len() + rows.rows.len() * ROW_OVERHEAD;
+        self.batches.push(rows);
+        if self.bytes >= self.budget {
+            self.spill()?;
+            self.recycle();
+        }
+        Ok(())
+    }
+
+    /// Keeps the memory of batches that were spilled for those to come, unless it is much.
+    fn recycle(&mut self) {
+        for batch in self.batches.drain(..) {
+            let mut rows = batch.rows;
+            if rows.byte_len() <= SPARE_LEN && self.spare.len() < SPARE_BATCHES {
+                rows.clear();
+                self.spare.push(rows);
+            }
+        }
     }
 
     fn goes_on(&self, rows: &RowBatch) -> bool {
-        let mut last = self.batches.last().map(|batch| batch.row(batch.len() - 1).key);
+        let mut last = self.batches.last().map(|batch| batch.rows.row(batch.rows.len() - 1).key);
         for index in 0..rows.len() {
             let key = rows.row(index).key;
             if last.is_some_and(|last| key <= last) {
@@ -123,10 +150,11 @@ impl Sorter {
     }
 
     fn sorted_places(&self) -> Vec<Place> {
-        let mut places = Vec::with_capacity(self.batches.iter().map(RowBatch::len).sum());
+        let mut places =
+            Vec::with_capacity(self.batches.iter().map(|batch| batch.rows.len()).sum());
         for (batch, rows) in (0u32..).zip(&self.batches) {
-            for row in 0..rows.len() {
-                let key = rows.row(row).key;
+            for row in 0..rows.rows.len() {
+                let key = rows.rows.row(row).key;
                 let mut front = [0u8; 16];
                 let len = key.len().min(16);
                 front[..len].copy_from_slice(&key[..len]);
@@ -188,10 +216,15 @@ impl Sorter {
         let mut kept = Vec::new();
         for run in self.runs.drain(..) {
             if run.level <= level && merged.len() < FAN_IN {
-                merged.push(run)
+                merged.push(run);
             } else {
-                kept.push(run)
+                kept.push(run);
             }
+        }
+        if merged.len() < 2 {
+            kept.append(&mut merged);
+            self.runs = kept;
+            return Ok(());
         }
         let position = kept.iter().take_while(|run| run.level > level).count();
         let last_key = merged.iter().map(|run| &run.last_key).max().cloned().unwrap_or_default();
@@ -211,30 +244,37 @@ fn create(scratch: &dyn ScratchSpace) -> Result<Box<dyn super::ScratchFile>, Tre
     scratch.create().map_err(|source| TreeError::Scratch { verb: "create", source })
 }
 
-fn row_at<'b>(batches: &'b [RowBatch], place: &Place) -> crate::codec::row::BatchRow<'b> {
-    let index = |n: u32| usize::try_from(n).expect("usize has at least 32 bits");
-    batches[index(place.batch)].row(index(place.row))
+fn index(number: u32) -> usize {
+    usize::try_from(number).expect("usize has at least 32 bits")
 }
 
-fn key_at<'b>(batches: &'b [RowBatch], place: &Place) -> &'b [u8] {
+fn row_at<'b>(batches: &'b [CountedRows], place: &Place) -> BatchRow<'b> {
+    batches[index(place.batch)].rows.row(index(place.row))
+}
+
+fn count_at(batches: &[CountedRows], place: &Place) -> u64 {
+    batches[index(place.batch)].count(index(place.row))
+}
+
+fn key_at<'b>(batches: &'b [CountedRows], place: &Place) -> &'b [u8] {
     row_at(batches, place).key
 }
 
 /// How many of the rows from `at` on have one key, and where the next key begins.
 fn equal_rows(
     plan: &TreePlan,
-    batches: &[RowBatch],
+    batches: &[CountedRows],
     places: &[Place],
     at: usize,
 ) -> Result<(u64, usize), TreeError> {
     let first = row_at(batches, &places[at]);
-    let (mut count, mut next) = (1u64, at + 1);
+    let (mut count, mut next) = (count_at(batches, &places[at]), at + 1);
     while let Some(place) = places.get(next).filter(|place| place.front == places[at].front) {
         if key_at(batches, place) != first.key {
             break;
         }
         may_repeat(plan, first.key, first.preimage)?;
-        (count, next) = (count + 1, next + 1);
+        (count, next) = (count.saturating_add(count_at(batches, place)), next + 1);
     }
     Ok((count, next))
 }
@@ -262,9 +302,9 @@ pub struct Sorted {
 
 enum Source {
     /// They came in order and fit in memory.
-    AsTheyCame(VecDeque<RowBatch>),
+    AsTheyCame(VecDeque<CountedRows>),
     Memory {
-        batches: Vec<RowBatch>,
+        batches: Vec<CountedRows>,
         places: Vec<Place>,
         next: usize,
     },
@@ -277,7 +317,7 @@ impl Sorted {
         let mut rows = CountedRows::default();
         let has_counts = self.plan.layout.has_multiplicities();
         match &mut self.source {
-            Source::AsTheyCame(batches) => return Ok(batches.pop_front().map(CountedRows::from)),
+            Source::AsTheyCame(batches) => return Ok(batches.pop_front()),
             Source::Memory { batches, places, next } => {
                 while *next < places.len() && rows.rows.byte_len() < BATCH_LEN {
                     let at = *next;
@@ -312,7 +352,8 @@ struct Merge {
 
 impl Merge {
     fn new(runs: Vec<Run>, budget: usize) -> Result<Merge, TreeError> {
-        let buffer = (budget / runs.len().max(1)).clamp(16 << 10, 1 << 20);
+        // Half the budget: rows are still being written or built beside the merge.
+        let buffer = (budget / 2 / runs.len().max(1)).clamp(16 << 10, 512 << 10);
         let mut merge = Merge { readers: Vec::new(), heap: Vec::new() };
         for run in runs {
             let mut reader = run.writer.into_reader(buffer)?;

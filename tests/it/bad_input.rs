@@ -32,7 +32,7 @@ fn a_file_that_is_not_a_database() {
     fs::write(lab.path("text.db"), "this is not a database, but long enough to be one".repeat(40))
         .unwrap();
     lab.run(&["snapshot", "text.db", "--ref", "x"]).fails(3, "text.db");
-    lab.run(&["check", "text.db"]).fails(3, "not a database");
+    lab.run(&["check", "text.db"]).fails(3, "not a SQLite database");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_store_of_a_newer_version() {
     assert_ne!(text, newer);
     fs::set_permissions(&format, fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(&format, newer).unwrap();
-    lab.run(&["log"]).fails(3, "format");
+    lab.run(&["log"]).fails(3, "version 99");
     fs::write(&format, text).unwrap();
     lab.run(&["log"]).ok();
 }
@@ -120,7 +120,7 @@ fn a_pack_into_a_folder_that_exists() {
     lab.snapshot("prod.db", "prod");
     fs::create_dir(lab.path("there")).unwrap();
     fs::write(lab.path("there/precious"), "x").unwrap();
-    lab.run(&["pack", "prod", "prod", "-o", "there"]).fails(3, "there");
+    lab.run(&["pack", "prod", "prod", "-o", "there"]).fails(2, "there");
     assert!(lab.path("there/precious").exists());
 }
 

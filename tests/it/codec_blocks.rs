@@ -41,7 +41,7 @@ fn keys(shape: u64, rows: usize, random: &mut Random) -> Vec<Vec<u8>> {
                 1 => vec![int(row * 7 + number % 7)],
                 2 => vec![int(number)],
                 3 => vec![int(row / 4), int(row % 4)],
-                4 => vec![Value::Text(format!("{:016x}", number))],
+                4 => vec![Value::Text(format!("{number:016x}"))],
                 5 => vec![Value::Text(format!("customer {}", number % 10_000))],
                 6 => vec![Value::Uuid(
                     [number.to_le_bytes(), row.to_be_bytes()].concat().try_into().unwrap(),

@@ -220,11 +220,11 @@ fn shaped_value(shape: u64, row: u64, random: &mut Random) -> Value {
         3 => Value::unsigned(random.next() | 1 << 63),
         4 => Value::Float64((f64::from(u32::try_from(cents).unwrap()) / 100.0).to_bits()),
         5 => Value::Float64(random.next()),
-        6 if cents % 9 == 0 => {
+        6 if cents.is_multiple_of(9) => {
             Value::Float64([f64::NAN, -0.0, 0.1 + 0.2][random.index(3)].to_bits())
         }
         6 => Value::Float64((f64::from(u32::try_from(cents).unwrap()) / 1000.0).to_bits()),
-        7 if cents % 3 == 0 => Value::Int(cents.cast_signed()),
+        7 if cents.is_multiple_of(3) => Value::Int(cents.cast_signed()),
         7 => Value::Float64((f64::from(u32::try_from(cents).unwrap()) / 10.0).to_bits()),
         8 => Value::Text(word.to_owned()),
         9 => Value::Text(format!("{word} {cents} of {row}")),
@@ -259,7 +259,7 @@ fn shaped_value(shape: u64, row: u64, random: &mut Random) -> Value {
             .unwrap(),
         )),
         20 => Value::Json(word.repeat(random.index(30))),
-        21 => Value::Float32(random.next() as u32),
+        21 => Value::Float32(u32::try_from(random.next() >> 32).unwrap()),
         22 => Value::Text("x".repeat(random.index(4097))),
         _ => [
             Value::Null,

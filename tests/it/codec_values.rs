@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use deepdiff_db::codec::key::DecodedKey;
 use deepdiff_db::codec::{HashAlgorithm, Hasher, cell, key};
 use deepdiff_db::model::{Decimal, ObjectId, Value};
 use proptest::prelude::*;
@@ -113,7 +114,8 @@ proptest! {
 
     #[test]
     fn the_order_of_keys_is_the_order_of_their_bytes(pair in two_values()) {
-        let (a, b) = (key_bytes(&[pair.0.clone()]), key_bytes(&[pair.1.clone()]));
+        let key = |value| key_bytes(std::slice::from_ref(value));
+        let (a, b) = (key(&pair.0), key(&pair.1));
         prop_assert_eq!(a.cmp(&b), compare(&pair.0, &pair.1));
         prop_assert_eq!(a == b, pair.0 == pair.1);
         prop_assert!(a == b || !(a.starts_with(&b) || b.starts_with(&a)), "a key within a key");
@@ -165,10 +167,9 @@ proptest! {
         byte in any::<u8>(),
     ) {
         let bytes = mutate(cell_bytes(&original), place, how, byte);
-        if let Some((&tag, payload)) = bytes.split_first() {
-            if let Ok(value) = cell::read_value(tag, payload) {
-                prop_assert_eq!(cell_bytes(&value), bytes);
-            }
+        let value = bytes.split_first().map(|(&tag, payload)| cell::read_value(tag, payload));
+        if let Some(Ok(value)) = value {
+            prop_assert_eq!(cell_bytes(&value), bytes);
         }
     }
 
@@ -202,10 +203,8 @@ proptest! {
                 prop_assert_eq!((cell::tag_of(value.as_ref()), &payload), (tag, &bytes));
             }
             let key = [&[tag][..], &bytes].concat();
-            if let Ok(decoded) = key::decode(&key) {
-                if decoded.row_hash.is_none() {
-                    prop_assert_eq!(key_bytes(&decoded.values), key);
-                }
+            if let Ok(DecodedKey { values, row_hash: None }) = key::decode(&key) {
+                prop_assert_eq!(key_bytes(&values), key);
             }
         }
     }

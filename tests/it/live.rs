@@ -95,7 +95,9 @@ impl Bank {
     fn open(db: &Path) -> Bank {
         let script = "PRAGMA busy_timeout=60000;\n".to_owned()
             + &"BEGIN IMMEDIATE; UPDATE a SET n = n - 1 WHERE id = abs(random()) % 50 + 1;
-                UPDATE b SET n = n + 1 WHERE id = abs(random()) % 50 + 1; COMMIT;\n"
+                UPDATE b SET n = n + 1 WHERE id = abs(random()) % 50 + 1; COMMIT;
+                WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM i WHERE n<30000)
+                SELECT max(n) FROM i;\n"
                 .repeat(20_000);
         let mut child = Command::new("sqlite3")
             .arg(db)

@@ -8,12 +8,14 @@
     reason = "tests set their own scene, and a panic is how they fail"
 )]
 
+mod apply_cases;
 mod bad_input;
 mod cases_equality;
 mod cases_keys;
 mod cases_types;
 mod codec_blocks;
 mod codec_golden;
+mod codec_mirror;
 mod codec_rows;
 mod codec_samples;
 mod codec_structures;
@@ -23,6 +25,10 @@ mod house;
 mod lab;
 mod layers;
 mod live;
+mod pack_cases;
+mod pack_lab;
+mod pack_laws;
+mod pack_schema;
 mod real_data;
 mod rust_source;
 mod shop;
@@ -41,5 +47,12 @@ mod store_machine;
 mod store_publish;
 mod store_scene;
 mod tree_build;
+mod tree_check;
 mod tree_diff;
 mod tree_lab;
+mod tree_large;
+mod tree_parts;
+mod tree_rekey;
+mod tree_shape;
+mod tree_sort;
+mod tree_speed;

@@ -324,6 +324,47 @@ fn a_source_says_what_it_is() {
 }
 
 #[test]
+fn what_may_not_be_read_or_written_says_so() {
+    use std::os::unix::fs::PermissionsExt;
+    let database = TestDatabase::new("CREATE TABLE t(a)");
+    let set = |mode| {
+        std::fs::set_permissions(database.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set(0o000);
+    if std::fs::File::open(database.path()).is_ok() {
+        eprintln!("skipped what_may_not_be_read_or_written_says_so: this user may read everything");
+        return;
+    }
+    let error = open_error(&database.url());
+    assert!(matches!(error, EngineError::Privilege { .. }), "{error}");
+    set(0o400);
+    assert_eq!(database.catalog().tables.len(), 1);
+    let error =
+        block_on(deepdiff_db::engine::Target::open(&database.url(), &impatient())).err().unwrap();
+    assert!(matches!(error, EngineError::Privilege { .. }), "{error}");
+    set(0o600);
+    // A database in WAL mode needs files beside it, even to be read.
+    database.run("PRAGMA journal_mode = WAL");
+    let folder = |mode| {
+        std::fs::set_permissions(database.folder(), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    folder(0o500);
+    let error = open_error(&database.url());
+    folder(0o700);
+    assert!(matches!(error, EngineError::Privilege { .. }), "{error}");
+    assert!(error.to_string().contains("folder"), "{error}");
+}
+
+#[test]
+fn opening_can_be_awaited_on_any_thread() {
+    fn assert_send<T: Send>(_: &T) {}
+    let url = SourceUrl::sqlite("nowhere.db");
+    let options = OpenOptions::default();
+    assert_send(&Source::open(&url, &options));
+    assert_send(&deepdiff_db::engine::Target::open(&url, &options));
+}
+
+#[test]
 fn a_relative_name_that_looks_like_a_uri_is_a_path() {
     let database = TestDatabase::new("CREATE TABLE t(a)");
     for name in ["file:x.db?mode=memory", "a?b#c%41.db", "sp ace's.db"] {

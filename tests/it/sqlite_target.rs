@@ -360,7 +360,11 @@ fn statements_change_exactly_the_row_they_name() {
         let writer = TableSql::new(spec(&catalog, "t"), &catalog.facts);
         let (foo, one, two, x) = (text("Foo"), Value::Int(1), Value::Int(2), text("x"));
         let update = writer
-            .update(&[foo.clone()], &[("a", &one), ("b", &x), ("k", &foo)], &[("a", &two)])
+            .update(
+                std::slice::from_ref(&foo),
+                &[("a", &one), ("b", &x), ("k", &foo)],
+                &[("a", &two)],
+            )
             .unwrap();
         assert_eq!(
             update,

@@ -210,7 +210,7 @@ fn a_column_that_was_added_with_its_default_is_compared_without_reading_the_othe
     wider.columns[4].default = Value::Int(7);
     let wider = TreePlan::new(&wider, StoreMode::Full).unwrap().shared();
     let with = |value: Value| -> Vec<Row> {
-        base.iter().map(|row| [row.as_slice(), &[value.clone()]].concat()).collect()
+        base.iter().map(|row| [row.as_slice(), std::slice::from_ref(&value)].concat()).collect()
     };
 
     let mut rows = with(Value::Int(7));

@@ -88,6 +88,11 @@ impl Keys {
         self.ends.is_empty()
     }
 
+    /// The plain bytes.
+    pub fn plain(&self) -> &[u8] {
+        &self.plain
+    }
+
     /// The key of a row.
     pub fn key(&self, row: usize) -> &[u8] {
         let from = if row == 0 { self.start } else { index(self.ends[row - 1]) };

@@ -52,7 +52,7 @@ fn with_contexts<T>(work: impl FnOnce(&mut Contexts) -> std::io::Result<T>) -> s
 
 /// Whether a sample of the bytes looks like what no compressor makes smaller: a text has some
 /// eighty different bytes, and 256 random bytes have about 162.
-fn looks_random(bytes: &[u8]) -> bool {
+pub(super) fn looks_random(bytes: &[u8]) -> bool {
     let step = (bytes.len() / 256).max(1);
     let mut seen = [false; 256];
     let (mut different, mut sampled) = (0usize, 0usize);

@@ -1,7 +1,8 @@
 //! Runs of strings: the payloads of one type tag, without a number's structure.
 //!
-//! Three forms: as *numbers* where all have one length and few different bytes a position
-//! (`radix`), by a *dictionary* where few of them are different, else their *bytes* through zstd.
+//! Four forms: as *numbers* where all have one length and few different bytes a position
+//! (`radix`), by a *dictionary* where few of them are different, as *templates* where few of them
+//! are different but for the numbers in them, else their *bytes* through zstd.
 
 use std::ops::Range;
 
@@ -9,12 +10,14 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::bits::{Reader, pack, width_of, write_len, wrong};
 use super::radix::{self, Scheme};
+use super::templates::{self, Templates};
 use super::{ints, squeeze};
 use crate::codec::DecodeError;
 
 const BYTES: u8 = 0;
 const NUMBERS: u8 = 1;
 const DICTIONARY: u8 = 2;
+const TEMPLATES: u8 = 3;
 
 /// How long the strings of a run are.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +37,13 @@ pub(super) struct Strings {
     pub(super) lens: Vec<u64>,
 }
 
-fn as_len(len: u64) -> usize {
+pub(super) fn as_len(len: u64) -> usize {
     usize::try_from(len).expect("lengths of what is in memory")
+}
+
+/// How many bits tell this many entries apart.
+fn bits_of(entries: usize) -> u32 {
+    width_of(u64::try_from(entries.saturating_sub(1)).expect("at most 128 entries"))
 }
 
 fn bits_as_len(bits: u32) -> usize {
@@ -44,6 +52,20 @@ fn bits_as_len(bits: u32) -> usize {
 
 /// Appends a run. The number of strings is not written.
 pub(super) fn write(lens: Lens<'_>, strings: &[u8], out: &mut Vec<u8>) {
+    if write_packed(lens, strings, out).is_none() {
+        out.push(BYTES);
+        if let Lens::Each(lens) = lens {
+            ints::write(lens, out);
+        }
+        squeeze::write(strings, out);
+    }
+}
+
+/// Appends a run in a form of its own, where one is worth it.
+fn write_packed(lens: Lens<'_>, strings: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    if matches!(lens, Lens::Each(_)) && squeeze::looks_random(strings) {
+        return None;
+    }
     let common = match lens {
         Lens::Fixed(len) => Some(len),
         Lens::Each(lens) => {
@@ -68,30 +90,29 @@ pub(super) fn write(lens: Lens<'_>, strings: &[u8], out: &mut Vec<u8>) {
             bits <= scheme.entropy + scheme.entropy / 16 && bits_as_len(bits) <= len * 7
         });
     match (scheme, dictionary) {
-        (Some((_, scheme)), Some(dictionary))
-            if dictionary.cost(count) < count * bits_as_len(scheme.bits()) / 8 =>
+        (Some((len, scheme)), dictionary)
+            if dictionary.as_ref().is_none_or(|dictionary| {
+                count * bits_as_len(scheme.bits()) / 8 <= dictionary.cost(count)
+            }) =>
         {
-            out.push(DICTIONARY);
-            return dictionary.write(strings, out);
-        }
-        (Some((len, scheme)), _) => {
             out.push(NUMBERS);
             if matches!(lens, Lens::Each(_)) {
                 write_len(len, out);
             }
-            return scheme.write(strings, out);
+            scheme.write(strings, out);
         }
-        (None, Some(dictionary)) => {
+        (_, Some(dictionary)) => {
             out.push(DICTIONARY);
-            return dictionary.write(strings, out);
+            dictionary.write(strings, out);
         }
-        (None, None) => {}
+        _ => {
+            let Lens::Each(lens) = lens else { return None };
+            let templates = Templates::new(lens, strings)?;
+            out.push(TEMPLATES);
+            templates.write(out);
+        }
     }
-    out.push(BYTES);
-    if let Lens::Each(lens) = lens {
-        ints::write(lens, out);
-    }
-    squeeze::write(strings, out);
+    Some(())
 }
 
 /// Reads `count` strings of at most `limit` bytes together.
@@ -127,7 +148,11 @@ pub(super) fn read(
             let bytes = squeeze::read(input, total_of(&lens, limit)?)?;
             Ok(Strings { bytes, lens })
         }
-        (DICTIONARY, None) => read_dictionary(input, count, limit),
+        (DICTIONARY, None) => {
+            let (dictionary, bytes) = Dictionary::read(input, count, limit)?;
+            dictionary.strings(&bytes, limit)
+        }
+        (TEMPLATES, None) => templates::read(input, count, limit),
         _ => Err(wrong("strings of unknown form")),
     }
 }
@@ -141,66 +166,94 @@ fn total_of(lens: &[u64], limit: usize) -> Result<usize, DecodeError> {
 }
 
 /// The different strings of a run, and which one stands in each row.
-struct Dictionary {
-    entries: Vec<Range<usize>>,
-    rows: Vec<u16>,
+#[derive(Debug)]
+pub(super) struct Dictionary {
+    /// Where they are among the bytes of the run.
+    pub(super) entries: Vec<Range<usize>>,
+    /// The number of its entry for each row.
+    pub(super) rows: Vec<u8>,
 }
 
-/// At most so many entries, so that the table of them stays in the cache.
+/// At most so many entries: more are found by zstd.
 const MOST_ENTRIES: usize = 128;
 
 const SLOTS: usize = 512;
 
-impl Dictionary {
-    /// The dictionary of these strings, if it is worth it.
-    fn new(lens: &[u64], strings: &[u8]) -> Option<Dictionary> {
-        let mut slots = [0u16; SLOTS];
-        let mut dictionary =
-            Dictionary { entries: Vec::new(), rows: Vec::with_capacity(lens.len()) };
-        let mut start = 0;
-        for (row, &len) in lens.iter().enumerate() {
-            let at = start..start + as_len(len);
-            start = at.end;
-            let number = dictionary.number_of(strings, at, &mut slots);
-            dictionary.rows.push(number);
-            if dictionary.entries.len() > (16 + row / 4).min(MOST_ENTRIES) {
-                return None;
-            }
-        }
-        (dictionary.cost(lens.len()) < strings.len() / 2).then_some(dictionary)
-    }
+/// A dictionary that grows with the rows.
+pub(super) struct DictionaryBuilder {
+    dictionary: Dictionary,
+    /// One more than the number of an entry, by its hash; 0 is empty.
+    slots: [u8; SLOTS],
+}
 
-    /// How many bytes it will take for `count` strings, about.
-    fn cost(&self, count: usize) -> usize {
-        self.entries.iter().map(|entry| entry.len() + 1).sum::<usize>()
-            + count * bits_as_len(self.width()) / 8
-    }
-
-    fn number_of(&mut self, strings: &[u8], at: Range<usize>, slots: &mut [u16; SLOTS]) -> u16 {
-        let string = &strings[at.clone()];
+impl DictionaryBuilder {
+    /// Adds the string of the next row. `false` where there are too many different ones.
+    pub(super) fn add(&mut self, bytes: &[u8], at: Range<usize>) -> bool {
+        let string = &bytes[at.clone()];
         let hash = xxh3_64(string).to_le_bytes();
         let mut slot = usize::from(u16::from_le_bytes([hash[0], hash[1]])) % SLOTS;
+        let Dictionary { entries, rows } = &mut self.dictionary;
         loop {
-            match slots[slot].checked_sub(1) {
+            match self.slots[slot].checked_sub(1) {
+                None if entries.len() >= (16 + rows.len() / 4).min(MOST_ENTRIES) => return false,
                 None => {
-                    self.entries.push(at);
-                    let number = u16::try_from(self.entries.len()).expect("at most 129 entries");
-                    slots[slot] = number;
-                    return number - 1;
+                    entries.push(at);
+                    let number = u8::try_from(entries.len()).expect("at most 128 entries");
+                    self.slots[slot] = number;
+                    rows.push(number - 1);
+                    return true;
                 }
-                Some(number) if strings[self.entries[usize::from(number)].clone()] == *string => {
-                    return number;
+                Some(number) if bytes[entries[usize::from(number)].clone()] == *string => {
+                    rows.push(number);
+                    return true;
                 }
                 Some(_) => slot = (slot + 1) % SLOTS,
             }
         }
     }
 
-    fn width(&self) -> u32 {
-        width_of(u64::try_from(self.entries.len() - 1).expect("at most 128 entries"))
+    pub(super) fn finish(self) -> Dictionary {
+        self.dictionary
+    }
+}
+
+impl Dictionary {
+    pub(super) fn builder(rows: usize) -> DictionaryBuilder {
+        let dictionary = Dictionary { entries: Vec::new(), rows: Vec::with_capacity(rows) };
+        DictionaryBuilder { dictionary, slots: [0; SLOTS] }
     }
 
-    fn write(&self, strings: &[u8], out: &mut Vec<u8>) {
+    /// The dictionary of these strings, if it is worth it.
+    fn new(lens: &[u64], strings: &[u8]) -> Option<Dictionary> {
+        let mut building = Dictionary::builder(lens.len());
+        let mut start = 0;
+        for &len in lens {
+            let at = start..start + as_len(len);
+            start = at.end;
+            if !building.add(strings, at) {
+                return None;
+            }
+        }
+        let dictionary = building.finish();
+        (dictionary.cost(lens.len()) < strings.len() / 2).then_some(dictionary)
+    }
+
+    /// How many bytes its entries take, about.
+    pub(super) fn entries_len(&self) -> usize {
+        self.entries.iter().map(|entry| entry.len() + 1).sum()
+    }
+
+    /// How many bytes it will take for `count` strings, about.
+    fn cost(&self, count: usize) -> usize {
+        self.entries_len() + count * bits_as_len(self.width()) / 8
+    }
+
+    fn width(&self) -> u32 {
+        bits_of(self.entries.len())
+    }
+
+    /// Appends the entries and the rows.
+    pub(super) fn write(&self, strings: &[u8], out: &mut Vec<u8>) {
         write_len(self.entries.len(), out);
         let lens: Vec<u64> =
             self.entries.iter().map(|entry| u64::try_from(entry.len()).expect("short")).collect();
@@ -210,32 +263,37 @@ impl Dictionary {
         squeeze::write(&bytes, out);
         pack(self.rows.iter().map(|&number| u64::from(number)), self.width(), out);
     }
-}
 
-fn read_dictionary(
-    input: &mut Reader<'_>,
-    count: usize,
-    limit: usize,
-) -> Result<Strings, DecodeError> {
-    let entries = input.len(MOST_ENTRIES)?;
-    let mut entry_lens = Vec::new();
-    ints::read(input, entries, &mut entry_lens)?;
-    let bytes = squeeze::read(input, total_of(&entry_lens, limit)?)?;
-    let mut ranges = Vec::with_capacity(entries);
-    let mut start = 0;
-    for &len in &entry_lens {
-        ranges.push(start..start + as_len(len));
-        start += as_len(len);
+    /// Reads a dictionary for `count` rows, and the bytes of its entries.
+    pub(super) fn read(
+        input: &mut Reader<'_>,
+        count: usize,
+        limit: usize,
+    ) -> Result<(Dictionary, Vec<u8>), DecodeError> {
+        let mut lens = Vec::new();
+        let entries = input.len(MOST_ENTRIES)?;
+        ints::read(input, entries, &mut lens)?;
+        let bytes = squeeze::read(input, total_of(&lens, limit)?)?;
+        let mut dictionary = Dictionary::builder(count).finish();
+        let mut start = 0;
+        for len in lens {
+            dictionary.entries.push(start..start + as_len(len));
+            start += as_len(len);
+        }
+        let (rows, width) = (&mut dictionary.rows, bits_of(entries));
+        input.unpack(count, width, |number| rows.push(number.to_le_bytes()[0]))?;
+        if dictionary.rows.iter().any(|&row| usize::from(row) >= entries) {
+            return Err(wrong("an entry beyond its dictionary"));
+        }
+        Ok((dictionary, bytes))
     }
-    let last = u64::try_from(entries).ok().and_then(|entries| entries.checked_sub(1));
-    let width = width_of(last.ok_or_else(|| wrong("a dictionary without entries"))?);
-    let mut rows = Vec::with_capacity(count);
-    input.unpack(count, width, |number| rows.push(as_len(number)))?;
-    let mut lens = Vec::with_capacity(count);
-    for &row in &rows {
-        lens.push(*entry_lens.get(row).ok_or_else(|| wrong("an entry beyond its dictionary"))?);
+
+    /// The strings of all rows.
+    fn strings(&self, bytes: &[u8], limit: usize) -> Result<Strings, DecodeError> {
+        let entries = self.rows.iter().map(|&row| self.entries[usize::from(row)].clone());
+        let lens: Vec<u64> = entries.clone().map(|entry| entry.len() as u64).collect();
+        let mut all = Vec::with_capacity(total_of(&lens, limit)?);
+        entries.for_each(|entry| all.extend_from_slice(&bytes[entry]));
+        Ok(Strings { bytes: all, lens })
     }
-    let mut all = Vec::with_capacity(total_of(&lens, limit)?);
-    rows.iter().for_each(|&row| all.extend_from_slice(&bytes[ranges[row].clone()]));
-    Ok(Strings { bytes: all, lens })
 }

@@ -111,7 +111,7 @@ pub(super) fn of_index(parsed: &CreateIndex, index: &IndexInfo, info: &TableInfo
         .flag("unique", parsed.is_unique)
         .list("columns", names.collect())
         .list("terms", if is_expression { kinds.collect() } else { Vec::new() })
-        .list("collations", collation_list(collations))
+        .list("collations", collation_list(&collations))
         .list("orders", order_list(orders))
         .text("where", parsed.condition.clone())
         .depends_on(&info.entry.name)
@@ -157,7 +157,7 @@ fn folded(collation: &str) -> String {
 }
 
 /// The collations of a key, beside its columns; nothing where all are BINARY.
-fn collation_list(collations: Vec<String>) -> Vec<String> {
+fn collation_list(collations: &[String]) -> Vec<String> {
     if collations.iter().all(|collation| own_collation(collation).is_none()) {
         return Vec::new();
     }
@@ -190,7 +190,7 @@ fn key_attributes(draft: Draft, key: &KeyClause, info: &TableInfo) -> Draft {
     let collations = key.terms.iter().map(|term| collation(&term.column, &term.collation));
     draft
         .list("columns", key_columns(key, info))
-        .list("collations", collation_list(collations.collect()))
+        .list("collations", collation_list(&collations.collect::<Vec<_>>()))
         .list("orders", order_list(key.terms.iter().map(|term| term.is_descending)))
         .text("name", key.name.clone())
         .text("conflict", key.conflict.clone())

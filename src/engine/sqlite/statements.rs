@@ -10,8 +10,7 @@ use super::sql::{collate, free_rowid, is_cast, literal, quoted};
 use super::types::{Affinity, TextEncoding, describe};
 use crate::engine::error::EngineError;
 use crate::model::{
-    Attribute, Fact, FactId, KeyColumn, KeyMatching, ObjectKind, ObjectName, RowKey, TableSpec,
-    Value,
+    Fact, FactId, KeyColumn, KeyMatching, ObjectKind, ObjectName, RowKey, TableSpec, Value,
 };
 
 /// Values up to this many bytes are compared whole by a guard.
@@ -75,7 +74,7 @@ impl TableSql {
             columns: columns.collect(),
             key,
             rowid,
-            encoding: encoding_of(find(ObjectKind::Setting, &ObjectName::bare("encoding"), "")),
+            encoding: TextEncoding::of_facts(facts),
         }
     }
 
@@ -279,11 +278,4 @@ fn conjunction(conditions: &[String]) -> String {
     let groups: Vec<String> =
         conditions.chunks(GROUP).map(|group| format!("({})", group.join(" AND "))).collect();
     groups.join(" AND ")
-}
-
-fn encoding_of(setting: Option<&Fact>) -> TextEncoding {
-    match setting.and_then(|fact| fact.attributes.get("value")) {
-        Some(Attribute::Text(name)) => TextEncoding::from_name(name).unwrap_or(TextEncoding::Utf8),
-        _ => TextEncoding::Utf8,
-    }
 }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::handle::{Bind, Cell};
-use crate::model::{Value, ValueRef};
+use crate::model::{Attribute, Fact, FactId, ObjectKind, ObjectName, Value, ValueRef};
 
 /// The encoding in which a database keeps its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +37,20 @@ impl TextEncoding {
             TextEncoding::Utf8 => "UTF-8",
             TextEncoding::Utf16le => "UTF-16le",
             TextEncoding::Utf16be => "UTF-16be",
+        }
+    }
+
+    /// The encoding that the facts of a schema, sorted by id, tell; UTF-8 where they do not.
+    pub fn of_facts(facts: &[Fact]) -> TextEncoding {
+        let id = FactId {
+            kind: ObjectKind::Setting,
+            object: ObjectName::bare("encoding"),
+            part: String::new(),
+        };
+        let found = facts.binary_search_by(|fact| fact.id.cmp(&id)).ok();
+        match found.and_then(|index| facts[index].attributes.get("value")) {
+            Some(Attribute::Text(name)) => Self::from_name(name).unwrap_or(TextEncoding::Utf8),
+            _ => TextEncoding::Utf8,
         }
     }
 

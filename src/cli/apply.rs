@@ -1,0 +1,116 @@
+//! `apply`: a pack against a target, guarded, in one transaction, or not at all.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use super::args::ApplyArgs;
+use super::context::Context;
+use super::error::CliError;
+use super::exit::Exit;
+use super::scratch::Scratch;
+use super::snapshot::{processors, runtime};
+use crate::apply::run::ReadState;
+use crate::apply::{Ending, Finish, Held, Options, Outcome, apply};
+use crate::codec::{HashAlgorithm, Hasher};
+use crate::engine::{OpenOptions, Target};
+use crate::model::SinkError;
+use crate::model::snapshot::Scope;
+use crate::pack::{Manifest, Pack, Run};
+use crate::report::value;
+use crate::snapshot::reread;
+use crate::tree::ScratchSpace;
+
+/// Applies the pack, or its rollback.
+pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let fs = Context::file_system();
+    let pack = Pack::open(fs.as_ref(), &args.pack)?;
+    let hasher = hasher(context, &pack.manifest)?;
+    let named = context.source(&args.to)?;
+    let runtime = runtime()?;
+    let mut target = runtime.block_on(Target::open(&named.url, &OpenOptions::default()))?;
+    let (identity, engine) = (target.identity(), target.engine());
+    let mut options = Options::new(jiff::Timestamp::now().to_string());
+    options.run = if args.rollback { Run::Back } else { Run::Forward };
+    options.finish = if args.dry_run { Finish::DryRun } else { Finish::Commit };
+    options.accepts_target = args.accept_target;
+    let scope = Scope::from(&pack.manifest.scope);
+    let scratch: Arc<dyn ScratchSpace> = Arc::new(Scratch::new(&fs, &std::env::temp_dir()));
+    let mut read_state = |session: &crate::engine::Session<'_>| {
+        reread::state_of(session, engine, &scope, &hasher, &scratch, processors())
+            .map(|state| state.to_string())
+            .map_err(SinkError::from)
+    };
+    let read_state: Option<&mut ReadState<'_>> =
+        if args.verify_full { Some(&mut read_state) } else { None };
+    let outcome = {
+        let mut session = runtime.block_on(target.session())?;
+        let held = Held { session: &mut session, identity: &identity };
+        apply(held, fs.as_ref(), &pack, &hasher, options, read_state)
+    };
+    // Whatever came of it is decided by now; closing can only fail to tidy up.
+    let closed = runtime.block_on(target.close());
+    let outcome = outcome?;
+    closed?;
+    if context.global.json {
+        let object = serde_json::to_value(&outcome).map_err(|error| {
+            CliError::because(Exit::CouldNot, "cannot print the outcome", error)
+        })?;
+        writeln!(out, "{object}")?;
+    } else {
+        print(out, &outcome)?;
+    }
+    Ok(if outcome.is_success() { Exit::Done } else { Exit::Refused })
+}
+
+/// The hash function that the pack's guards were made with.
+fn hasher(context: &Context, manifest: &Manifest) -> Result<Hasher, CliError> {
+    let algorithm = HashAlgorithm::from_name(&manifest.hash).ok_or_else(|| {
+        let message = format!("the pack hashes rows with `{}`, which is not known", manifest.hash);
+        CliError::new(Exit::Refused, message)
+    })?;
+    match (manifest.is_keyed, context.hash_key()?) {
+        (false, _) => Ok(Hasher::new(algorithm)),
+        (true, Some(key)) => Ok(key.hasher(algorithm)),
+        (true, None) => Err(CliError::usage("the pack was made by a keyed store")
+            .hint("name the store's key with --hash-key-file FILE")),
+    }
+}
+
+fn print(out: &mut dyn Write, outcome: &Outcome) -> Result<(), CliError> {
+    let what = outcome.direction;
+    match outcome.outcome {
+        Ending::Applied => writeln!(out, "{what} applied and committed")?,
+        Ending::AlreadyApplied => writeln!(out, "{what} already applied; nothing was written")?,
+        Ending::DryRun => writeln!(out, "{what} ran as it would, and was rolled back")?,
+        Ending::Refused => writeln!(out, "{what} refused; nothing was written")?,
+        Ending::RolledBack => writeln!(out, "{what} rolled back; the target is as it was")?,
+    }
+    let rows = &outcome.rows;
+    writeln!(
+        out,
+        "  {} statements; rows: {} inserted, {} updated, {} deleted",
+        outcome.statements, rows.inserted, rows.updated, rows.deleted
+    )?;
+    for effect in &outcome.side_effects {
+        writeln!(
+            out,
+            "  by triggers in {}: {} inserted, {} updated, {} deleted",
+            effect.name, effect.inserted, effect.updated, effect.deleted
+        )?;
+    }
+    for reason in &outcome.reasons {
+        writeln!(out, "  {reason}")?;
+    }
+    for drift in &outcome.drift {
+        let key: Vec<String> = drift.key.iter().map(|part| value::to_text(&part.0)).collect();
+        writeln!(out, "  {} ({}): {}", drift.table, key.join(", "), drift.found)?;
+    }
+    let hidden = outcome.drifted.saturating_sub(outcome.drift.len() as u64);
+    if hidden > 0 {
+        writeln!(out, "  … and {hidden} more rows")?;
+    }
+    if let Some(state) = &outcome.state {
+        writeln!(out, "  read again inside the transaction: state {state}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! `pack`: the reviewed change that turns one state into another.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use super::args::PackArgs;
+use super::context::Context;
+use super::diff::{access, side};
+use super::error::CliError;
+use super::exit::Exit;
+use super::snapshot::runtime;
+use crate::apply::create_pack;
+use crate::diff;
+use crate::pack::{Consent, Manifest, PackSide, Request, StoredRows};
+use crate::report::stat::plural;
+
+/// Plans the change, proves it on a scratch copy and writes its folder.
+pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let mut consent = Consent::parse(&args.allow)?;
+    args.allow_triggers.iter().for_each(|table| consent.allow_triggers(table));
+    let store = context.store()?;
+    let reader = store.reader()?;
+    let from = side(context, &store, &reader, &args.from)?;
+    let to = side(context, &store, &reader, &args.to)?;
+    let comparison = diff::compare(&reader, &from, &to)?;
+    let (before, after) = (PackSide::load(&reader, &from)?, PackSide::load(&reader, &to)?);
+    let rows = StoredRows(access(&store, &reader));
+    let fs = store.file_system();
+    let request = Request {
+        before: &before,
+        after: &after,
+        comparison: &comparison,
+        rows: &rows,
+        hasher: store.hasher(),
+        consent: &consent,
+        fs: fs.as_ref(),
+        scratch: &store.tmp_dir(),
+        dir: &args.output,
+    };
+    let manifest = runtime()?.block_on(create_pack(&request))?;
+    if context.global.json {
+        writeln!(out, "{}", as_json(args, &manifest))?;
+    } else {
+        print(out, args, &manifest)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn as_json(args: &PackArgs, manifest: &Manifest) -> serde_json::Value {
+    json!({
+        "dir": args.output.display().to_string(),
+        "pack": manifest.pack,
+        "steps": manifest.migration.statements,
+        "rows": manifest.migration.rows,
+        "complete": manifest.is_complete,
+        "left_out": manifest.left_out,
+        "hazards": manifest.hazards,
+    })
+}
+
+fn print(out: &mut dyn Write, args: &PackArgs, manifest: &Manifest) -> Result<(), CliError> {
+    let rows = &manifest.migration.rows;
+    writeln!(out, "{}: {}", args.output.display(), plural(manifest.migration.statements, "step"))?;
+    writeln!(
+        out,
+        "  rows: {} inserted, {} updated, {} deleted",
+        rows.inserted, rows.updated, rows.deleted
+    )?;
+    for hazard in &manifest.hazards {
+        let object = if hazard.object.is_empty() { "the database" } else { &hazard.object };
+        writeln!(out, "  hazard: {} ({object}): {}", hazard.kind, hazard.text)?;
+    }
+    if !manifest.left_out.is_empty() {
+        writeln!(out, "  left out, and what would let it run:")?;
+    }
+    for left_out in &manifest.left_out {
+        let rows = if left_out.rows == 0 {
+            String::new()
+        } else {
+            format!(" ({})", plural(left_out.rows, "row"))
+        };
+        writeln!(out, "    {} {}{rows}: {}", left_out.step, left_out.object, left_out.reason)?;
+        if !left_out.allow.is_empty() {
+            writeln!(out, "      {}", left_out.allow.join(" "))?;
+        }
+    }
+    writeln!(out, "read {}/summary.md and migration.sql, then:", args.output.display())?;
+    writeln!(out, "  deepdiff-db apply {} --to TARGET --dry-run", args.output.display())?;
+    Ok(())
+}

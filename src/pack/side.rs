@@ -1,0 +1,47 @@
+//! The two states of a pack, loaded from a store.
+
+use super::plan::{PackSide, RowChanges};
+use crate::codec::state::StoredTable;
+use crate::diff::{self, Access, DiffError, LoadedSnapshot, Row, RowChange};
+use crate::model::{Flow, SinkError};
+use crate::store::Objects;
+
+impl PackSide {
+    /// Loads what a pack needs of a snapshot; its rows stay in the store.
+    pub fn load(objects: &dyn Objects, loaded: &LoadedSnapshot) -> Result<PackSide, DiffError> {
+        let snapshot = &loaded.snapshot;
+        Ok(PackSide {
+            snapshot: loaded.id,
+            state: snapshot.state,
+            source: snapshot.source.clone(),
+            scope: loaded.state.scope.clone(),
+            is_hash_only: snapshot.is_hash_only,
+            facts: loaded.facts(objects)?,
+            definitions: loaded.definitions(objects)?,
+            tables: loaded.tables(objects)?,
+            sequences: snapshot.sequences.clone(),
+        })
+    }
+}
+
+/// The row changes between tables of one store.
+pub struct StoredRows<'a>(pub Access<'a>);
+
+impl RowChanges for StoredRows<'_> {
+    fn changes(
+        &self,
+        before: Option<&StoredTable>,
+        after: Option<&StoredTable>,
+        take: &mut dyn FnMut(RowChange) -> Result<Flow, SinkError>,
+    ) -> Result<(), SinkError> {
+        Ok(diff::rows(&self.0, before, after, take)?)
+    }
+
+    fn rows(
+        &self,
+        table: &StoredTable,
+        take: &mut dyn FnMut(Row) -> Result<Flow, SinkError>,
+    ) -> Result<(), SinkError> {
+        Ok(diff::rows_of(self.0.objects, table, take)?)
+    }
+}

@@ -1,0 +1,66 @@
+//! The state of a database as an open transaction sees it: ids are computed and nothing is kept.
+
+use std::sync::Arc;
+
+use super::error::SnapshotError;
+use super::lists;
+use super::table::{ReadTable, TableRead};
+use super::take::stored_spec;
+use crate::codec::state::{StoredTable, write_state, write_table};
+use crate::codec::{Hasher, Kind, Stored};
+use crate::engine::Session;
+use crate::model::snapshot::{Scope, State};
+use crate::model::{ObjectId, StateId};
+use crate::store::{ObjectError, ObjectSink};
+use crate::tree::{ChunkPool, ScratchSpace, StoreMode};
+
+/// A sink that has everything already, so nothing is ever encoded for it or given to it.
+struct Discard(Hasher);
+
+impl ObjectSink for Discard {
+    fn hasher(&self) -> &Hasher {
+        &self.0
+    }
+
+    fn contains(&self, _: &ObjectId) -> Result<bool, ObjectError> {
+        Ok(true)
+    }
+
+    fn append(&self, _: Kind, _: ObjectId, _: Stored) -> Result<(), ObjectError> {
+        Ok(())
+    }
+}
+
+/// Reads everything again and gives the id of the state.
+pub fn state_of(
+    session: &Session<'_>,
+    engine: &str,
+    scope: &Scope,
+    hasher: &Hasher,
+    scratch: &Arc<dyn ScratchSpace>,
+    jobs: usize,
+) -> Result<StateId, SnapshotError> {
+    let catalog = session.catalog(scope)?;
+    let sink = Discard(hasher.clone());
+    ChunkPool::scope(&sink, jobs.saturating_sub(1), |pool| {
+        let mut tables = Vec::with_capacity(catalog.tables.len());
+        for spec in &catalog.tables {
+            let read = ReadTable { pool, scratch, spec, mode: StoreMode::HashOnly };
+            let mut source = session;
+            let TableRead::Whole(rows) = read.read(&mut source, None, &mut |_, _| Ok(false))?
+            else {
+                continue;
+            };
+            let table = StoredTable { spec: stored_spec(spec), rows };
+            let id = hasher.id(Kind::Table, &write_table(&table));
+            tables.push((spec.name.clone(), id));
+        }
+        let state = State {
+            engine: engine.to_owned(),
+            scope: scope.clone(),
+            facts: lists::facts(pool, scratch, &catalog)?,
+            tables: lists::tables(pool, scratch, &tables)?,
+        };
+        Ok(StateId(hasher.id(Kind::State, &write_state(&state))))
+    })
+}
