@@ -91,11 +91,10 @@ fn walk(
             result => result?,
         }
     }
+    // gc may have moved what is missing since the view was made.
+    let is_unchanged = marker.missing().is_empty() || view.is_same_as(&*reader.refreshed()?);
     for missing in marker.missing() {
-        // gc may have moved it since the view was made.
-        if view.is_same_as(&*reader.refreshed()?)
-            || reader.object(missing.kind, &missing.id).is_err()
-        {
+        if is_unchanged || reader.object(missing.kind, &missing.id).is_err() {
             let what = Damaged::Object { id: missing.id, kind: Some(missing.kind) };
             let why = format!("{}; {} needs it", missing.why, missing.root);
             outcome.damaged.push(Damage { what, why });
