@@ -166,7 +166,15 @@ pub trait AppendFile: Send + Debug {
 
     /// Takes the right to write from everybody: mode 0444.
     fn make_read_only(&mut self) -> Result<(), FsError>;
+
+    /// A way for another thread to send to the disk what was appended so far, so that a later
+    /// [`AppendFile::sync`] finds little left to do. It replaces no sync, but where it fails, the
+    /// file has to be given up as after a failed sync. `None` where it would gain nothing.
+    fn write_back(&self) -> Result<Option<WriteBack>, FsError>;
 }
+
+/// Sends what was appended to the disk; see [`AppendFile::write_back`].
+pub type WriteBack = Box<dyn FnOnce() -> Result<(), FsError> + Send>;
 
 /// A file that is read.
 pub trait ReadFile: Send + Sync + Debug {

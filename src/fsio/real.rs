@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::{
     AppendFile, DirEntry, FileInfo, FileLock, FileSystem, FsError, Mapping, OnExisting, ReadFile,
-    ScratchFile,
+    ScratchFile, WriteBack,
 };
 
 /// The real file system.
@@ -171,7 +171,11 @@ impl FileSystem for RealFs {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create_new(true).mode(0o600);
         let file = options.open(&path).map_err(fail("create", &path))?;
-        std::fs::remove_file(&path).map_err(fail("unlink", &path))?;
+        match std::fs::remove_file(&path) {
+            // Whoever clears abandoned files was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => result.map_err(fail("unlink", &path))?,
+        }
         Ok(Box::new(Handle { file, path, len: 0 }))
     }
 
@@ -225,6 +229,13 @@ impl AppendFile for Handle {
     fn make_read_only(&mut self) -> Result<(), FsError> {
         let mode = Permissions::from_mode(0o444);
         self.file.set_permissions(mode).map_err(self.fail("make read-only"))
+    }
+
+    fn write_back(&self) -> Result<Option<WriteBack>, FsError> {
+        let file = self.file.try_clone().map_err(self.fail("write back"))?;
+        let path = self.path.clone();
+        let write_back = move || file.sync_data().map_err(|e| FsError::new("sync", &path, e));
+        Ok(Some(Box::new(write_back)))
     }
 }
 

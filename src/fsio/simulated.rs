@@ -14,7 +14,7 @@ use super::survival::Survival;
 use super::world::{Course, DirNode, FileNode, Inode, ROOT, World, copy_out};
 use super::{
     AppendFile, DirEntry, FileInfo, FileLock, FileSystem, FsError, Mapping, OnExisting, ReadFile,
-    ScratchFile,
+    ScratchFile, WriteBack,
 };
 
 /// What goes wrong at one operation.
@@ -303,6 +303,11 @@ struct OpenFile {
 }
 
 impl AppendFile for OpenFile {
+    fn write_back(&self) -> Result<Option<WriteBack>, FsError> {
+        // Other threads would make the numbers of operations differ from run to run.
+        Ok(None)
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Result<(), FsError> {
         let inode = self.inode;
         self.fs.change("write", &self.path, true, |world, how| world.append(inode, bytes, how))

@@ -155,7 +155,7 @@ pub enum StoreError {
         prefix: String,
     },
     /// Several snapshots' ids begin so.
-    #[error("{prefix} is ambiguous: {}", candidates.iter().map(SnapshotId::short).collect::<Vec<_>>().join(", "))]
+    #[error("{prefix} is ambiguous: it could be {}", listed(candidates, prefix.len() + 8))]
     AmbiguousPrefix {
         /// The prefix.
         prefix: String,
@@ -202,6 +202,12 @@ pub enum StoreError {
         /// Its length.
         len: usize,
     },
+}
+
+/// The first `digits` of each id.
+fn listed(ids: &[SnapshotId], digits: usize) -> String {
+    let short = |id: &SnapshotId| id.0.to_string().chars().take(digits).collect::<String>();
+    ids.iter().map(short).collect::<Vec<_>>().join(", ")
 }
 
 fn shown(id: Option<SnapshotId>) -> String {

@@ -5,6 +5,7 @@
 //! it holds the lock of its file, so nobody takes it for abandoned.
 
 use std::path::PathBuf;
+use std::thread::JoinHandle;
 
 use super::StoreError;
 use super::index::{IndexedFile, Place};
@@ -16,6 +17,8 @@ use crate::fsio::{AppendFile, FileSystem, FsError, OnExisting, create_unique};
 use crate::model::ObjectId;
 
 const BUFFER: usize = 1 << 20;
+/// The disk gets this much at a time while the file grows, so that sealing does not wait for all.
+const WRITE_BACK: u64 = 32 << 20;
 
 /// An object in a file that is being written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +44,9 @@ pub(super) struct ObjectFileWriter {
     buffer: Vec<u8>,
     len: u64,
     objects: Vec<NewObject>,
+    /// How much has been written back, or is being.
+    written_back: u64,
+    write_back: Option<JoinHandle<Result<(), FsError>>>,
 }
 
 /// A file that was sealed and indexed. It holds the lock that keeps gc from taking it for garbage.
@@ -58,8 +64,16 @@ impl ObjectFileWriter {
         let mut buffer = Vec::with_capacity(BUFFER + BUFFER / 4);
         buffer.extend_from_slice(&header);
         let len = header.len() as u64;
-        let hash = blake3::Hasher::new();
-        Ok(ObjectFileWriter { path, file, hash, buffer, len, objects: Vec::new() })
+        Ok(ObjectFileWriter {
+            path,
+            file,
+            hash: blake3::Hasher::new(),
+            buffer,
+            len,
+            objects: Vec::new(),
+            written_back: 0,
+            write_back: None,
+        })
     }
 
     /// How long the file is by now.
@@ -92,7 +106,32 @@ impl ObjectFileWriter {
         self.hash.update(&self.buffer);
         self.file.append(&self.buffer)?;
         self.buffer.clear();
+        if self.len - self.written_back >= WRITE_BACK {
+            self.start_write_back()?;
+        }
         Ok(())
+    }
+
+    /// Lets another thread bring to the disk what was written so far, unless one still does.
+    fn start_write_back(&mut self) -> Result<(), FsError> {
+        if self.write_back.as_ref().is_some_and(|running| !running.is_finished()) {
+            return Ok(());
+        }
+        self.end_write_back()?;
+        if let Some(write_back) = self.file.write_back()? {
+            // Without another thread the sync at the end has more to do, that is all.
+            self.write_back = std::thread::Builder::new().spawn(write_back).ok();
+        }
+        self.written_back = self.len;
+        Ok(())
+    }
+
+    fn end_write_back(&mut self) -> Result<(), FsError> {
+        let Some(running) = self.write_back.take() else { return Ok(()) };
+        running.join().unwrap_or_else(|_| {
+            let error = std::io::Error::other("the thread that wrote it back panicked");
+            Err(FsError::new("sync", &self.path, error))
+        })
     }
 
     /// Seals the file, makes it and its index durable, and with that visible.
@@ -123,6 +162,8 @@ impl ObjectFileWriter {
         let id = FileId(*self.hash.finalize().as_bytes());
         self.file.append(&Footer { objects, body_len: self.len, id }.to_bytes())?;
         self.file.make_read_only()?;
+        // An error that this met would not be told again by the sync below.
+        self.end_write_back()?;
         self.file.sync()?;
         fs.rename(&self.path, &layout.object_file(&id), OnExisting::Refuse)?;
         Ok(id)

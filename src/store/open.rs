@@ -1,5 +1,6 @@
 //! Creating, finding and opening a store.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -70,7 +71,9 @@ impl Store {
         let format_path = layout.format();
         let bytes = match fs.read(&format_path, MAX_FORMAT_LEN) {
             Ok(bytes) => bytes,
-            Err(error) if error.is_not_found() => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
                 let why = "it has no file `format`".to_owned();
                 return Err(StoreError::NotAStore { path: path.to_owned(), why });
             }
@@ -91,7 +94,7 @@ impl Store {
             if self.fs.info(&directory)?.is_none() {
                 match self.fs.create_dir(&directory) {
                     // Somebody else needed it too.
-                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                     result => result?,
                 }
                 has_created = true;

@@ -117,12 +117,13 @@ impl View {
     ) -> Result<View, StoreError> {
         let mut view = View::default();
         let mut indexes = Vec::new();
-        for entry in fs.list_if_there(&layout.objects())? {
+        let objects = layout.objects();
+        for entry in fs.list_if_there(&objects)? {
             match SealedName::parse(&entry.name) {
                 Some(SealedName::Objects(id)) => {
                     let known = previous.and_then(|view| view.files.get(&id)).cloned();
                     let file = known.unwrap_or_else(|| {
-                        let path = layout.object_file(&id);
+                        let path = objects.join(&entry.name);
                         Arc::new(ObjectFile { id, path, mapping: RwLock::default() })
                     });
                     view.files.insert(id, file);

@@ -245,3 +245,33 @@ fn repairing() {
         check_sound(store, what);
     });
 }
+
+/// The process lives on after a failed operation, or another one does: what it then publishes must
+/// survive, though it may rest on files that were left unsynced.
+#[test]
+fn publishing_again_after_a_failure() {
+    let (old, new) = old_and_new();
+    let (fs, store) = simulated();
+    publish(&store, "prod", &old).unwrap();
+    let clean = fs.deep_copy();
+    let before = clean.operations();
+    let after = publish(&reopen(&clean).unwrap(), "prod", &new).unwrap();
+    let operations = clean.operations() - before;
+    for fault in [Fault::Fail, Fault::CutShort] {
+        for nth in 0..operations {
+            let what = format!("{fault:?} at operation {nth}");
+            let fs = fs.deep_copy();
+            let store = reopen(&fs).unwrap();
+            fs.inject(nth, fault);
+            let _ = publish(&store, "other", &new);
+            assert!(fs.has_faulted(), "{what}");
+            publish(&store, "prod", &new).unwrap_or_else(|error| panic!("{what}: {error}"));
+            for survival in Survival::ALL {
+                let what = format!("{what}, {survival:?}");
+                let store = reopen(&fs.after_crash(survival)).unwrap();
+                check_ref(&store, &what, &[Some(after)]);
+                check_sound(&store, &what);
+            }
+        }
+    }
+}

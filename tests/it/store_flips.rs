@@ -18,8 +18,11 @@ fn content() -> Content {
     content
 }
 
+/// An object with its plain bytes.
+type Known = (Kind, ObjectId, Vec<u8>);
+
 /// A small store with something in every directory, and all objects in it.
-fn small_store() -> (SimulatedFs, SnapshotId, Vec<(Kind, ObjectId, Vec<u8>)>) {
+fn small_store() -> (SimulatedFs, SnapshotId, Vec<Known>) {
     let (fs, store) = simulated();
     let prod = publish(&store, "prod", &content()).unwrap();
     store.create_tag(prod, &moved(&name("v1"), Expected::Absent)).unwrap();
@@ -28,7 +31,7 @@ fn small_store() -> (SimulatedFs, SnapshotId, Vec<(Kind, ObjectId, Vec<u8>)>) {
     (fs.clone(), prod, objects_of(&store, prod))
 }
 
-fn objects_of(store: &Store, snapshot: SnapshotId) -> Vec<(Kind, ObjectId, Vec<u8>)> {
+fn objects_of(store: &Store, snapshot: SnapshotId) -> Vec<Known> {
     let reader = store.reader().unwrap();
     let mut waiting = vec![(Kind::Snapshot, snapshot.0)];
     let mut found = Vec::new();
@@ -70,7 +73,7 @@ fn every_byte_of_a_small_store() {
     assert!(flips > 2000);
 }
 
-fn check(store: &Store, prod: SnapshotId, objects: &[(Kind, ObjectId, Vec<u8>)], what: &str) {
+fn check(store: &Store, prod: SnapshotId, objects: &[Known], what: &str) {
     let outcome = verify(store, Depth::Default);
     assert!(!outcome.is_sound(), "{what}: not noticed");
     for space in [store.reference(&name("prod")), store.tag(&name("v1"))] {
@@ -93,7 +96,7 @@ fn check(store: &Store, prod: SnapshotId, objects: &[(Kind, ObjectId, Vec<u8>)],
     }
 }
 
-fn heal(store: &Store, objects: &[(Kind, ObjectId, Vec<u8>)], what: &str) {
+fn heal(store: &Store, objects: &[Known], what: &str) {
     store.repair(later(1)).unwrap_or_else(|error| panic!("{what}: {error}"));
     publish(store, "prod", &content()).unwrap_or_else(|error| panic!("{what}: {error}"));
     let outcome = verify(store, Depth::Default);

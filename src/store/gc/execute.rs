@@ -65,20 +65,24 @@ fn copy_out(
     let emptied: HashSet<FileId> = emptied.iter().map(|file| file.file).collect();
     let writer = store.writer_for_keeping()?;
     let view = &marked.view;
+    let mut live = Vec::new();
     for (number, loaded) in view.loaded.iter().enumerate() {
         for position in 0..loaded.index.len() {
-            let entry = (number, position);
-            if !marked.marker.is_live(entry) {
-                continue;
-            }
             let place = loaded.index.place_at(position);
             let file = usize::try_from(place.file).ok().and_then(|n| loaded.files.get(n));
             let Some(Some(file)) = file else { continue };
-            if emptied.contains(&file.id) {
-                let id = loaded.index.id_at(position);
-                writer.copy_out(view, id, &Location { entry, place, file })?;
+            if marked.marker.is_live((number, position)) && emptied.contains(&file.id) {
+                live.push((file.id, place.offset, number, position));
             }
         }
+    }
+    // In the order they were written: what was read together stays together.
+    live.sort_unstable();
+    for (file, _, number, position) in live {
+        let index = &view.loaded[number].index;
+        let (entry, place) = ((number, position), index.place_at(position));
+        let location = Location { entry, place, file: &view.files[&file] };
+        writer.copy_out(view, index.id_at(position), &location)?;
     }
     writer.seal()
 }

@@ -38,12 +38,15 @@ pub(super) fn check(
     };
     let found = Mutex::new(Vec::new());
     let (sender, receiver) = sync_channel::<Task>(options.jobs.get() * 4);
-    let receiver = Mutex::new(receiver);
+    let receiver = Arc::new(Mutex::new(receiver));
     let walked = std::thread::scope(|scope| {
         for _ in 0..options.jobs.get() {
-            scope.spawn(|| work(semantic, &reader, &receiver, &found));
+            let (receiver, reader, found) = (receiver.clone(), &reader, &found);
+            scope.spawn(move || work(semantic, reader, &receiver, found));
         }
-        // Owned by this closure, so that the workers end with it.
+        // Whoever waits for a side that is gone is woken: the workers by the end of this, the
+        // walk by the end of the last worker.
+        drop(receiver);
         let sender = sender;
         walk(store, view, roots, scan, &reader, outcome, &mut |reached| {
             let (kind, id, content) = (reached.kind, reached.id, reached.content);
@@ -88,11 +91,10 @@ fn walk(
             result => result?,
         }
     }
+    // gc may have moved what is missing since the view was made.
+    let is_unchanged = marker.missing().is_empty() || view.is_same_as(&*reader.refreshed()?);
     for missing in marker.missing() {
-        // gc may have moved it since the view was made.
-        if view.is_same_as(&*reader.refreshed()?)
-            || reader.object(missing.kind, &missing.id).is_err()
-        {
+        if is_unchanged || reader.object(missing.kind, &missing.id).is_err() {
             let what = Damaged::Object { id: missing.id, kind: Some(missing.kind) };
             let why = format!("{}; {} needs it", missing.why, missing.root);
             outcome.damaged.push(Damage { what, why });

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::VerifyOptions;
@@ -71,13 +71,21 @@ pub(super) fn scan(
     let mut report = ScanReport { indexes: bad_indexes(view), ..ScanReport::default() };
     let counted = Mutex::new(Counted::default());
     let (sender, receiver) = sync_channel::<Batch>(options.jobs.get() * 2);
-    let receiver = Mutex::new(receiver);
+    let receiver = Arc::new(Mutex::new(receiver));
     let feeder = Feeder { store, view, deadline, indexed: view.indexed_files(), counted: &counted };
     let fed = std::thread::scope(|scope| {
         for _ in 0..options.jobs.get() {
-            scope.spawn(|| work(store, view, &receiver, &counted));
+            let receiver = receiver.clone();
+            let counted = &counted;
+            scope.spawn(move || work(store, view, &receiver, counted));
         }
+<<<<<<< HEAD
         // The sender is dropped at the end of this, which ends the workers.
+=======
+        // Whoever waits for a side that is gone is woken: the workers by the end of this, the
+        // feeder by the end of the last worker.
+        drop(receiver);
+>>>>>>> store
         let fed = feeder.feed(options.start, &sender);
         drop(sender);
         fed
