@@ -79,13 +79,9 @@ pub(super) fn scan(
             let counted = &counted;
             scope.spawn(move || work(store, view, &receiver, counted));
         }
-<<<<<<< HEAD
-        // The sender is dropped at the end of this, which ends the workers.
-=======
         // Whoever waits for a side that is gone is woken: the workers by the end of this, the
         // feeder by the end of the last worker.
         drop(receiver);
->>>>>>> store
         let fed = feeder.feed(options.start, &sender);
         drop(sender);
         fed
