@@ -302,7 +302,7 @@ impl<'a> Drafter<'a> {
         let works = self.forward_works(&plan);
         let shown: Vec<String> = plan.left_out.iter().map(shown_left_out).collect();
         let forward = self.way(
-            WayInput {
+            &WayInput {
                 title: format!(
                     "Change pack: from {} to {}",
                     request.before.snapshot.short(),
@@ -323,7 +323,7 @@ impl<'a> Drafter<'a> {
         let back = self.back_schema(&plan);
         let back_works = self.back_works(&back, &skipped);
         let backward = self.way(
-            WayInput {
+            &WayInput {
                 title: format!(
                     "Rollback of a change pack: back to {}",
                     request.before.snapshot.short()
@@ -491,8 +491,8 @@ impl<'a> Drafter<'a> {
             .collect()
     }
 
-    fn way(&self, input: WayInput<'_>, accepts: &mut Accepts<'_>) -> Result<Written, PackError> {
-        let WayInput { plan, works, dropped, .. } = &input;
+    fn way(&self, input: &WayInput<'_>, accepts: &mut Accepts<'_>) -> Result<Written, PackError> {
+        let WayInput { plan, works, dropped, .. } = input;
         let request = self.request;
         let dir = request.dir;
         let layouts =

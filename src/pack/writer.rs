@@ -452,17 +452,17 @@ impl Steps for WayWriter<'_> {
         if is_blocked {
             self.written.blocked.push((left.table, left.place));
         }
-        if number <= SHOWN_LEFT_OUT {
-            if let Some((text, _)) = self.text_of(&step)? {
-                let mut shown: String = text.chars().take(SHOWN_STATEMENT).collect();
-                if shown.len() < text.len() {
-                    shown.push('…');
-                }
-                if let Some(because) = because {
-                    let _ = write!(shown, "\n  because {because}");
-                }
-                self.comment(&shown);
+        if number <= SHOWN_LEFT_OUT
+            && let Some((text, _)) = self.text_of(&step)?
+        {
+            let mut shown: String = text.chars().take(SHOWN_STATEMENT).collect();
+            if shown.len() < text.len() {
+                shown.push('…');
             }
+            if let Some(because) = because {
+                let _ = write!(shown, "\n  because {because}");
+            }
+            self.comment(&shown);
         }
         Ok(())
     }
