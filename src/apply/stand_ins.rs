@@ -14,7 +14,7 @@ use crate::codec::hash::HashAlgorithm;
 use crate::engine::{EngineError, Session};
 use crate::model::snapshot::Scope;
 use crate::model::{Fact, KeyColumn, RowKey, RowKeySource, TableSpec, Value};
-use crate::pack::plan::ChangedTable;
+use crate::pack::request::ChangedTable;
 use crate::pack::rules::{ForeignKey, Rules, TableRules};
 use crate::pack::shape::Shape;
 use crate::pack::spool::{SpoolError, Verb};

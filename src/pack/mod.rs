@@ -5,6 +5,7 @@
 //! order of rows, `statement` and `writer` put it on disk, `folder` reads it again and believes
 //! nothing that its digests do not vouch for. `docs/pack.md` describes every file.
 
+mod changes;
 mod columns;
 pub mod consent;
 pub mod content;
@@ -14,11 +15,13 @@ pub mod exact;
 pub mod fingerprint;
 pub mod folder;
 pub mod graph;
+mod listing;
 pub mod manifest;
 pub mod order;
 mod output;
 pub mod parking;
 pub mod plan;
+pub mod request;
 pub mod row_hash;
 pub mod rules;
 pub mod schema_plan;
@@ -34,5 +37,6 @@ pub use consent::{Class, Consent};
 pub use error::{FailureKind, PackError, Refusal};
 pub use folder::{Pack, Run};
 pub use manifest::Manifest;
-pub use plan::{Draft, PackSide, Request, RowChanges, draft};
+pub use plan::{Draft, draft};
+pub use request::{PackSide, Request, RowChanges};
 pub use side::StoredRows;

@@ -4,112 +4,32 @@
 //! there, from the state that the way there leaves, so it undoes exactly what runs. What comes out
 //! is a [`Draft`]: it becomes a pack when it has been proved ([`Draft::finish`]).
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::consent::{Class, Consent};
+use super::changes::{column_guard, spool_changes};
+use super::consent::Consent;
 use super::error::{PackError, Refusal};
-use super::exact::Exact;
+use super::listing::{left_out, shown_left_out, triggers, way};
 use super::manifest::{
-    FILES, FORMAT, FileLine, Hazard, LeftOut, MANIFEST, Manifest, ScopeLine, Side, TableTotals,
-    TargetId, TriggerLine, Way,
+    FILES, FORMAT, FileLine, Hazard, MANIFEST, Manifest, ScopeLine, Side, TargetId, TriggerLine,
 };
 use super::order::{self, Deletes, Skipped, TableWork};
 use super::output;
 use super::parking::Accepts;
+use super::request::{ChangedTable, PackSide, Request, check_sides};
 use super::rules::Rules;
 use super::schema_plan::{
     self, Direction, SchemaInput, SchemaPlan, SchemaSide, SchemaStep, SchemaVerb,
 };
 use super::shape::Shape;
-use super::spool::{Change, Spool, TableRuns, Verb};
+use super::spool::{Spool, Verb};
 use super::writer::{self, Ends, Layouts, WayWriter, Written};
 use super::{fingerprint, summary};
 use crate::codec::Hasher;
-use crate::codec::state::StoredTable;
-use crate::diff::{Comparison, Row, RowChange, SchemaChange, TableComparison, TableDefinition};
+use crate::diff::{SchemaChange, TableDefinition};
 use crate::fsio::FileSystem;
-use crate::model::snapshot::{Scope, SourceInfo};
-use crate::model::{Fact, Flow, Sequence, SinkError, SnapshotId, StateId, TableSpec, Value};
-
-/// One of the two states a pack is made from.
-#[derive(Debug, Clone)]
-pub struct PackSide {
-    /// The snapshot.
-    pub snapshot: SnapshotId,
-    /// Its state.
-    pub state: StateId,
-    /// Where it was read.
-    pub source: SourceInfo,
-    /// The rules it was read under.
-    pub scope: Scope,
-    /// Whether it holds hashes only.
-    pub is_hash_only: bool,
-    /// Its schema, sorted by id.
-    pub facts: Vec<Fact>,
-    /// The texts of its objects.
-    pub definitions: Vec<TableDefinition>,
-    /// Its tables.
-    pub tables: Vec<StoredTable>,
-    /// Its sequences.
-    pub sequences: Vec<Sequence>,
-}
-
-/// Gives the rows that differ between two tables, in key order.
-pub trait RowChanges {
-    /// Hands every change to `take`.
-    fn changes(
-        &self,
-        before: Option<&StoredTable>,
-        after: Option<&StoredTable>,
-        take: &mut dyn FnMut(RowChange) -> Result<Flow, SinkError>,
-    ) -> Result<(), SinkError>;
-
-    /// Hands every row of a table to `take`.
-    fn rows(
-        &self,
-        table: &StoredTable,
-        take: &mut dyn FnMut(Row) -> Result<Flow, SinkError>,
-    ) -> Result<(), SinkError>;
-}
-
-/// What a pack is made from.
-pub struct Request<'a> {
-    /// What the target is like.
-    pub before: &'a PackSide,
-    /// What it shall become.
-    pub after: &'a PackSide,
-    /// What differs.
-    pub comparison: &'a Comparison,
-    /// The rows that differ.
-    pub rows: &'a dyn RowChanges,
-    /// The hash function of the store.
-    pub hasher: &'a Hasher,
-    /// What may be destroyed.
-    pub consent: &'a Consent,
-    /// Where files are written.
-    pub fs: &'a dyn FileSystem,
-    /// A folder for nameless scratch files.
-    pub scratch: &'a Path,
-    /// The folder of the pack, which must not exist yet.
-    pub dir: &'a Path,
-}
-
-/// A table with its changes.
-#[derive(Debug)]
-pub struct ChangedTable {
-    /// The table's name.
-    pub name: String,
-    /// Before.
-    pub before: Option<TableSpec>,
-    /// After.
-    pub after: Option<TableSpec>,
-    /// How many rows it had.
-    pub rows_before: u64,
-    /// The changes.
-    pub runs: TableRuns,
-}
+use crate::model::{Fact, Sequence};
 
 /// A pack that was written and not proved yet.
 #[derive(Debug)]
@@ -185,95 +105,6 @@ impl Draft {
     pub fn discard(self, fs: &dyn FileSystem) {
         remove(fs, &self.dir);
     }
-}
-
-fn check_sides(request: &Request<'_>) -> Result<(), PackError> {
-    let mut refusals = Vec::new();
-    for side in [request.before, request.after] {
-        if side.is_hash_only {
-            refusals.push(Refusal::new(
-                format!("snapshot {}", side.snapshot.short()),
-                "it holds keys and row hashes only, and a pack needs values",
-                "take a snapshot without --hash-only",
-            ));
-        }
-    }
-    if request.before.scope != request.after.scope {
-        refusals.push(Refusal::new(
-            "scope",
-            "the two snapshots were taken under different rules (excluded tables or key overrides)",
-            "take both under the same deepdiff.toml",
-        ));
-    }
-    if refusals.is_empty() { Ok(()) } else { Err(PackError::Refused(refusals)) }
-}
-
-fn spool_changes(request: &Request<'_>, spool: &mut Spool) -> Result<Vec<ChangedTable>, PackError> {
-    let mut tables = Vec::new();
-    let rules = Rules::of(request.before.facts.iter().chain(&request.after.facts));
-    for table in &request.comparison.tables {
-        let copies = match rules.table(&table.name.name) {
-            Some(rules) if rules.hides_rowid() => copies_before(request, table)?,
-            _ => HashMap::new(),
-        };
-        let mut writer = spool.table();
-        let mut failed = None;
-        let mut take = |change: RowChange| {
-            let mut change = Change::from(change);
-            let row = if change.before.is_empty() { &change.after } else { &change.before };
-            let before = copies.get(row).copied().unwrap_or(0);
-            change.others = before.saturating_sub(match change.verb() {
-                Verb::Delete => change.count,
-                _ => 0,
-            });
-            writer.push(&change).map(|()| Flow::Continue).map_err(|error| {
-                failed = Some(error);
-                SinkError::from("the scratch file could not be written")
-            })
-        };
-        let read = request.rows.changes(table.before.as_ref(), table.after.as_ref(), &mut take);
-        if let Some(error) = failed {
-            return Err(error.into());
-        }
-        read.map_err(|source| PackError::Rows { table: table.name.clone(), source })?;
-        let runs = writer.finish()?;
-        tables.push(ChangedTable {
-            name: table.name.name.clone(),
-            before: table.before.as_ref().map(|table| table.spec.clone()),
-            after: table.after.as_ref().map(|table| table.spec.clone()),
-            rows_before: table.before.as_ref().map_or(0, |table| table.rows.rows),
-            runs,
-        });
-    }
-    tables.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(tables)
-}
-
-/// How often each changed row of a table is there before: needed where its rowid has no name.
-fn copies_before(
-    request: &Request<'_>,
-    table: &TableComparison,
-) -> Result<HashMap<Vec<Value>, u64>, PackError> {
-    let (Some(before), Some(_)) = (&table.before, &table.after) else {
-        return Ok(HashMap::new());
-    };
-    let wrong = |source| PackError::Rows { table: table.name.clone(), source };
-    let mut copies = HashMap::new();
-    let mut changed = |change: RowChange| {
-        let change = Change::from(change);
-        let row = if change.before.is_empty() { change.after } else { change.before };
-        copies.insert(row, 0);
-        Ok(Flow::Continue)
-    };
-    request.rows.changes(Some(before), table.after.as_ref(), &mut changed).map_err(wrong)?;
-    let mut count = |row: Row| {
-        if let Some(copies) = copies.get_mut(&row.values) {
-            *copies += row.count;
-        }
-        Ok(Flow::Continue)
-    };
-    request.rows.rows(before, &mut count).map_err(wrong)?;
-    Ok(copies)
 }
 
 struct Drafter<'a> {
@@ -492,7 +323,7 @@ impl<'a> Drafter<'a> {
     }
 
     fn way(&self, input: &WayInput<'_>, accepts: &mut Accepts<'_>) -> Result<Written, PackError> {
-        let WayInput { plan, works, dropped, .. } = &input;
+        let WayInput { plan, works, dropped, .. } = input;
         let request = self.request;
         let dir = request.dir;
         let layouts =
@@ -652,123 +483,4 @@ fn reversed_changes(before: &[Fact], after: &[Fact]) -> Vec<SchemaChange> {
         changes.entry(&fact.id).or_insert_with(|| empty(fact)).after = Some(fact.clone());
     }
     changes.into_values().filter(|change| change.before != change.after).collect()
-}
-
-/// What a column that is dropped may hold: its default, and what the changed rows hold.
-fn column_guard(
-    step: &SchemaStep,
-    works: &[TableWork<'_>],
-    spool: &Spool,
-) -> Result<Option<super::manifest::ColumnGuard>, PackError> {
-    let (SchemaVerb::DropColumn, Some(name)) = (step.verb, &step.column) else { return Ok(None) };
-    let Some(work) = works.iter().find(|work| work.shape.table().name == step.table) else {
-        return Ok(None);
-    };
-    let Some(place) = work.shape.place(name) else { return Ok(None) };
-    let default = work.shape.spec.columns[place].default.clone();
-    let mut others = 0;
-    for verb in [Verb::Update, Verb::Delete] {
-        for change in work.read(spool, verb) {
-            let (_, change) = change.map_err(|error| work.damaged(error))?;
-            if *work.shape.before(&change, place) != default {
-                others += change.count;
-            }
-        }
-    }
-    let default = Exact(default);
-    Ok(Some(super::manifest::ColumnGuard { name: name.clone(), default, others }))
-}
-
-fn way(written: &Written, schema_before: String, schema_after: String) -> Way {
-    let tables: Vec<TableTotals> = written.tables.values().cloned().collect();
-    Way {
-        statements: written.statements,
-        rows: written.rows,
-        tables,
-        schema_before,
-        schema_after,
-        is_deferred: written.is_deferred,
-    }
-}
-
-fn triggers(plan: &SchemaPlan, works: &[TableWork<'_>], consent: &Consent) -> Vec<TriggerLine> {
-    let rules = Rules::of(&plan.facts_for_rows);
-    let mut lines = Vec::new();
-    for work in works {
-        let name = &work.shape.table().name;
-        let fires = |event: &str| match event {
-            "insert" => work.changes(Verb::Insert) > 0,
-            "delete" => work.changes(Verb::Delete) > 0 && work.deletes == Deletes::Run,
-            _ => work.changes(Verb::Update) > 0,
-        };
-        let triggers: Vec<String> = rules
-            .table(name)
-            .into_iter()
-            .flat_map(|table| &table.triggers)
-            .filter(|trigger| fires(&trigger.event))
-            .map(|trigger| trigger.name.clone())
-            .collect();
-        if !triggers.is_empty() {
-            let is_allowed = consent.triggers().contains(name);
-            lines.push(TriggerLine { table: name.clone(), triggers, is_allowed });
-        }
-    }
-    lines
-}
-
-fn shown_left_out(left: &schema_plan::SchemaLeftOut) -> String {
-    let why = match left.class {
-        Some(class) => format!("{} ({})", left.reason, class.flag(&left.step.object)),
-        None => left.reason.clone(),
-    };
-    format!("{}\n  {why}", left.step.statement)
-}
-
-fn left_out(
-    plan: &SchemaPlan,
-    written: &Written,
-    consent: &Consent,
-    tables: &[ChangedTable],
-) -> Vec<LeftOut> {
-    let find = |name: &str| tables.iter().find(|table| table.name == name);
-    let mut all: Vec<LeftOut> = plan
-        .left_out
-        .iter()
-        .map(|left| LeftOut {
-            step: left.step.verb.as_str().to_owned(),
-            class: left.class.map_or("blocked", Class::as_str).to_owned(),
-            object: left.step.object.clone(),
-            rows: match left.step.verb {
-                SchemaVerb::DropTable => find(&left.step.object).map_or(0, |t| t.rows_before),
-                _ => 0,
-            },
-            keys: Vec::new(),
-            allow: left.class.map(|class| class.flag(&left.step.object)).into_iter().collect(),
-            reason: left.reason.clone(),
-        })
-        .collect();
-    for ((table, verb, is_blocked), rows) in &written.left_out {
-        let missing = match find(table) {
-            Some(table) if !is_blocked => {
-                let deleted = table.runs.of(Verb::Delete).rows;
-                consent.missing_for_deletes(&table.name, deleted, table.rows_before)
-            }
-            _ => Vec::new(),
-        };
-        let class = missing.first().map_or("blocked", |class| class.as_str());
-        let reason = match &rows.because {
-            Some(because) => Cow::Owned(because.clone()),
-            None => Cow::Borrowed("it destroys rows"),
-        };
-        all.push(LeftOut {
-            step: verb.as_str().to_owned(),
-            class: class.to_owned(),
-            object: table.clone(),
-            rows: rows.rows,
-            keys: rows.keys.clone(),
-            allow: missing.iter().map(|class| class.flag(table)).collect(),
-            reason: reason.into_owned(),
-        });
-    }
-    all
 }

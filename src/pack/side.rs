@@ -1,6 +1,6 @@
 //! The two states of a pack, loaded from a store.
 
-use super::plan::{PackSide, RowChanges};
+use super::request::{PackSide, RowChanges};
 use crate::codec::state::StoredTable;
 use crate::diff::{self, Access, DiffError, LoadedSnapshot, Row, RowChange};
 use crate::model::{Flow, SinkError};

@@ -135,14 +135,13 @@ fn fold_bytes(kind: u8, bytes: &[u8], hash: &mut Xxh3) {
 mod tests {
     use super::*;
 
-    #[allow(clippy::needless_pass_by_value, reason = "callers make the value in place")]
-    fn one(value: Value, matching: KeyMatching, conversion: Conversion) -> Option<Token> {
-        token(0, [(&value, Folding { matching, conversion })].into_iter())
+    fn one(value: &Value, matching: KeyMatching, conversion: Conversion) -> Option<Token> {
+        token(0, [(value, Folding { matching, conversion })].into_iter())
     }
 
     #[test]
     fn numbers_are_the_same_by_value() {
-        let fold = |value| one(value, KeyMatching::Binary, Conversion::AsIs);
+        let fold = |value| one(&value, KeyMatching::Binary, Conversion::AsIs);
         let float = |f: f64| Value::Float64(f.to_bits());
         assert_eq!(fold(Value::Int(1)), fold(float(1.0)));
         assert_eq!(fold(Value::Int(0)), fold(float(-0.0)));
@@ -157,7 +156,8 @@ mod tests {
 
     #[test]
     fn text_is_the_same_by_collation() {
-        let fold = |text: &str, matching| one(Value::Text(text.into()), matching, Conversion::AsIs);
+        let fold =
+            |text: &str, matching| one(&Value::Text(text.into()), matching, Conversion::AsIs);
         assert_eq!(fold("Foo", KeyMatching::AsciiNoCase), fold("fOO", KeyMatching::AsciiNoCase));
         assert_ne!(fold("É", KeyMatching::AsciiNoCase), fold("é", KeyMatching::AsciiNoCase));
         let spaces = KeyMatching::TrailingSpaces;
@@ -167,10 +167,10 @@ mod tests {
 
     #[test]
     fn a_foreign_key_converts_as_the_parent_does() {
-        let to_number = |v| one(v, KeyMatching::Binary, Conversion::ToNumber);
+        let to_number = |v| one(&v, KeyMatching::Binary, Conversion::ToNumber);
         assert_eq!(to_number(Value::Text(" 12 ".into())), to_number(Value::Int(12)));
         assert_ne!(to_number(Value::Text("12a".into())), to_number(Value::Int(12)));
-        let to_text = |v| one(v, KeyMatching::Binary, Conversion::ToText);
+        let to_text = |v| one(&v, KeyMatching::Binary, Conversion::ToText);
         assert_eq!(to_text(Value::Int(12)), to_text(Value::Text("12".into())));
     }
 }

@@ -1,0 +1,111 @@
+//! The row changes of a pack, taken from the store into the spool once, and read again from there.
+
+use std::collections::HashMap;
+
+use super::error::PackError;
+use super::exact::Exact;
+use super::manifest::ColumnGuard;
+use super::order::TableWork;
+use super::request::{ChangedTable, Request};
+use super::rules::Rules;
+use super::schema_plan::{SchemaStep, SchemaVerb};
+use super::spool::{Change, Spool, Verb};
+use crate::diff::{Row, RowChange, TableComparison};
+use crate::model::{Flow, SinkError, Value};
+
+/// Takes the changes of all tables; the tables come back sorted by name.
+pub(super) fn spool_changes(
+    request: &Request<'_>,
+    spool: &mut Spool,
+) -> Result<Vec<ChangedTable>, PackError> {
+    let mut tables = Vec::new();
+    let rules = Rules::of(request.before.facts.iter().chain(&request.after.facts));
+    for table in &request.comparison.tables {
+        let copies = match rules.table(&table.name.name) {
+            Some(rules) if rules.hides_rowid() => copies_before(request, table)?,
+            _ => HashMap::new(),
+        };
+        let mut writer = spool.table();
+        let mut failed = None;
+        let mut take = |change: RowChange| {
+            let mut change = Change::from(change);
+            let row = if change.before.is_empty() { &change.after } else { &change.before };
+            let before = copies.get(row).copied().unwrap_or(0);
+            change.others = before.saturating_sub(match change.verb() {
+                Verb::Delete => change.count,
+                _ => 0,
+            });
+            writer.push(&change).map(|()| Flow::Continue).map_err(|error| {
+                failed = Some(error);
+                SinkError::from("the scratch file could not be written")
+            })
+        };
+        let read = request.rows.changes(table.before.as_ref(), table.after.as_ref(), &mut take);
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        read.map_err(|source| PackError::Rows { table: table.name.clone(), source })?;
+        let runs = writer.finish()?;
+        tables.push(ChangedTable {
+            name: table.name.name.clone(),
+            before: table.before.as_ref().map(|table| table.spec.clone()),
+            after: table.after.as_ref().map(|table| table.spec.clone()),
+            rows_before: table.before.as_ref().map_or(0, |table| table.rows.rows),
+            runs,
+        });
+    }
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tables)
+}
+
+/// How often each changed row of a table is there before: needed where its rowid has no name.
+fn copies_before(
+    request: &Request<'_>,
+    table: &TableComparison,
+) -> Result<HashMap<Vec<Value>, u64>, PackError> {
+    let (Some(before), Some(_)) = (&table.before, &table.after) else {
+        return Ok(HashMap::new());
+    };
+    let wrong = |source| PackError::Rows { table: table.name.clone(), source };
+    let mut copies = HashMap::new();
+    let mut changed = |change: RowChange| {
+        let change = Change::from(change);
+        let row = if change.before.is_empty() { change.after } else { change.before };
+        copies.insert(row, 0);
+        Ok(Flow::Continue)
+    };
+    request.rows.changes(Some(before), table.after.as_ref(), &mut changed).map_err(wrong)?;
+    let mut count = |row: Row| {
+        if let Some(copies) = copies.get_mut(&row.values) {
+            *copies += row.count;
+        }
+        Ok(Flow::Continue)
+    };
+    request.rows.rows(before, &mut count).map_err(wrong)?;
+    Ok(copies)
+}
+
+/// What a column that is dropped may hold: its default, and what the changed rows hold.
+pub(super) fn column_guard(
+    step: &SchemaStep,
+    works: &[TableWork<'_>],
+    spool: &Spool,
+) -> Result<Option<ColumnGuard>, PackError> {
+    let (SchemaVerb::DropColumn, Some(name)) = (step.verb, &step.column) else { return Ok(None) };
+    let Some(work) = works.iter().find(|work| work.shape.table().name == step.table) else {
+        return Ok(None);
+    };
+    let Some(place) = work.shape.place(name) else { return Ok(None) };
+    let default = work.shape.spec.columns[place].default.clone();
+    let mut others = 0;
+    for verb in [Verb::Update, Verb::Delete] {
+        for change in work.read(spool, verb) {
+            let (_, change) = change.map_err(|error| work.damaged(error))?;
+            if *work.shape.before(&change, place) != default {
+                others += change.count;
+            }
+        }
+    }
+    let default = Exact(default);
+    Ok(Some(ColumnGuard { name: name.clone(), default, others }))
+}

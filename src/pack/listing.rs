@@ -1,0 +1,114 @@
+//! What `pack.json` tells of a plan: its two ways, what is left out, which triggers fire.
+
+use std::borrow::Cow;
+
+use super::consent::{Class, Consent};
+use super::manifest::{LeftOut, TableTotals, TriggerLine, Way};
+use super::order::{Deletes, TableWork};
+use super::request::ChangedTable;
+use super::rules::Rules;
+use super::schema_plan::{SchemaLeftOut, SchemaPlan, SchemaVerb};
+use super::spool::Verb;
+use super::writer::Written;
+
+/// One way, as it was written.
+pub(super) fn way(written: &Written, schema_before: String, schema_after: String) -> Way {
+    let tables: Vec<TableTotals> = written.tables.values().cloned().collect();
+    Way {
+        statements: written.statements,
+        rows: written.rows,
+        tables,
+        schema_before,
+        schema_after,
+        is_deferred: written.is_deferred,
+    }
+}
+
+/// The triggers that fire when rows change.
+pub(super) fn triggers(
+    plan: &SchemaPlan,
+    works: &[TableWork<'_>],
+    consent: &Consent,
+) -> Vec<TriggerLine> {
+    let rules = Rules::of(&plan.facts_for_rows);
+    let mut lines = Vec::new();
+    for work in works {
+        let name = &work.shape.table().name;
+        let fires = |event: &str| match event {
+            "insert" => work.changes(Verb::Insert) > 0,
+            "delete" => work.changes(Verb::Delete) > 0 && work.deletes == Deletes::Run,
+            _ => work.changes(Verb::Update) > 0,
+        };
+        let triggers: Vec<String> = rules
+            .table(name)
+            .into_iter()
+            .flat_map(|table| &table.triggers)
+            .filter(|trigger| fires(&trigger.event))
+            .map(|trigger| trigger.name.clone())
+            .collect();
+        if !triggers.is_empty() {
+            let is_allowed = consent.triggers().contains(name);
+            lines.push(TriggerLine { table: name.clone(), triggers, is_allowed });
+        }
+    }
+    lines
+}
+
+/// A schema step that is left out, as the SQL file shows it.
+pub(super) fn shown_left_out(left: &SchemaLeftOut) -> String {
+    let why = match left.class {
+        Some(class) => format!("{} ({})", left.reason, class.flag(&left.step.object)),
+        None => left.reason.clone(),
+    };
+    format!("{}\n  {why}", left.step.statement)
+}
+
+/// Everything that is left out, schema first.
+pub(super) fn left_out(
+    plan: &SchemaPlan,
+    written: &Written,
+    consent: &Consent,
+    tables: &[ChangedTable],
+) -> Vec<LeftOut> {
+    let find = |name: &str| tables.iter().find(|table| table.name == name);
+    let mut all: Vec<LeftOut> = plan
+        .left_out
+        .iter()
+        .map(|left| LeftOut {
+            step: left.step.verb.as_str().to_owned(),
+            class: left.class.map_or("blocked", Class::as_str).to_owned(),
+            object: left.step.object.clone(),
+            rows: match left.step.verb {
+                SchemaVerb::DropTable => find(&left.step.object).map_or(0, |t| t.rows_before),
+                _ => 0,
+            },
+            keys: Vec::new(),
+            allow: left.class.map(|class| class.flag(&left.step.object)).into_iter().collect(),
+            reason: left.reason.clone(),
+        })
+        .collect();
+    for ((table, verb, is_blocked), rows) in &written.left_out {
+        let missing = match find(table) {
+            Some(table) if !is_blocked => {
+                let deleted = table.runs.of(Verb::Delete).rows;
+                consent.missing_for_deletes(&table.name, deleted, table.rows_before)
+            }
+            _ => Vec::new(),
+        };
+        let class = missing.first().map_or("blocked", |class| class.as_str());
+        let reason = match &rows.because {
+            Some(because) => Cow::Owned(because.clone()),
+            None => Cow::Borrowed("it destroys rows"),
+        };
+        all.push(LeftOut {
+            step: verb.as_str().to_owned(),
+            class: class.to_owned(),
+            object: table.clone(),
+            rows: rows.rows,
+            keys: rows.keys.clone(),
+            allow: missing.iter().map(|class| class.flag(table)).collect(),
+            reason: reason.into_owned(),
+        });
+    }
+    all
+}
