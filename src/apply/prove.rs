@@ -207,7 +207,7 @@ impl Proof<'_, '_> {
         self.define(ObjectKind::Table)?;
         self.load()?;
         self.define(ObjectKind::Index)?;
-        let are_complete = stand_ins::add(self.session, self.draft)?;
+        let are_complete = stand_ins::add(self.session, self.request, self.draft)?;
         self.define(ObjectKind::VirtualTable)?;
         self.define(ObjectKind::View)?;
         self.choose_triggers();

@@ -13,13 +13,13 @@ use crate::codec::Hasher;
 use crate::codec::hash::HashAlgorithm;
 use crate::engine::{EngineError, Session};
 use crate::model::snapshot::Scope;
-use crate::model::{Fact, KeyColumn, RowKey, RowKeySource, TableSpec, Value};
+use crate::model::{Fact, KeyColumn, KeyMatching, RowKey, RowKeySource, TableSpec, Value};
 use crate::pack::request::ChangedTable;
 use crate::pack::rules::{ForeignKey, Rules, TableRules};
 use crate::pack::shape::Shape;
 use crate::pack::spool::{SpoolError, Verb};
-use crate::pack::token::Folding;
-use crate::pack::{Draft, PackError};
+use crate::pack::token::{Conversion, Folding};
+use crate::pack::{Draft, PackError, Request};
 
 /// The error of a spool that cannot be read.
 pub fn damaged(table: &TableSpec, error: SpoolError) -> PackError {
@@ -29,8 +29,15 @@ pub fn damaged(table: &TableSpec, error: SpoolError) -> PackError {
     }
 }
 
+/// How often the store is asked whether a parent is there; after that it is believed to be.
+const QUESTIONS: u64 = 20_000;
+
 /// Adds what is needed; says whether foreign keys can be enforced on the copy.
-pub fn add(session: &Session<'_>, draft: &Draft) -> Result<bool, ApplyError> {
+pub fn add(
+    session: &Session<'_>,
+    request: &Request<'_>,
+    draft: &Draft,
+) -> Result<bool, ApplyError> {
     let known: BTreeSet<_> = draft.facts_after.iter().map(|fact| &fact.id).collect();
     let gone = draft.facts_before.iter().filter(|fact| !known.contains(&fact.id));
     let facts: Vec<&Fact> = draft.facts_after.iter().chain(gone).collect();
@@ -42,7 +49,7 @@ pub fn add(session: &Session<'_>, draft: &Draft) -> Result<bool, ApplyError> {
         let spec = catalog.tables.iter().find(|spec| spec.name.name == key.parent);
         let (Some(child), Some(spec)) = (find(&key.child), spec) else { continue };
         let Some(parent) = rules.table(&key.parent) else { continue };
-        let link = Link { session, draft, key, child, spec, parent };
+        let link = Link { session, request, draft, key, child, spec, parent };
         if !link.add(find(&key.parent), &mut number)? {
             return Ok(false);
         }
@@ -60,6 +67,7 @@ enum End {
 /// A foreign key of a table that changes.
 struct Link<'a> {
     session: &'a Session<'a>,
+    request: &'a Request<'a>,
     draft: &'a Draft,
     key: &'a ForeignKey,
     child: &'a ChangedTable,
@@ -91,7 +99,53 @@ impl Link<'_> {
                 return Ok(true);
             }
             *number += 1;
+            // Who refers to nothing gets no stand-in: then the proof fails, and names the row.
+            if *number <= QUESTIONS && self.is_surely_missing(&values)? {
+                return Ok(true);
+            }
             self.stand_in(values, *number)
+        })
+    }
+
+    /// Whether the parent is not there, as far as the store can tell at once: by the table's own
+    /// key, for values that are equal only where their bytes are.
+    fn is_surely_missing(&self, values: &[Value]) -> Result<bool, ApplyError> {
+        let name = &self.spec.name;
+        let table = self.request.before.tables.iter().find(|table| table.spec.name == *name);
+        let Some(table) = table else { return Ok(false) };
+        let RowKey::Columns { columns, .. } = &table.spec.key else { return Ok(false) };
+        let mut key = Vec::new();
+        for column in columns {
+            let referenced = self.key.parent_columns.iter().position(|(c, _)| *c == column.name);
+            let Some(place) = referenced else { return Ok(false) };
+            let folding = self.key.parent_columns[place].1;
+            let is_plain = match &values[place] {
+                Value::Int(_) => folding.conversion == Conversion::ToNumber,
+                Value::Text(_) => {
+                    folding.matching == KeyMatching::Binary
+                        && column.matching == KeyMatching::Binary
+                        && folding.conversion == Conversion::ToText
+                }
+                _ => false,
+            };
+            if !is_plain || columns.len() != values.len() {
+                return Ok(false);
+            }
+            key.push(values[place].clone());
+        }
+        // An integer can also be kept as a float where the column is declared to hold those.
+        if key.iter().any(|value| matches!(value, Value::Int(_))) && !self.holds_integers() {
+            return Ok(false);
+        }
+        let found = self.request.rows.has_row(table, &key);
+        let wrong = |source| PackError::Rows { table: name.clone(), source };
+        Ok(!found.map_err(wrong)?)
+    }
+
+    fn holds_integers(&self) -> bool {
+        self.key.parent_columns.iter().all(|(name, _)| {
+            let declared = self.parent.types.get(name).map_or("", String::as_str);
+            declared.to_ascii_uppercase().contains("INT")
         })
     }
 
@@ -145,9 +199,8 @@ impl Link<'_> {
         let mut row = values;
         for column in &self.spec.columns {
             let name = column.name.as_str();
-            let is_needed = self.parent.not_null.contains(name)
-                && self.parent.rowid_alias.as_deref() != Some(name);
-            if is_needed && !columns.contains(&name) {
+            // The rowid too: a number that SQLite picks could be one the pack inserts.
+            if self.parent.not_null.contains(name) && !columns.contains(&name) {
                 columns.push(name);
                 row.push(filler(&column.declared_type, number));
             }

@@ -28,17 +28,17 @@ pub(super) fn spool_changes(
         let mut writer = spool.table();
         let mut failed = None;
         let mut take = |change: RowChange| {
-            let mut change = Change::from(change);
-            let row = if change.before.is_empty() { &change.after } else { &change.before };
-            let before = copies.get(row).copied().unwrap_or(0);
-            change.others = before.saturating_sub(match change.verb() {
-                Verb::Delete => change.count,
-                _ => 0,
-            });
-            writer.push(&change).map(|()| Flow::Continue).map_err(|error| {
-                failed = Some(error);
-                SinkError::from("the scratch file could not be written")
-            })
+            for mut change in parts(change, table) {
+                let row = if change.before.is_empty() { &change.after } else { &change.before };
+                let before = copies.get(row).copied().unwrap_or(0);
+                let gone = if change.verb() == Verb::Delete { change.count } else { 0 };
+                change.others = before.saturating_sub(gone);
+                writer.push(&change).map_err(|error| {
+                    failed = Some(error);
+                    SinkError::from("the scratch file could not be written")
+                })?;
+            }
+            Ok(Flow::Continue)
         };
         let read = request.rows.changes(table.before.as_ref(), table.after.as_ref(), &mut take);
         if let Some(error) = failed {
@@ -56,6 +56,20 @@ pub(super) fn spool_changes(
     }
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(tables)
+}
+
+/// Where the key of a table changes, a changed row is one that goes and one that comes.
+fn parts(change: RowChange, table: &TableComparison) -> Vec<Change> {
+    let has_other_key = match (&table.before, &table.after) {
+        (Some(before), Some(after)) => before.spec.key != after.spec.key,
+        _ => false,
+    };
+    match change {
+        RowChange::Updated { before, after, .. } if has_other_key => {
+            vec![Change::from(RowChange::Deleted(before)), Change::from(RowChange::Inserted(after))]
+        }
+        change => vec![Change::from(change)],
+    }
 }
 
 /// How often each changed row of a table is there before: needed where its rowid has no name.

@@ -326,6 +326,9 @@ impl Arranger<'_, '_> {
             for at in self.plain_order(group, verb) {
                 let number = group[at];
                 let table = &self.tables[number];
+                if verb == Verb::Delete && table.deletes == Deletes::Held {
+                    continue;
+                }
                 for change in table.read(self.spool, verb) {
                     let (place, change) = change.map_err(|error| table.damaged(error))?;
                     let change = &change;

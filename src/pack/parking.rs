@@ -67,13 +67,14 @@ pub fn find(
     Ok(may_leave.then_some(Parking::Reinsert))
 }
 
-/// One column of each unique key whose value the change gives up for another.
+/// One column of each unique key whose value the change gives up.
 fn columns_to_park(shape: &Shape, table: &TableRules, change: &Change) -> Vec<usize> {
     let mut columns = Vec::new();
     for key in &table.unique {
         let Some(folded) = shape.folded_key(&key.columns) else { continue };
-        let (given, taken) = folded.tokens(0, shape, change);
-        if given.is_none() || taken.is_none() || is_row_key(shape, &folded) {
+        // A value that is given up for NULL is in somebody's way just the same.
+        let (given, _) = folded.tokens(0, shape, change);
+        if given.is_none() || is_row_key(shape, &folded) {
             continue;
         }
         let places: Vec<usize> = folded.places().collect();

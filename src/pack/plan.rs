@@ -186,6 +186,7 @@ impl<'a> Drafter<'a> {
             consent: request.consent,
             direction: Direction::Forward,
             has_rows: &has_rows,
+            keeps_rows: &|name| self.missing_for_deletes(name),
         });
         let rules = Rules::of(&plan.facts_for_rows);
         for table in self.tables.iter().filter(|table| table.runs.changes() > 0) {
@@ -201,6 +202,14 @@ impl<'a> Drafter<'a> {
         if plan.refusals.is_empty() { Ok(plan) } else { Err(PackError::Refused(plan.refusals)) }
     }
 
+    fn missing_for_deletes(&self, name: &str) -> bool {
+        self.table(name).is_some_and(|table| {
+            let deleted = table.runs.of(Verb::Delete).rows;
+            let consent = self.request.consent;
+            deleted > 0 && !consent.missing_for_deletes(name, deleted, table.rows_before).is_empty()
+        })
+    }
+
     fn back_schema(&self, forward: &SchemaPlan) -> SchemaPlan {
         let request = self.request;
         let changes = reversed_changes(&forward.facts_after, &request.before.facts);
@@ -211,6 +220,7 @@ impl<'a> Drafter<'a> {
             consent: &Consent::everything(),
             direction: Direction::Back,
             has_rows: &|_| true,
+            keeps_rows: &|_| false,
         })
     }
 

@@ -10,7 +10,7 @@ use crate::codec::state::StoredTable;
 use crate::diff::{Comparison, Row, RowChange, TableDefinition};
 use crate::fsio::FileSystem;
 use crate::model::snapshot::{Scope, SourceInfo};
-use crate::model::{Fact, Flow, Sequence, SinkError, SnapshotId, StateId, TableSpec};
+use crate::model::{Fact, Flow, Sequence, SinkError, SnapshotId, StateId, TableSpec, Value};
 
 /// One of the two states a pack is made from.
 #[derive(Debug, Clone)]
@@ -51,6 +51,9 @@ pub trait RowChanges {
         table: &StoredTable,
         take: &mut dyn FnMut(Row) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError>;
+
+    /// Whether a table has a row with exactly these values of its key.
+    fn has_row(&self, table: &StoredTable, key: &[Value]) -> Result<bool, SinkError>;
 }
 
 /// What a pack is made from.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::columns::{self, NewColumn};
 use super::consent::{Class, Consent};
 use super::error::Refusal;
-use super::rules::{Rules, text};
+use super::rules::{Rules, flag, text};
 use crate::diff::{SchemaChange, TableDefinition};
 use crate::model::{Fact, FactId, ObjectKind};
 
@@ -134,6 +134,8 @@ pub struct SchemaInput<'a> {
     pub direction: Direction,
     /// Whether a table of `before` has rows.
     pub has_rows: &'a dyn Fn(&str) -> bool,
+    /// Whether rows of a table stay that the wanted state does not have.
+    pub keeps_rows: &'a dyn Fn(&str) -> bool,
 }
 
 const UNSUPPORTED_HINT: &str = "packs create and drop tables, indexes, views and triggers and add columns; make this change \
@@ -395,11 +397,13 @@ impl<'a> Planner<'a> {
             let is_trigger = step.verb == SchemaVerb::CreateTrigger;
             let is_taken = !is_trigger && taken.contains(&step.object.to_ascii_lowercase());
             let lacks_table = self.not_made.iter().any(|(_, name)| *name == step.table);
-            if is_taken || lacks_table {
+            let may_clash = self.is_unique_index(&step) && (self.input.keeps_rows)(&step.table);
+            if is_taken || lacks_table || may_clash {
                 self.not_made.insert((kind_of(step.verb), step.object.clone()));
-                let reason = match is_taken {
-                    true => "its name is still used by an object whose drop is left out",
-                    false => "what it belongs to is left out",
+                let reason = match (is_taken, may_clash) {
+                    (true, _) => "its name is still used by an object whose drop is left out",
+                    (_, true) => "rows whose deletion is left out may have equal values under it",
+                    _ => "what it belongs to is left out",
                 };
                 self.leave_out(step, None, reason);
             } else {
@@ -407,6 +411,13 @@ impl<'a> Planner<'a> {
             }
         }
         self.created = made;
+    }
+
+    fn is_unique_index(&self, step: &SchemaStep) -> bool {
+        let is_it =
+            |fact: &&Fact| fact.id.kind == ObjectKind::Index && fact.id.object.name == step.object;
+        step.verb == SchemaVerb::CreateIndex
+            && self.input.after.facts.iter().find(is_it).is_some_and(|fact| flag(fact, "unique"))
     }
 
     fn finish(mut self) -> SchemaPlan {

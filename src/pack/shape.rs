@@ -32,6 +32,11 @@ impl Shape {
     /// The shape of a table between two specifications, one of which may be missing.
     pub fn new(before: Option<&TableSpec>, after: Option<&TableSpec>) -> Option<Shape> {
         let main = before.or(after)?;
+        // Where the key itself changes, neither identifies the rows of both sides.
+        let row_key = match (before, after) {
+            (Some(before), Some(after)) if before.key != after.key => RowKey::RowHash,
+            _ => main.key.clone(),
+        };
         let mut names: Vec<&str> = Vec::new();
         for side in [before, after].into_iter().flatten() {
             names.extend(side.columns.iter().map(|column| column.name.as_str()));
@@ -55,13 +60,12 @@ impl Shape {
                 })
             })
             .collect();
-        let key = main
-            .key
+        let key = row_key
             .column_names()
             .iter()
             .filter_map(|name| columns.iter().position(|column| column.spec.name == *name))
             .collect();
-        let may_be_null = matches!(main.key, RowKey::Columns { may_be_null: true, .. });
+        let may_be_null = matches!(row_key, RowKey::Columns { may_be_null: true, .. });
         let column_order = match after.or(before) {
             Some(side) if !side.column_order.is_empty() => side.column_order.clone(),
             _ => names.iter().map(|name| (*name).to_owned()).collect(),
@@ -69,7 +73,7 @@ impl Shape {
         let spec = TableSpec {
             name: main.name.clone(),
             columns: columns.iter().map(|column| column.spec.clone()).collect(),
-            key: main.key.clone(),
+            key: row_key,
             reads_in_key_order: false,
             column_order,
         };

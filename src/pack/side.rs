@@ -3,7 +3,7 @@
 use super::request::{PackSide, RowChanges};
 use crate::codec::state::StoredTable;
 use crate::diff::{self, Access, DiffError, LoadedSnapshot, Row, RowChange};
-use crate::model::{Flow, SinkError};
+use crate::model::{Flow, SinkError, Value};
 use crate::store::Objects;
 
 impl PackSide {
@@ -43,5 +43,9 @@ impl RowChanges for StoredRows<'_> {
         take: &mut dyn FnMut(Row) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError> {
         Ok(diff::rows_of(self.0.objects, table, take)?)
+    }
+
+    fn has_row(&self, table: &StoredTable, key: &[Value]) -> Result<bool, SinkError> {
+        Ok(!diff::row_by_key(self.0.objects, table, key)?.is_empty())
     }
 }

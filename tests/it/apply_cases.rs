@@ -168,3 +168,32 @@ fn a_locked_target_changes_nothing() {
     child.wait().unwrap();
     assert_eq!(lab.apply("change", "copy.db", |_| {}).outcome, Ending::Applied);
 }
+
+#[test]
+fn r07_killed_at_any_moment_the_target_is_before_or_after() {
+    let rows = "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT UNIQUE, w);
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<3000)
+        INSERT INTO t SELECT i, 'v'||i, 0 FROM n";
+    let lab = PackLab::changed(rows, "UPDATE t SET w=1 WHERE id%3=0; DELETE FROM t WHERE id%7=1;");
+    lab.pack("change", &Consent::everything()).unwrap();
+    let (before, after) = (dump(&lab.path("prod.db")), dump(&lab.path("dev.db")));
+    let mut seen = [0, 0];
+    for round in 0..12u64 {
+        lab.copy_prod();
+        let args = ["apply", "change", "--to", "copy.db", "--accept-target"];
+        let mut child = lab.lab.command(&args).stdout(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(round * 40));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // The next to open the file finds the journal and rolls back.
+        let found = dump(&lab.path("copy.db"));
+        let is_after = found == after;
+        assert!(is_after || found == before, "round {round}");
+        seen[usize::from(is_after)] += 1;
+        let next = lab.apply("change", "copy.db", |_| {});
+        let expected = if is_after { Ending::AlreadyApplied } else { Ending::Applied };
+        assert_eq!(next.outcome, expected, "round {round}");
+        assert_eq!(dump(&lab.path("copy.db")), after);
+    }
+    assert!(seen[0] > 0, "no round was cut short: {seen:?}");
+}

@@ -368,3 +368,22 @@ fn a_check_that_only_prod_has_names_the_row() {
     assert_eq!(outcome.outcome, Ending::RolledBack);
     assert_eq!(outcome.reasons[0].row.as_deref(), Some("(9)"), "{outcome:#?}");
 }
+
+#[test]
+fn a_circle_through_two_keys_one_of_them_to_null() {
+    let schema =
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, rank INT UNIQUE);";
+    PackLab::new(
+        &format!("{schema} INSERT INTO p VALUES (5,'k1',NULL),(1,'k3',1);"),
+        &format!("{schema} INSERT INTO p VALUES (5,'k0',1),(1,'k1',NULL);"),
+    )
+    .converges();
+}
+
+#[test]
+fn a_parent_by_another_key_than_its_rowid_is_stood_in_for() {
+    let schema = "CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE);
+        CREATE TABLE c(id INTEGER PRIMARY KEY, code TEXT REFERENCES p(code)); INSERT INTO p VALUES (0,'k')";
+    PackLab::changed(schema, "INSERT INTO p VALUES (1,'l'); INSERT INTO c VALUES (1,'k');")
+        .converges();
+}

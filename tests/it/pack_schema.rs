@@ -212,3 +212,46 @@ fn equal_input_gives_equal_bytes() {
         assert!(one == two, "{name:?}");
     }
 }
+
+#[test]
+fn a_unique_index_is_left_out_with_the_rows_that_break_it() {
+    let lab = PackLab::changed(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1,'a'),(2,'a'),(3,'a')",
+        "DELETE FROM t WHERE id<3; CREATE UNIQUE INDEX u ON t(v);",
+    );
+    let manifest = lab.pack("change", &Consent::none()).unwrap();
+    let left: Vec<&str> = manifest.left_out.iter().map(|l| l.object.as_str()).collect();
+    assert_eq!(left, ["u", "t"]);
+    lab.applies_and_rolls_back();
+}
+
+#[test]
+fn a_key_that_comes_or_goes_with_an_index() {
+    let keyed = "CREATE TABLE t(a INT NOT NULL, b TEXT NOT NULL);
+        INSERT INTO t VALUES (1,'x'),(2,'y'),(3,'z'); CREATE UNIQUE INDEX ka ON t(a)";
+    PackLab::changed(
+        keyed,
+        "DROP INDEX ka; INSERT INTO t VALUES (1,'w'),(2,'y'); UPDATE t SET b='q' WHERE a=3;",
+    )
+    .converges();
+    PackLab::changed(keyed, "DROP INDEX ka; CREATE UNIQUE INDEX kb ON t(b); UPDATE t SET a=9; INSERT INTO t VALUES (9,'new');")
+        .converges();
+}
+
+#[test]
+fn a_row_that_refers_to_nothing_is_named() {
+    let schema = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, p INT REFERENCES p(id));
+        INSERT INTO p VALUES (1); INSERT INTO c VALUES (1,1)";
+    let lab = PackLab::changed(schema, "INSERT INTO c VALUES (7,99);");
+    let error = lab.pack("change", &Consent::everything()).unwrap_err().to_string();
+    assert!(
+        error.contains("(7)") && error.contains("FOREIGN KEY") && error.contains("migration"),
+        "{error}"
+    );
+    let lab = PackLab::changed(
+        &format!("{schema}; INSERT INTO c VALUES (8,98)"),
+        "DELETE FROM c WHERE id=8;",
+    );
+    let error = lab.pack("change", &Consent::everything()).unwrap_err().to_string();
+    assert!(error.contains("(8)") && error.contains("rollback"), "{error}");
+}
