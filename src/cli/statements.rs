@@ -60,8 +60,15 @@ impl<W: Write> RowPrinter for SqlRows<W> {
                 TableSql::new(&left, &[]).update(&key_values(before), &old, &new)
             }
         };
+        // One DELETE takes all of several equal rows; an INSERT makes one.
+        let times = if let RowChange::Inserted(row) = change { row.count } else { 1 };
         match statement {
-            Ok(statement) => writeln!(self.out, "{statement};"),
+            Ok(statement) => {
+                for _ in 0..times {
+                    writeln!(self.out, "{statement};")?;
+                }
+                Ok(())
+            }
             Err(error) => writeln!(self.out, "-- {error}"),
         }
     }

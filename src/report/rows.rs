@@ -61,7 +61,7 @@ impl<W: Write> RowPrinter for TextRows<W> {
 
     fn end(&mut self, _: &TableComparison, counts: RowCounts, hidden: u64) -> io::Result<()> {
         if hidden > 0 {
-            writeln!(self.out, "  … {} more", plural(hidden, "row"))?;
+            writeln!(self.out, "  … and {} more", plural(hidden, "row"))?;
         }
         let RowCounts { inserted, deleted, updated } = counts;
         writeln!(self.out, "  {inserted} inserted, {deleted} deleted, {updated} updated")
@@ -246,7 +246,7 @@ impl<W: Write> RowPrinter for MarkdownRows<W> {
 
     fn end(&mut self, _: &TableComparison, counts: RowCounts, hidden: u64) -> io::Result<()> {
         if hidden > 0 {
-            writeln!(self.out, "| | … {} more | | | |", plural(hidden, "row"))?;
+            writeln!(self.out, "| | … and {} more | | | |", plural(hidden, "row"))?;
         }
         let RowCounts { inserted, deleted, updated } = counts;
         writeln!(self.out, "\n{inserted} inserted, {deleted} deleted, {updated} updated")
