@@ -112,7 +112,7 @@ fn print(out: &mut dyn Write, outcome: &Outcome) -> Result<(), CliError> {
     }
     let hidden = outcome.drifted.saturating_sub(outcome.drift.len() as u64);
     if hidden > 0 {
-        writeln!(out, "  … and {} more", plural(hidden, "row"))?;
+        writeln!(out, "  … and {hidden} more")?;
     }
     if outcome.drifted > 0 {
         writeln!(out, "hint: take a new snapshot of the target and make the pack again")?;
