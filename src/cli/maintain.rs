@@ -40,8 +40,12 @@ pub fn verify(context: &Context, args: &VerifyArgs, out: &mut dyn Write) -> Resu
     if args.budget.is_some() {
         store.write_verify_cursor(outcome.next)?;
     }
-    let word = if outcome.is_sound() { "ok" } else { "damaged" };
     let is_partial = outcome.next.is_some();
+    let (word, exit) = match (outcome.is_sound(), is_partial) {
+        (false, _) => ("damaged", Exit::Different),
+        (true, true) => ("incomplete", Exit::Incomplete),
+        (true, false) => ("ok", Exit::Done),
+    };
     if context.global.json {
         let damaged: Vec<_> = outcome.damaged.iter().map(damage_json).collect();
         let object = json!({"outcome": word, "objects": outcome.objects, "bytes": outcome.bytes,
@@ -58,7 +62,7 @@ pub fn verify(context: &Context, args: &VerifyArgs, out: &mut dyn Write) -> Resu
             writeln!(out, "  the time was up; the next run with --budget goes on from here")?;
         }
     }
-    Ok(if outcome.is_sound() { Exit::Done } else { Exit::Different })
+    Ok(exit)
 }
 
 fn damage_json(damage: &Damage) -> serde_json::Value {

@@ -49,6 +49,7 @@ pub fn write_atomically(
         return Err(error);
     }
     match path.parent() {
+        Some(here) if here.as_os_str().is_empty() => fs.sync_dir(Path::new(".")),
         Some(parent) => fs.sync_dir(parent),
         None => Ok(()),
     }

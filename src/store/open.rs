@@ -50,8 +50,10 @@ impl Store {
             write_new(fs.as_ref(), &file, content)?;
         }
         fs.sync_dir(path)?;
-        if let Some(parent) = path.parent() {
-            fs.sync_dir(parent)?;
+        match path.parent() {
+            Some(here) if here.as_os_str().is_empty() => fs.sync_dir(Path::new("."))?,
+            Some(parent) => fs.sync_dir(parent)?,
+            None => {}
         }
         let (format, hasher) = Format::create(algorithm, key);
         let tmp = layout.tmp();

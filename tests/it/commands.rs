@@ -100,7 +100,7 @@ fn diff_with_filters() {
     let schema = lab.run(&["diff", "prod", "dev", "--schema", "--json"]).json();
     assert_eq!(schema["tables"], json!([]));
     let limited = lab.run(&["diff", "prod", "dev", "--limit", "1", "--table", "item"]).stdout;
-    assert!(limited.contains("3 rows"), "{limited}");
+    assert!(limited.contains("3 more rows"), "{limited}");
     let stat = lab.run(&["diff", "prod", "dev", "--stat"]).stdout;
     assert_eq!(stat.lines().count(), 4, "{stat}");
 }
@@ -310,4 +310,11 @@ fn a_partial_unique_index_orders_rows() {
         ),
     );
     assert_eq!(Lab::counts(&lab.converge(), "price"), (1, 0, 3));
+}
+
+#[test]
+fn init_takes_a_relative_path_of_one_part() {
+    let lab = Lab::new();
+    lab.run(&["--store", "elsewhere", "init"]).ok();
+    lab.run(&["--store", "elsewhere", "log"]).ok();
 }
