@@ -10,12 +10,13 @@ use super::exit::Exit;
 use super::scratch::Scratch;
 use super::snapshot::{processors, runtime};
 use crate::apply::run::ReadState;
-use crate::apply::{Ending, Finish, Held, Options, Outcome, apply};
+use crate::apply::{DriftClass, Ending, Finish, Held, Options, Outcome, apply};
 use crate::codec::{HashAlgorithm, Hasher};
 use crate::engine::{OpenOptions, Target};
 use crate::model::SinkError;
 use crate::model::snapshot::Scope;
 use crate::pack::{Manifest, Pack, Run};
+use crate::report::stat::plural;
 use crate::report::value;
 use crate::snapshot::reread;
 use crate::tree::ScratchSpace;
@@ -88,8 +89,11 @@ fn print(out: &mut dyn Write, outcome: &Outcome) -> Result<(), CliError> {
     let rows = &outcome.rows;
     writeln!(
         out,
-        "  {} statements; rows: {} inserted, {} updated, {} deleted",
-        outcome.statements, rows.inserted, rows.updated, rows.deleted
+        "  {}; rows: {} inserted, {} updated, {} deleted",
+        plural(outcome.statements, "statement"),
+        rows.inserted,
+        rows.updated,
+        rows.deleted
     )?;
     for effect in &outcome.side_effects {
         writeln!(
@@ -103,14 +107,29 @@ fn print(out: &mut dyn Write, outcome: &Outcome) -> Result<(), CliError> {
     }
     for drift in &outcome.drift {
         let key: Vec<String> = drift.key.iter().map(|part| value::to_text(&part.0)).collect();
-        writeln!(out, "  {} ({}): {}", drift.table, key.join(", "), drift.found)?;
+        let row = if key.is_empty() { String::new() } else { format!(" ({})", key.join(", ")) };
+        writeln!(out, "  {}{row}: {}: {}", drift.table, drift_words(drift.class), drift.found)?;
     }
     let hidden = outcome.drifted.saturating_sub(outcome.drift.len() as u64);
     if hidden > 0 {
-        writeln!(out, "  … and {hidden} more rows")?;
+        writeln!(out, "  … and {hidden} more")?;
+    }
+    if outcome.drifted > 0 {
+        writeln!(out, "hint: take a new snapshot of the target and make the pack again")?;
     }
     if let Some(state) = &outcome.state {
         writeln!(out, "  read again inside the transaction: state {state}")?;
     }
     Ok(())
+}
+
+/// How a row differs, for people.
+fn drift_words(class: DriftClass) -> &'static str {
+    match class {
+        DriftClass::Changed => "changed",
+        DriftClass::Missing => "missing",
+        DriftClass::Extra => "not expected",
+        DriftClass::AlreadyApplied => "already as the pack would leave it",
+        DriftClass::Referring => "not known to the pack",
+    }
 }

@@ -139,7 +139,7 @@ impl Context {
         for step in 0..revision.ancestors {
             let snapshot = LoadedSnapshot::load(reader, id)?;
             id = *snapshot.snapshot.parents.first().ok_or_else(|| {
-                CliError::usage(format!("`{text}`: there are only {step} snapshots before it"))
+                CliError::usage(format!("`{text}`: history ends at `{}~{step}`", revision.base))
             })?;
             if !reader.has(&id.0)? {
                 let message = format!("`{text}`: snapshot {} was removed", id.short());

@@ -39,6 +39,12 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
     let mut out = BufWriter::new(out);
     let streams = args.format != DiffFormat::Text && !context.global.json && !args.stat;
     if streams {
+        let has_values = !from.snapshot.is_hash_only && !to.snapshot.is_hash_only;
+        if args.format == DiffFormat::Sql && !has_values {
+            let message = "statements need values, and one of the snapshots stored none";
+            return Err(CliError::new(Exit::Incomplete, message)
+                .hint("it was taken with --hash-only; take one without"));
+        }
         return stream(args, &comparison, &filter, &mut out);
     }
     let mut counts = Vec::new();

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use crate::codec::key;
 use crate::diff::{Row, RowChange, RowCounts, TableComparison};
 use crate::engine::sqlite::TableSql;
 use crate::model::{TableSpec, Value};
@@ -24,8 +23,14 @@ fn cells<'r>(spec: &'r TableSpec, row: &'r Row) -> Vec<(&'r str, &'r Value)> {
     spec.columns.iter().map(|column| column.name.as_str()).zip(&row.values).collect()
 }
 
-fn key_values(row: &Row) -> Vec<Value> {
-    key::decode(&row.key).map(|key| key.values).unwrap_or_default()
+/// The values of the row's key; none where it takes the whole row to name it.
+fn key_values(spec: &TableSpec, row: &Row) -> Vec<Value> {
+    let value = |name: &str| {
+        let position = spec.columns.iter().position(|column| column.name == name)?;
+        row.values.get(position).cloned()
+    };
+    let key: Vec<Value> = spec.key.column_names().into_iter().filter_map(value).collect();
+    if key.iter().any(Value::is_null) { Vec::new() } else { key }
 }
 
 impl<W: Write> RowPrinter for SqlRows<W> {
@@ -45,7 +50,7 @@ impl<W: Write> RowPrinter for SqlRows<W> {
             RowChange::Deleted(row) => {
                 let Some(spec) = side(&table.before) else { return Ok(()) };
                 let sql = TableSql::new(&spec, &[]);
-                match key_values(row) {
+                match key_values(&spec, row) {
                     key if key.is_empty() => sql.delete_equal(&cells(&spec, row), row.count),
                     key => sql.delete(&key, &cells(&spec, row)),
                 }
@@ -57,11 +62,18 @@ impl<W: Write> RowPrinter for SqlRows<W> {
                 let wanted = |(name, _): &(&str, &Value)| changed.iter().any(|c| c == name);
                 let new: Vec<_> = cells(&right, after).into_iter().filter(wanted).collect();
                 let old: Vec<_> = cells(&left, before).into_iter().filter(wanted).collect();
-                TableSql::new(&left, &[]).update(&key_values(before), &old, &new)
+                TableSql::new(&left, &[]).update(&key_values(&left, before), &old, &new)
             }
         };
+        // One DELETE takes all of several equal rows; an INSERT makes one.
+        let times = if let RowChange::Inserted(row) = change { row.count } else { 1 };
         match statement {
-            Ok(statement) => writeln!(self.out, "{statement};"),
+            Ok(statement) => {
+                for _ in 0..times {
+                    writeln!(self.out, "{statement};")?;
+                }
+                Ok(())
+            }
             Err(error) => writeln!(self.out, "-- {error}"),
         }
     }

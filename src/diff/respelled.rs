@@ -1,6 +1,6 @@
 //! Rows whose keys differ in bytes but are the same to the database: `Foo` and `foo` under
 //! NOCASE, 1 and 1.0. To the database such a change is an update of the key, never a delete and
-//! an insert (`traps.md` B4).
+//! an insert.
 //!
 //! The keys that are on one side only are folded by the key's own equality. A folded key that
 //! exactly one row of each side has is a pair. Only tables in whose keys that can happen pay for

@@ -4,6 +4,7 @@
 //! Values are compared by their tokens, sorted and joined, so the memory is that of a few numbers
 //! for each change of a table whose constraints connect changes; other tables never come here.
 
+use super::condition::Condition;
 use super::graph::{Edge, Why};
 use super::rules::{Action, ForeignKey, Rules};
 use super::shape::{FoldedKey, Shape, is_row_key};
@@ -19,6 +20,24 @@ struct UniqueTokens {
     table: usize,
     salt: u64,
     key: FoldedKey,
+    condition: Option<Condition>,
+}
+
+impl UniqueTokens {
+    /// What a change gives up and takes. A row that a partial index does not speak of holds
+    /// nothing there; where that is not known, it counts as held and as taken anew.
+    fn tokens(&self, shape: &Shape, change: &Change) -> (Option<Token>, Option<Token>) {
+        let Some(condition) = &self.condition else {
+            return self.key.tokens(self.salt, shape, change);
+        };
+        let (before, after) = self.key.sides(self.salt, shape, change);
+        let (was_in, is_in) = condition.holds(shape, change);
+        let before = before.filter(|_| was_in != Some(false));
+        let after = after.filter(|_| is_in != Some(false));
+        let stays = was_in == Some(true) && is_in == Some(true);
+        let is_untouched = was_in.is_none() && !condition.is_touched(shape, change);
+        if before == after && (stays || is_untouched) { (None, None) } else { (before, after) }
+    }
 }
 
 /// A foreign key to a table that changes.
@@ -69,10 +88,12 @@ impl<'s> EdgeFinder<'s> {
         let mut unique = Vec::new();
         for (table, shape) in shapes.iter().enumerate() {
             let Some(table_rules) = rules.table(&shape.table().name) else { continue };
-            for (number, key) in table_rules.unique.iter().enumerate() {
-                let Some(key) = shape.folded_key(&key.columns) else { continue };
+            for (number, rule) in table_rules.unique.iter().enumerate() {
+                let Some(key) = shape.folded_key(&rule.columns) else { continue };
                 if !is_row_key(shape, &key) {
-                    unique.push(UniqueTokens { table, salt: salt(1, table, number), key });
+                    let salt = salt(1, table, number);
+                    let condition = rule.condition.clone();
+                    unique.push(UniqueTokens { table, salt, key, condition });
                 }
             }
         }
@@ -105,7 +126,7 @@ impl<'s> EdgeFinder<'s> {
     /// Takes the unique values of a change.
     pub fn add_unique(&mut self, node: u32, table: usize, change: &Change) {
         for key in self.unique.iter().filter(|key| key.table == table) {
-            let (given, taken) = key.key.tokens(key.salt, self.shapes[table], change);
+            let (given, taken) = key.tokens(self.shapes[table], change);
             self.uniques.first.extend(given.map(|token| (token, node)));
             self.uniques.then.extend(taken.map(|token| (token, node)));
         }

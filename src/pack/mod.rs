@@ -7,6 +7,7 @@
 
 mod changes;
 mod columns;
+mod condition;
 pub mod consent;
 pub mod content;
 mod edges;

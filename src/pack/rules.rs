@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::condition::Condition;
 use super::token::{Conversion, Folding};
 use crate::model::{Attribute, Fact, KeyMatching, ObjectKind, ObjectName};
 
@@ -29,6 +30,8 @@ pub struct UniqueKey {
     pub columns: Vec<(String, Folding)>,
     /// Whether it is the primary key.
     pub is_primary: bool,
+    /// Which rows it speaks of, where not of all.
+    pub condition: Option<Condition>,
 }
 
 /// A foreign key.
@@ -204,7 +207,6 @@ impl Rules {
         }
     }
 
-    /// Partial indexes count as if they were total: that may add an order that is not needed.
     fn read_index(&mut self, fact: &Fact) {
         let Some(table) = text(fact, "table") else { return };
         let has_expression = !list(fact, "terms").is_empty();
@@ -266,7 +268,8 @@ impl TableRules {
                 (name.clone(), Folding { matching, conversion: Conversion::AsIs })
             })
             .collect();
-        self.unique.push(UniqueKey { label, columns, is_primary });
+        let condition = text(fact, "where").map(Condition::of);
+        self.unique.push(UniqueKey { label, columns, is_primary, condition });
     }
 
     fn note_collations(&mut self, label: &str, collations: &[String]) {

@@ -183,6 +183,17 @@ impl FoldedKey {
         shape: &Shape,
         change: &Change,
     ) -> (Option<Token>, Option<Token>) {
+        let (before, after) = self.sides(salt, shape, change);
+        if before == after { (None, None) } else { (before, after) }
+    }
+
+    /// The value under this key before and after a change, equal or not.
+    pub fn sides(
+        &self,
+        salt: u64,
+        shape: &Shape,
+        change: &Change,
+    ) -> (Option<Token>, Option<Token>) {
         let before = match change.before.is_empty() {
             true => None,
             false => {
@@ -197,7 +208,7 @@ impl FoldedKey {
                 token::token(salt, values)
             }
         };
-        if before == after { (None, None) } else { (before, after) }
+        (before, after)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The engine writes the text; here is decided which row a statement is about. Statements overrule
 //! the conflict clauses of a schema: a row that is in the way is an error, never replaced or
-//! skipped (`traps.md` D25).
+//! skipped.
 
 use super::error::{PackError, Refusal};
 use super::rules::{Rules, TableRules};

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::stat::plural;
 use super::value;
 use crate::diff::{Row, RowChange, RowCounts, TableComparison};
 use crate::model::{ColumnSpec, TableSpec, Value};
@@ -61,7 +60,7 @@ impl<W: Write> RowPrinter for TextRows<W> {
 
     fn end(&mut self, _: &TableComparison, counts: RowCounts, hidden: u64) -> io::Result<()> {
         if hidden > 0 {
-            writeln!(self.out, "  … {} more", plural(hidden, "row"))?;
+            writeln!(self.out, "  … and {hidden} more")?;
         }
         let RowCounts { inserted, deleted, updated } = counts;
         writeln!(self.out, "  {inserted} inserted, {deleted} deleted, {updated} updated")
@@ -246,7 +245,7 @@ impl<W: Write> RowPrinter for MarkdownRows<W> {
 
     fn end(&mut self, _: &TableComparison, counts: RowCounts, hidden: u64) -> io::Result<()> {
         if hidden > 0 {
-            writeln!(self.out, "| | … {} more | | | |", plural(hidden, "row"))?;
+            writeln!(self.out, "| | … and {hidden} more | | | |")?;
         }
         let RowCounts { inserted, deleted, updated } = counts;
         writeln!(self.out, "\n{inserted} inserted, {deleted} deleted, {updated} updated")

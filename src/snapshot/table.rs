@@ -1,8 +1,8 @@
 //! Reading one table: in key order straight into the tree, or through the sorter.
 //!
-//! A table that the engine expects to read in key order is read so first. Where a row then comes
-//! out of order (numbers and their texts mix in a key), the table is read again through the
-//! sorter; the root is the same either way.
+//! A table with a key is first taken as if its rows came in key order, as the engine promises for
+//! some tables and as most others lie anyway. Where a row comes out of order, the table is read
+//! again through the sorter; the root is the same either way, and what was written is shared.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::codec::key;
 use crate::codec::row::{RowBatch, RowEncoder};
 use crate::engine::{EngineError, ReadEnd, ReadFrom, Session, Source};
 use crate::model::snapshot::TreeRoot;
-use crate::model::{Flow, RowSink, SinkError, TableSpec};
+use crate::model::{Flow, RowKey, RowSink, SinkError, TableSpec};
 use crate::tree::{
     Checkpoint, ChunkPool, LargeValueWriter, SORT_BUDGET, ScratchSpace, Sorter, StoreMode,
     TreeBuilder, TreeError, TreePlan,
@@ -99,7 +99,9 @@ impl ReadTable<'_, '_> {
         on_rows: &mut OnRows<'_>,
     ) -> Result<TableRead, SnapshotError> {
         let plan = TreePlan::new(self.spec, self.mode)?.shared();
-        if self.spec.reads_in_key_order {
+        // Rows of a keyed table often lie in key order even where nothing promises it, and a row
+        // out of order shows at once.
+        if self.spec.key != RowKey::RowHash {
             match self.read_in_order(source, &plan, resume, on_rows) {
                 Err(SnapshotError::Tree(TreeError::OutOfOrder { .. })) => {}
                 read => return read,
@@ -129,7 +131,10 @@ impl ReadTable<'_, '_> {
         let is_stopped = self.read_rows(source, plan, &from, |batch| {
             rows += batch.len() as u64;
             let spare = builder.push(batch)?;
-            let must_stop = on_rows(rows, &mut || builder.checkpoint())?;
+            // Only an order that the engine knows of can be entered in the middle.
+            let is_resumable = self.spec.reads_in_key_order;
+            let mut take = || if is_resumable { builder.checkpoint() } else { None };
+            let must_stop = on_rows(rows, &mut take)?;
             Ok((spare, must_stop))
         })?;
         if is_stopped {

@@ -298,7 +298,7 @@ mod tests {
         cuts
     }
 
-    /// The rule as the design words it.
+    /// The rule, word for word.
     fn is_boundary(hashes: &[u64], row: usize, window: usize) -> bool {
         row >= window
             && row + window < hashes.len()

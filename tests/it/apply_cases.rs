@@ -1,4 +1,4 @@
-//! The cases of `traps.md` 2.5 for SQLite: drift, atomicity, recovery.
+//! Known traps of applying (`r…`): drift, atomicity, recovery.
 
 use deepdiff_db::apply::{DriftClass, Ending};
 use deepdiff_db::fsio::RealFs;

@@ -1,6 +1,6 @@
 //! Rows: one preimage and one hash for one content, and for no other.
 //!
-//! Cases Q01, Q02, Q06, Q08, Q09, Q15, Q20 of the catalogue of traps, at the level of encodings.
+//! Cases Q01, Q02, Q06, Q08, Q09, Q15, Q20, at the level of encodings.
 
 use std::collections::HashMap;
 

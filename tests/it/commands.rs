@@ -286,3 +286,28 @@ fn completions_and_manual_pages() {
     let page = std::fs::read_to_string(lab.path("pages/deepdiff-db-diff.1")).unwrap();
     assert!(page.contains("diff"), "{page}");
 }
+
+#[test]
+fn demo_runs_the_whole_job() {
+    let lab = Lab::new();
+    let said = lab.run(&["demo"]).ok().stdout;
+    assert!(said.contains("migration applied and committed"), "{said}");
+    assert!(said.contains("rollback applied and committed"), "{said}");
+}
+
+#[test]
+fn a_partial_unique_index_orders_rows() {
+    let schema = "CREATE TABLE price(id INTEGER, at TEXT, until TEXT, cents INTEGER,
+        PRIMARY KEY(id, at)) WITHOUT ROWID;
+        CREATE UNIQUE INDEX current ON price(id) WHERE until IS NULL;";
+    let lab = lab(
+        &format!(
+            "{schema}INSERT INTO price VALUES(1,'2025',NULL,100),(2,'2024','2025',5),(2,'2025',NULL,6);"
+        ),
+        &format!(
+            "{schema}INSERT INTO price VALUES(1,'2025','2026',100),(1,'2026',NULL,120),
+            (2,'2024',NULL,5),(2,'2025','2026',6);"
+        ),
+    );
+    assert_eq!(Lab::counts(&lab.converge(), "price"), (1, 0, 3));
+}

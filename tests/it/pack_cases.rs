@@ -1,4 +1,4 @@
-//! The cases of `traps.md` 2.4 for SQLite: order and constraints.
+//! Known traps of packs (`p…`): order and constraints.
 
 use deepdiff_db::apply::{DriftClass, Ending};
 use deepdiff_db::pack::{Consent, PackError};

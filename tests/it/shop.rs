@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::lab::Lab;
 use crate::rust_source::root;
 
 /// Makes the shop as production has it in `folder`.
@@ -45,6 +46,24 @@ fn the_shop_loads_and_is_sound() {
         assert_eq!(sqlite3(&database, "PRAGMA integrity_check"), "ok\n");
         assert_eq!(sqlite3(&database, "PRAGMA foreign_key_check"), "");
     }
+}
+
+/// Where it does not, run `fixtures/example-store`.
+#[test]
+fn the_example_store_holds_the_shop() {
+    let lab = Lab::new();
+    prod(&lab.path(""));
+    dev(&lab.path(""));
+    let example = root().join(".deepdiff-example");
+    let example = example.to_str().unwrap();
+    for name in ["prod", "dev"] {
+        let state = lab.snapshot(&format!("{name}.db"), name);
+        let shown = lab.run(&["--store", example, "show", name, "--json"]).ok().json();
+        assert_eq!(shown["state"], state, "{name}");
+        assert_eq!(shown["source"]["identity"], format!("/tmp/deepdiff-shop/{name}.db"));
+    }
+    lab.run(&["--store", example, "diff", "prod", "dev"]).fails(1, "87 rows updated");
+    lab.run(&["--store", example, "verify", "--full"]).ok();
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Rows of SQLite tables: the cases of `traps.md` 2.1 to 2.3 that the engine alone can show.
+//! Rows of SQLite tables: the known traps that the engine alone can show.
 //!
 //! Here "different" means that the rows read differ, and "exact" that what is read is what an
 //! independent reader (sqlx's own channel over `typeof()` and `hex()`) sees.

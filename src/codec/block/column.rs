@@ -245,19 +245,27 @@ impl Column {
         &self.plain
     }
 
-    /// Checks every cell, and again that the builder gives these bytes.
+    /// Checks every cell. That the form is the canonical one was checked by [`Column::decode`].
     pub fn check(&self, rows: usize) -> Result<(), DecodeError> {
-        let mut again = ColumnBuilder::default();
+        let rows = if self.is_constant() { rows.min(1) } else { rows };
         for row in 0..rows {
             let cell = self.cell(row);
-            if cell.external()?.is_none() {
-                cell.value()?;
+            if cell.external()?.is_some() {
+                continue;
             }
-            again.push(cell);
+            if cell.payload.len() > cell::EXTERNAL_ABOVE {
+                return Err(wrong("a payload that should be stored apart"));
+            }
+            match cell.tag {
+                tag::INT | tag::FLOAT64 | tag::BYTES => {}
+                tag::TEXT | tag::JSON | tag::OTHER => {
+                    std::str::from_utf8(cell.payload)
+                        .map_err(|_| wrong("text that is not UTF-8"))?;
+                }
+                _ => drop(cell.value()?),
+            }
         }
-        let mut plain = Vec::with_capacity(self.plain.len());
-        again.write(&mut plain);
-        if plain == self.plain { Ok(()) } else { Err(wrong("not in canonical form")) }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Walks `sqlite_schema`; what is understood becomes facts, definitions and tables to read, what is
 //! not captured is named with its reason, and what is not understood is named as unknown. Nothing
-//! is skipped in silence (`traps.md` A11, X6), except the receipts this program writes itself.
+//! is skipped in silence, except the receipts this program writes itself.
 //! Must run inside the transaction that reads the rows.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Floats as SQL text that SQLite reads back to the same bits (`traps.md` C1).
+//! Floats as SQL text that SQLite reads back to the same bits.
 //!
 //! SQLite's own conversion from decimal is close to, but not always, the nearest float. So the text
 //! is read back here by the same steps the library takes, and where the shortest text and the one

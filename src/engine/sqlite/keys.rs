@@ -1,4 +1,4 @@
-//! Which columns identify a table's rows (`docs/format.md`, "Row keys"; `traps.md` B8, B13, C21).
+//! Which columns identify a table's rows (`docs/format.md`, "Row keys").
 //!
 //! What the configuration names, else the primary key, else the unique index over NOT NULL columns
 //! with the fewest columns (then by their names, never by their place in the definition), else the

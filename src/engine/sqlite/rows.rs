@@ -2,7 +2,7 @@
 //!
 //! Nothing is allocated for a row or a value: the sink gets borrowed cells straight from SQLite's
 //! record. Every query names its columns, quoted, in the order of [`TableSpec::columns`]; a hidden
-//! rowid is never read. Any error of a step ends the reading and names the table (`traps.md` A10).
+//! rowid is never read. Any error of a step ends the reading and names the table.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -328,7 +328,7 @@ impl<'s> Context<'s> {
 }
 
 /// `SELECT "a", "b" FROM main."t" NOT INDEXED`. A covering index could be read instead of the
-/// table, but what is captured is the table, whatever state its indexes are in (`traps.md` B16).
+/// table, but what is captured is the table, whatever state its indexes are in.
 fn scan(table: &TableSpec, from: &ReadFrom) -> Result<String, EngineError> {
     let mut sql = select(table);
     sql.push_str(" NOT INDEXED");

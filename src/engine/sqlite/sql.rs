@@ -2,7 +2,7 @@
 //!
 //! Pure functions: the same value gives the same text everywhere. What is written evaluates to
 //! exactly the value, storage class and bytes, in a database of the given encoding; a value that
-//! such a database cannot hold has no text (`traps.md` C1, C2, C11, C20).
+//! such a database cannot hold has no text.
 
 use std::fmt::Write;
 

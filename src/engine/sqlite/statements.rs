@@ -1,4 +1,4 @@
-//! INSERT, UPDATE and DELETE statements with guards (design §9).
+//! INSERT, UPDATE and DELETE statements with guards.
 //!
 //! A guard is true of exactly the row it was made from: NULL-safe, by storage class, by bytes
 //! whatever the collation. SQL cannot tell 0.0 from -0.0, and values above 4 KiB are compared by class

@@ -350,7 +350,7 @@ impl SqliteSession<'_> {
         Ok(())
     }
 
-    /// Raises a sequence to a position; a higher one stays (`traps.md` D19). The table must be
+    /// Raises a sequence to a position; a higher one stays. The table must be
     /// AUTOINCREMENT.
     pub fn raise_sequence(&self, table: &ObjectName, position: i64) -> Result<(), EngineError> {
         let name = Value::Text(table.name.clone());

@@ -2,7 +2,7 @@
 //!
 //! A cell becomes the value of its storage class and nothing else: no affinity is applied on
 //! reading, integers stay 64-bit, floats keep their bits, and text that is no valid text of the
-//! database's encoding keeps its bytes (`traps.md` C1, C11, C20, T27, T28).
+//! database's encoding keeps its bytes.
 
 use std::borrow::Cow;
 
