@@ -411,7 +411,7 @@ impl Runner<'_, '_> {
             self.refuse(checks::of_step(step, reason));
             return Ok(false);
         }
-        let more = self.session.total_changes() - total - changed;
+        let more = self.session.total_changes().saturating_sub(total + changed);
         if more > 0 && before.firing.is_empty() {
             let reason = format!("its statement changed {more} rows that the pack does not know");
             self.refuse(checks::of_step(step, reason));

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::edges::EdgeFinder;
 use super::error::{PackError, Refusal};
 use super::graph::{Circle, Graph, Turn};
-use super::parking::{self, Accepts, Parking};
+use super::parking::{self, Accepts, Known, Parking};
 use super::rules::Rules;
 use super::shape::Shape;
 use super::spool::{Change, Place, RunReader, Spool, SpoolError, TableRuns, Verb};
@@ -168,8 +168,10 @@ pub fn arrange(
     accepts: &mut Accepts<'_>,
     steps: &mut dyn Steps,
 ) -> Result<(), PackError> {
+    let links = links(tables, rules);
+    let (is_deferred, parked, known) = (false, 0, Known::new());
     let mut arranger =
-        Arranger { spool, tables, rules, accepts, steps, is_deferred: false, parked: 0 };
+        Arranger { spool, tables, rules, accepts, steps, links, is_deferred, parked, known };
     for group in arranger.groups() {
         arranger.group(&group)?;
     }
@@ -182,8 +184,19 @@ struct Arranger<'a, 'b> {
     rules: &'a Rules,
     accepts: &'b mut Accepts<'b>,
     steps: &'b mut dyn Steps,
+    /// The foreign keys between two tables of the work, by place: child, parent.
+    links: BTreeSet<(usize, usize)>,
     is_deferred: bool,
     parked: u32,
+    known: Known,
+}
+
+fn links(tables: &[TableWork<'_>], rules: &Rules) -> BTreeSet<(usize, usize)> {
+    let names = tables.iter().map(|table| table.shape.table().name.as_str());
+    let places: BTreeMap<&str, usize> = names.zip(0..).collect();
+    let place = |name: &str| places.get(name).copied();
+    let keys = rules.foreign_keys.iter();
+    keys.filter_map(|key| Some((place(&key.child)?, place(&key.parent)?))).collect()
 }
 
 /// A change in the graph.
@@ -199,20 +212,10 @@ impl Arranger<'_, '_> {
         &self.tables[table].shape.table().name
     }
 
-    /// The foreign keys between two tables of the work, by place: child, parent.
-    fn links(&self) -> BTreeSet<(usize, usize)> {
-        let places: BTreeMap<&str, usize> =
-            (0..self.tables.len()).map(|place| (self.name(place), place)).collect();
-        let place = |name: &str| places.get(name).copied();
-        let keys = self.rules.foreign_keys.iter();
-        keys.filter_map(|key| Some((place(&key.child)?, place(&key.parent)?))).collect()
-    }
-
     /// The groups, each with parents before children, in the order of their first tables' names.
     fn groups(&self) -> Vec<Vec<usize>> {
-        let links = self.links();
         let mut group_of: Vec<usize> = (0..self.tables.len()).collect();
-        for &(child, parent) in &links {
+        for &(child, parent) in &self.links {
             let (from, to) = (group_of[child], group_of[parent]);
             for group in group_of.iter_mut().filter(|group| **group == from) {
                 *group = to;
@@ -223,18 +226,18 @@ impl Arranger<'_, '_> {
             groups.entry(*group).or_default().push(table);
         }
         let mut groups: Vec<Vec<usize>> =
-            groups.into_values().map(|group| self.parents_first(&group, &links)).collect();
+            groups.into_values().map(|group| self.parents_first(&group)).collect();
         groups.sort_by_key(|group| group.iter().map(|&t| self.name(t).to_owned()).min());
         groups
     }
 
-    fn parents_first(&self, group: &[usize], links: &BTreeSet<(usize, usize)>) -> Vec<usize> {
+    fn parents_first(&self, group: &[usize]) -> Vec<usize> {
         let mut left: Vec<usize> = group.to_vec();
         left.sort_by_key(|&table| self.name(table));
         let mut order = Vec::with_capacity(left.len());
         while !left.is_empty() {
             let is_free = |&table: &usize| {
-                left.iter().all(|&other| other == table || !links.contains(&(table, other)))
+                left.iter().all(|&other| other == table || !self.links.contains(&(table, other)))
             };
             let next = left.iter().position(is_free).unwrap_or(0);
             order.push(left.remove(next));
@@ -264,7 +267,7 @@ impl Arranger<'_, '_> {
     /// Whether the plain order may be wrong for the foreign keys of a group.
     fn is_linked(&self, group: &[usize]) -> bool {
         let order: BTreeMap<usize, usize> = group.iter().copied().zip(0..).collect();
-        self.links().iter().any(|&(child, parent)| {
+        self.links.iter().any(|&(child, parent)| {
             let (Some(at_child), Some(at_parent)) = (order.get(&child), order.get(&parent)) else {
                 return false;
             };
@@ -406,6 +409,7 @@ impl Arranger<'_, '_> {
         let failed: RefCell<Option<PackError>> = RefCell::default();
         let number = RefCell::new(self.parked);
         let accepts = RefCell::new(&mut *self.accepts);
+        let known = RefCell::new(std::mem::take(&mut self.known));
         let may_park = |node: u32| {
             let Node { place, table, verb } = nodes[index(node)];
             if verb != Verb::Update || found.borrow().contains_key(&node) {
@@ -414,7 +418,8 @@ impl Arranger<'_, '_> {
             let table = &self.tables[group[index(table)]];
             let parking = table.at(self.spool, place).and_then(|change| {
                 let ask = &mut **accepts.borrow_mut();
-                parking::find(&table.shape, self.rules, &change, *number.borrow(), ask)
+                let (number, known) = (*number.borrow(), &mut *known.borrow_mut());
+                parking::find(&table.shape, self.rules, &change, number, known, ask)
             });
             match parking {
                 Ok(Some(parking)) => {
@@ -431,6 +436,7 @@ impl Arranger<'_, '_> {
         };
         let arranged = graph.arrange(runs, may_park);
         self.parked = number.into_inner();
+        self.known = known.into_inner();
         if let Some(error) = failed.into_inner() {
             return Err(error);
         }

@@ -5,6 +5,8 @@
 //! nobody in the target has it is near certain by its form, and proved by the unique key itself
 //! when the statement runs.
 
+use std::collections::BTreeMap;
+
 use super::error::PackError;
 use super::rules::{Action, Rules, TableRules};
 use super::shape::{Shape, is_row_key, may_be_null};
@@ -23,6 +25,10 @@ pub enum Parking {
 /// Numbers around which waiting values lie: whole in a float of 64 bits.
 const SHELF: i64 = 8_888_000_000_000_000;
 
+/// What tables were found to take, where that does not depend on the row: by table, columns and
+/// form of the waiting value.
+pub type Known = BTreeMap<(String, Vec<usize>, u32), bool>;
+
 /// Asks whether the table takes a row.
 pub type Accepts<'a> = dyn FnMut(&Shape, &[Value]) -> Result<bool, PackError> + 'a;
 
@@ -33,6 +39,7 @@ pub fn find(
     rules: &Rules,
     change: &Change,
     number: u32,
+    known: &mut Known,
     accepts: &mut Accepts<'_>,
 ) -> Result<Option<Parking>, PackError> {
     let Some(table) = rules.table(&shape.table().name) else { return Ok(None) };
@@ -52,11 +59,19 @@ pub fn find(
                 .iter()
                 .map(|&column| (column, waiting_value(shape, table, column, form, number)))
                 .collect();
-            let mut row = shape.row_before(change);
-            for (column, value) in &parked {
-                row[*column] = value.clone();
-            }
-            if accepts(shape, &row)? {
+            let of_table = (table.name.clone(), columns.clone(), form);
+            let is_taken = match known.get(&of_table).filter(|_| !table.has_checks) {
+                Some(is_taken) => *is_taken,
+                None => {
+                    let mut row = shape.row_before(change);
+                    for (column, value) in &parked {
+                        row[*column] = value.clone();
+                    }
+                    accepts(shape, &row)?
+                }
+            };
+            known.insert(of_table, is_taken);
+            if is_taken {
                 return Ok(Some(Parking::Columns(parked)));
             }
         }

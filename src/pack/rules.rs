@@ -85,6 +85,8 @@ pub struct TableRules {
     pub is_strict: bool,
     /// Whether the table has no rowid.
     pub is_without_rowid: bool,
+    /// Whether the table checks its rows.
+    pub has_checks: bool,
     /// Whether a constraint says what to do on conflict: statements must overrule it.
     pub has_conflict_clause: bool,
     /// Collations this program cannot compare by, with the index or key that uses them.
@@ -147,7 +149,9 @@ impl Rules {
             ObjectKind::Column => self.read_column(fact),
             ObjectKind::PrimaryKey | ObjectKind::Unique => self.read_key(fact),
             ObjectKind::Check => {
-                self.entry(&fact.id.object).has_conflict_clause |= text(fact, "conflict").is_some();
+                let table = self.entry(&fact.id.object);
+                table.has_checks = true;
+                table.has_conflict_clause |= text(fact, "conflict").is_some();
             }
             ObjectKind::Index => self.read_index(fact),
             ObjectKind::Trigger => {

@@ -5,7 +5,7 @@
 //! native client, which cannot check any of that, refuse every write that follows.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -92,6 +92,8 @@ pub struct Written {
     pub is_deferred: bool,
     /// Data that is destroyed: rows and bytes by table and step.
     pub losses: BTreeMap<(String, &'static str), (u64, u64)>,
+    /// Tables that are scanned once for each deleted row.
+    pub scans: BTreeSet<String>,
     /// Rows that are not changed: by table, verb, and whether something is in the way.
     pub left_out: BTreeMap<(String, Verb, bool), LeftOutRows>,
     /// The changes that something is in the way of, by table number and place.
@@ -398,10 +400,14 @@ impl Steps for WayWriter<'_> {
         let new = (!step.change.after.is_empty()).then(|| shape.row_after(step.change));
         let key = old.or_else(|| new.clone()).and_then(exact);
         let new_key = new.and_then(exact).filter(|new| key.as_ref() != Some(new));
-        let hazards = match verb {
-            "delete" => vec![Cow::Borrowed("data-loss")],
-            _ => Vec::new(),
-        };
+        let mut hazards = Vec::new();
+        if verb == "delete" {
+            hazards.push(Cow::Borrowed("data-loss"));
+            if key.is_none() {
+                hazards.push(Cow::Borrowed("scan"));
+                self.written.scans.insert(object.clone());
+            }
+        }
         let copies = key.is_none().then_some(step.change.count);
         let line = StepLine {
             verb: Cow::Borrowed(verb),
@@ -525,6 +531,13 @@ pub fn hazards(written: &Written) -> Vec<Hazard> {
             bytes: *bytes,
         });
     }
+    hazards.extend(written.scans.iter().map(|table| Hazard {
+        kind: "scan".to_owned(),
+        object: table.clone(),
+        text: "its rows have no key: each deleted row scans the table".to_owned(),
+        rows: 0,
+        bytes: 0,
+    }));
     if written.is_deferred {
         hazards.push(Hazard {
             kind: "deferred-checks".to_owned(),
