@@ -328,7 +328,7 @@ impl Runner<'_, '_> {
                 continue;
             }
             let reason = format!("its triggers would fire: {}", names.join(", "));
-            let hint = format!("if that is meant, make the pack with --allow-triggers {table}");
+            let hint = format!("if that is meant, say --allow-triggers {table}");
             self.refuse(Refusal::new(table, reason, hint));
         }
         firing

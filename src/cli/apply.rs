@@ -34,6 +34,7 @@ pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<E
     options.run = if args.rollback { Run::Back } else { Run::Forward };
     options.finish = if args.dry_run { Finish::DryRun } else { Finish::Commit };
     options.accepts_target = args.accept_target;
+    options.triggers = args.allow_triggers.iter().cloned().collect();
     let scope = Scope::from(&pack.manifest.scope);
     let scratch: Arc<dyn ScratchSpace> = Arc::new(Scratch::new(&fs, &std::env::temp_dir()));
     let mut read_state = |session: &crate::engine::Session<'_>| {

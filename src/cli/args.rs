@@ -253,6 +253,9 @@ pub struct ApplyArgs {
     /// Apply to another database than the one the pack was made for (a copy, a clone).
     #[arg(long)]
     pub accept_target: bool,
+    /// Allow the triggers of this table to fire, beside those allowed when the pack was made.
+    #[arg(long, value_name = "TABLE")]
+    pub allow_triggers: Vec<String>,
     /// Read the whole target again inside the transaction and report its state.
     #[arg(long)]
     pub verify_full: bool,

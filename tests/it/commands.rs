@@ -100,7 +100,7 @@ fn diff_with_filters() {
     let schema = lab.run(&["diff", "prod", "dev", "--schema", "--json"]).json();
     assert_eq!(schema["tables"], json!([]));
     let limited = lab.run(&["diff", "prod", "dev", "--limit", "1", "--table", "item"]).stdout;
-    assert!(limited.contains("3 more rows"), "{limited}");
+    assert!(limited.contains("and 3 more"), "{limited}");
     let stat = lab.run(&["diff", "prod", "dev", "--stat"]).stdout;
     assert_eq!(stat.lines().count(), 4, "{stat}");
 }
