@@ -120,7 +120,13 @@ const MATCHING: [KeyMatching; 4] = [
 ];
 const SOURCES: [RowKeySource; 3] =
     [RowKeySource::Configured, RowKeySource::PrimaryKey, RowKeySource::UniqueIndex];
-const GUARANTEES: [Guarantee; 2] = [Guarantee::SingleConnection, Guarantee::Resumed];
+const GUARANTEES: [Guarantee; 5] = [
+    Guarantee::SingleConnection,
+    Guarantee::Resumed,
+    Guarantee::ExportedSnapshot,
+    Guarantee::LockedStart,
+    Guarantee::None,
+];
 
 fn number_of<T: PartialEq>(all: &[T], one: &T) -> u8 {
     let position = all.iter().position(|other| other == one).expect("every variant is listed");

@@ -16,6 +16,9 @@ macro_rules! each {
 mod dialect;
 mod error;
 mod pattern;
+mod remote;
+mod secret;
+mod server_url;
 mod source;
 pub mod sqlite;
 mod target;
@@ -23,6 +26,8 @@ mod url;
 
 pub use dialect::{Dialect, TableStatements};
 pub use error::EngineError;
+pub use secret::Secret;
+pub use server_url::{ServerUrl, Tls};
 pub use source::Source;
 pub use sqlite::OpenOptions;
 pub use target::{Prepared, RowFinder, Session, Target};

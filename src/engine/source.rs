@@ -18,6 +18,7 @@ impl Source {
             SourceUrl::Sqlite(path) => {
                 Ok(Source::Sqlite(sqlite::SqliteSource::open(path, options).await?))
             }
+            server => Err(unsupported(server)),
         }
     }
 
@@ -92,4 +93,9 @@ impl Source {
     ) -> Result<u64, EngineError> {
         each!(Source, self, engine => engine.read_row_by_key(table, key, sink).await)
     }
+}
+
+fn unsupported(url: &SourceUrl) -> EngineError {
+    let reason = "that engine is not read yet".to_owned();
+    EngineError::Url { url: url.redacted(), reason }
 }

@@ -26,6 +26,7 @@ impl Target {
             SourceUrl::Sqlite(path) => {
                 Ok(Target::Sqlite(sqlite::SqliteTarget::open(path, options).await?))
             }
+            server => Err(unsupported(server)),
         }
     }
 
@@ -39,6 +40,7 @@ impl Target {
             SourceUrl::Sqlite(path) => {
                 Ok(Target::Sqlite(sqlite::SqliteTarget::create(path, facts, options).await?))
             }
+            server => Err(unsupported(server)),
         }
     }
 
@@ -262,4 +264,9 @@ impl Session<'_> {
     pub fn raise_sequence(&self, table: &ObjectName, position: i64) -> Result<(), EngineError> {
         each!(Session, self, engine => engine.raise_sequence(table, position))
     }
+}
+
+fn unsupported(url: &SourceUrl) -> EngineError {
+    let reason = "that engine is not changed yet".to_owned();
+    EngineError::Url { url: url.redacted(), reason }
 }

@@ -1,13 +1,16 @@
 //! Where a database is: the text a person writes, parsed.
 //!
-//! `sqlite:path`, `sqlite://path` and a bare path name a SQLite file; any other scheme is refused
-//! by name. What is shown of a URL never holds a password, whatever its scheme.
+//! `sqlite:path`, `sqlite://path` and a bare path name a SQLite file, `postgres://…` and `mysql://…`
+//! (or `mariadb://…`) a database on a server; any other scheme is refused by name. What is shown of
+//! a URL never holds a password, whatever its scheme.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::error::EngineError;
+use super::secret::Secret;
+use super::server_url::{Family, ServerUrl};
 
 /// A parsed source URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,10 +18,15 @@ use super::error::EngineError;
 pub enum SourceUrl {
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Box<ServerUrl>),
+    /// A MySQL or MariaDB database.
+    Mysql(Box<ServerUrl>),
 }
 
 /// What is understood, for messages.
-const SUPPORTED: &str = "supported are `sqlite:PATH`, `sqlite://PATH` and a bare path";
+const SUPPORTED: &str = "supported are `sqlite:PATH`, a bare path, \
+                         `postgres://USER@HOST/DATABASE` and `mysql://USER@HOST/DATABASE`";
 
 impl SourceUrl {
     /// The URL of a SQLite file.
@@ -30,6 +38,8 @@ impl SourceUrl {
     pub fn redacted(&self) -> String {
         match self {
             SourceUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+            SourceUrl::Postgres(server) => server.redacted(Family::Postgres),
+            SourceUrl::Mysql(server) => server.redacted(Family::Mysql),
         }
     }
 
@@ -44,6 +54,7 @@ impl SourceUrl {
                     PathBuf::from(name)
                 })
                 .collect(),
+            SourceUrl::Postgres(_) | SourceUrl::Mysql(_) => Vec::new(),
         }
     }
 
@@ -52,18 +63,19 @@ impl SourceUrl {
     pub fn relative_to(self, dir: &Path) -> SourceUrl {
         match self {
             SourceUrl::Sqlite(path) => SourceUrl::Sqlite(dir.join(path)),
+            server => server,
         }
     }
 
-    /// What identifies the database among others: for SQLite the absolute path with symbolic links
-    /// resolved. Fails where there is no such file.
-    pub fn identity(&self) -> Result<String, EngineError> {
-        match self {
-            SourceUrl::Sqlite(path) => {
-                let path = canonical(path)?;
-                Ok(path.display().to_string())
-            }
+    /// The same, with a password where the URL has none.
+    #[must_use]
+    pub fn with_password(mut self, password: impl FnOnce() -> Option<Secret>) -> SourceUrl {
+        if let SourceUrl::Postgres(server) | SourceUrl::Mysql(server) = &mut self
+            && server.password.is_none()
+        {
+            server.password = password();
         }
+        self
     }
 }
 
@@ -103,6 +115,14 @@ impl FromStr for SourceUrl {
             }
             Some("file") => {
                 return Err(refuse(format!("write a plain path instead of `file:`; {SUPPORTED}")));
+            }
+            Some(scheme) if Family::of_scheme(scheme).is_some() => {
+                let family = Family::of_scheme(scheme).expect("because it was just found");
+                let server = Box::new(ServerUrl::parse(text, family).map_err(refuse)?);
+                return Ok(match family {
+                    Family::Postgres => SourceUrl::Postgres(server),
+                    Family::Mysql => SourceUrl::Mysql(server),
+                });
             }
             Some(scheme) => {
                 return Err(refuse(format!("`{scheme}` is not supported yet; {SUPPORTED}")));
@@ -171,12 +191,20 @@ mod tests {
 
     #[test]
     fn other_schemes_are_refused_without_their_password() {
-        let error = "postgres://me:se@cret@host/db?password=x".parse::<SourceUrl>().unwrap_err();
+        let error = "oracle://me:se@cret@host/db?password=x".parse::<SourceUrl>().unwrap_err();
         let message = error.to_string();
-        assert!(message.contains("postgres"), "{message}");
+        assert!(message.contains("oracle"), "{message}");
         assert!(message.contains("sqlite:PATH"), "{message}");
         assert!(!message.contains("cret") && !message.contains("password=x"), "{message}");
-        for text in ["", "sqlite:", ":memory:", "sqlite::memory:", "file:x.db", "mysql:x"] {
+        for text in [
+            "",
+            "sqlite:",
+            ":memory:",
+            "sqlite::memory:",
+            "file:x.db",
+            "mysql:x",
+            "postgres://h/d?x=y",
+        ] {
             assert!(text.parse::<SourceUrl>().is_err(), "{text}");
         }
     }

@@ -62,6 +62,54 @@ pub enum ObjectKind {
     Trigger,
     /// A virtual table.
     VirtualTable,
+    /// A schema (namespace).
+    Schema,
+    /// An extension.
+    Extension,
+    /// A collation.
+    Collation,
+    /// An enum, composite or range type.
+    Type,
+    /// A domain.
+    Domain,
+    /// A sequence: its definition; its position stands beside the state.
+    Sequence,
+    /// An exclusion constraint of a table.
+    Exclusion,
+    /// A table's partitioning, or its place in a partitioned table.
+    Partition,
+    /// An extended statistics object.
+    Statistics,
+    /// A materialised view: its definition.
+    MaterializedView,
+    /// A rewrite rule.
+    Rule,
+    /// A function, procedure or aggregate.
+    Routine,
+    /// A trigger on DDL.
+    EventTrigger,
+    /// A scheduled event.
+    Event,
+    /// A row security policy.
+    Policy,
+    /// Who owns an object.
+    Owner,
+    /// A privilege on an object.
+    Grant,
+    /// Privileges that new objects get.
+    DefaultGrant,
+    /// A comment on an object or a part of it.
+    Comment,
+    /// An operator, operator class or family.
+    Operator,
+    /// A cast.
+    Cast,
+    /// A text search object.
+    TextSearch,
+    /// A foreign server, wrapper, user mapping or foreign table.
+    Foreign,
+    /// A publication or subscription.
+    Publication,
 }
 
 impl ObjectKind {
@@ -79,11 +127,35 @@ impl ObjectKind {
             ObjectKind::View => "view",
             ObjectKind::Trigger => "trigger",
             ObjectKind::VirtualTable => "virtual-table",
+            ObjectKind::Schema => "schema",
+            ObjectKind::Extension => "extension",
+            ObjectKind::Collation => "collation",
+            ObjectKind::Type => "type",
+            ObjectKind::Domain => "domain",
+            ObjectKind::Sequence => "sequence",
+            ObjectKind::Exclusion => "exclusion",
+            ObjectKind::Partition => "partition",
+            ObjectKind::Statistics => "statistics",
+            ObjectKind::MaterializedView => "materialized-view",
+            ObjectKind::Rule => "rule",
+            ObjectKind::Routine => "routine",
+            ObjectKind::EventTrigger => "event-trigger",
+            ObjectKind::Event => "event",
+            ObjectKind::Policy => "policy",
+            ObjectKind::Owner => "owner",
+            ObjectKind::Grant => "grant",
+            ObjectKind::DefaultGrant => "default-grant",
+            ObjectKind::Comment => "comment",
+            ObjectKind::Operator => "operator",
+            ObjectKind::Cast => "cast",
+            ObjectKind::TextSearch => "text-search",
+            ObjectKind::Foreign => "foreign",
+            ObjectKind::Publication => "publication",
         }
     }
 
     /// Every kind, in order.
-    pub const ALL: [ObjectKind; 11] = [
+    pub const ALL: [ObjectKind; 35] = [
         ObjectKind::Setting,
         ObjectKind::Table,
         ObjectKind::Column,
@@ -95,6 +167,30 @@ impl ObjectKind {
         ObjectKind::View,
         ObjectKind::Trigger,
         ObjectKind::VirtualTable,
+        ObjectKind::Schema,
+        ObjectKind::Extension,
+        ObjectKind::Collation,
+        ObjectKind::Type,
+        ObjectKind::Domain,
+        ObjectKind::Sequence,
+        ObjectKind::Exclusion,
+        ObjectKind::Partition,
+        ObjectKind::Statistics,
+        ObjectKind::MaterializedView,
+        ObjectKind::Rule,
+        ObjectKind::Routine,
+        ObjectKind::EventTrigger,
+        ObjectKind::Event,
+        ObjectKind::Policy,
+        ObjectKind::Owner,
+        ObjectKind::Grant,
+        ObjectKind::DefaultGrant,
+        ObjectKind::Comment,
+        ObjectKind::Operator,
+        ObjectKind::Cast,
+        ObjectKind::TextSearch,
+        ObjectKind::Foreign,
+        ObjectKind::Publication,
     ];
 
     /// The kind of this stable name.

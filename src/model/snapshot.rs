@@ -52,6 +52,12 @@ pub enum Guarantee {
     SingleConnection,
     /// The reading was interrupted and resumed: the rows were read at more than one moment.
     Resumed,
+    /// Several connections shared one snapshot that the server exported (PostgreSQL).
+    ExportedSnapshot,
+    /// Several connections began while a lock kept everybody from writing (MySQL, MariaDB).
+    LockedStart,
+    /// Nothing holds the rows to one moment.
+    None,
 }
 
 impl Guarantee {
@@ -60,6 +66,9 @@ impl Guarantee {
         match self {
             Guarantee::SingleConnection => "single-connection",
             Guarantee::Resumed => "resumed",
+            Guarantee::ExportedSnapshot => "exported-snapshot",
+            Guarantee::LockedStart => "locked-start",
+            Guarantee::None => "none",
         }
     }
 }

@@ -34,6 +34,8 @@ mod pack_laws;
 mod pack_schema;
 mod real_data;
 mod rust_source;
+#[allow(dead_code, reason = "the engines' tests use it")]
+mod servers;
 mod shop;
 mod sqlite_catalog;
 mod sqlite_database;
