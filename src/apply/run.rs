@@ -5,6 +5,7 @@
 //! of a pack that came out right. `--dry-run` goes the same way and rolls back at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::checks::{self, Expected};
 use super::error::ApplyError;
@@ -13,11 +14,12 @@ use super::receipt::{self, Receipt};
 use super::referring::Referring;
 use super::rows::{self, Multiset, RowReader, Tables};
 use crate::codec::Hasher;
+use crate::engine::sqlite::StorageClass;
 use crate::engine::{EngineError, ForeignKeyViolation, Session};
 use crate::fsio::FileSystem;
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, SinkError};
-use crate::pack::manifest::{RowTotals, StepLine, TableTotals};
+use crate::pack::manifest::{MANIFEST, RowTotals, StepLine, TableTotals};
 use crate::pack::rules::Rules;
 use crate::pack::{Pack, PackError, Refusal, Run};
 
@@ -387,7 +389,7 @@ impl Runner<'_, '_> {
     ) -> Result<bool, ApplyError> {
         let total = self.session.total_changes();
         let is_counted = step.changes.is_some() || step.verb == "sequence";
-        let changed = match self.session.execute(text) {
+        let changed = match self.execute(step, text)? {
             Ok(changed) => {
                 if is_counted {
                     changed
@@ -418,6 +420,31 @@ impl Runner<'_, '_> {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// Runs a step's statement with the large values that it binds, each hashed before it is used.
+    fn execute(
+        &self,
+        step: &StepLine<'_>,
+        text: &str,
+    ) -> Result<Result<u64, EngineError>, ApplyError> {
+        if step.binds.is_empty() {
+            return Ok(self.session.execute(text));
+        }
+        let values = step
+            .binds
+            .iter()
+            .map(|bind| {
+                let class = StorageClass::from_name(&bind.class).ok_or_else(|| {
+                    let path = PathBuf::from(MANIFEST);
+                    let why = format!("a step binds a value of class `{}`", bind.class);
+                    PackError::Edited { path, why }
+                })?;
+                Ok((class, self.pack.value(self.fs, &bind.value)?))
+            })
+            .collect::<Result<Vec<_>, PackError>>()?;
+        let values: Vec<_> = values.iter().map(|(class, bytes)| (*class, &bytes[..])).collect();
+        Ok(self.session.execute_with(text, &values))
     }
 
     /// Everything that is checked after the last statement.

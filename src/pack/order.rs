@@ -457,7 +457,7 @@ impl Arranger<'_, '_> {
             let Node { place, table, verb } = nodes[index(*node)];
             let table = &self.tables[group[index(table)]];
             let row = match table.at(self.spool, place) {
-                Ok(change) => super::statement::row_label(&table.shape, &change),
+                Ok(change) => super::label::row_label(&table.shape, &change),
                 Err(_) => "?".to_owned(),
             };
             (table.shape.table().to_string(), format!("{} of row {row}", verb.as_str()))

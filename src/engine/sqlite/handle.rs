@@ -439,22 +439,52 @@ impl Statement<'_> {
 
     /// Binds a parameter, counted from 1. The bytes are copied.
     pub(crate) fn bind(&mut self, index: i32, value: Bind<'_>) -> Result<(), Failure> {
+        // SAFETY: SQLite copies the bytes before the call returns.
+        unsafe { self.bind_as(index, value, ffi::SQLITE_TRANSIENT()) }
+    }
+
+    /// Runs the statement to its end, whatever rows it gives, with these parameters and no others.
+    /// Nothing is copied, so a large value is held once.
+    pub(crate) fn run_with(&mut self, values: &[Bind<'_>]) -> Result<(), Failure> {
+        self.reset();
+        let lent = Lent { statement: self };
+        for (index, value) in (1..).zip(values) {
+            // SAFETY: `lent` takes the bindings back before this function returns, however it
+            // does, and `values` outlives the call.
+            unsafe { lent.statement.bind_as(index, *value, ffi::SQLITE_STATIC()) }?;
+        }
+        while lent.statement.step()? {}
+        Ok(())
+    }
+
+    /// Binds a parameter.
+    ///
+    /// # Safety
+    ///
+    /// Where `ownership` is `SQLITE_STATIC`, the bytes must live until the statement was reset and
+    /// the parameter bound to something else.
+    unsafe fn bind_as(
+        &mut self,
+        index: i32,
+        value: Bind<'_>,
+        ownership: ffi::sqlite3_destructor_type,
+    ) -> Result<(), Failure> {
         let raw = self.raw.as_ptr();
         let text = |bytes: &[u8], encoding: c_int| {
             let encoding = u8::try_from(encoding).unwrap_or(1);
-            // SAFETY: the bytes are valid for their length and copied before the call returns.
+            // SAFETY: the bytes are valid for their length, and as long as the caller promises.
             unsafe {
                 ffi::sqlite3_bind_text64(
                     raw,
                     index,
                     bytes.as_ptr().cast::<c_char>(),
                     bytes.len() as u64,
-                    ffi::SQLITE_TRANSIENT(),
+                    ownership,
                     encoding,
                 )
             }
         };
-        // SAFETY: the statement is alive; SQLite checks the index; blob bytes are copied.
+        // SAFETY: the statement is alive; SQLite checks the index; for the bytes see above.
         let code = unsafe {
             match value {
                 Bind::Null => ffi::sqlite3_bind_null(raw, index),
@@ -468,11 +498,24 @@ impl Statement<'_> {
                     index,
                     bytes.as_ptr().cast::<c_void>(),
                     bytes.len() as u64,
-                    ffi::SQLITE_TRANSIENT(),
+                    ownership,
                 ),
             }
         };
         if code == ffi::SQLITE_OK { Ok(()) } else { Err(failure_of(self.database)) }
+    }
+}
+
+/// A statement with parameters that SQLite does not own.
+struct Lent<'l, 'd> {
+    statement: &'l mut Statement<'d>,
+}
+
+impl Drop for Lent<'_, '_> {
+    fn drop(&mut self) {
+        self.statement.reset();
+        // SAFETY: the statement is alive.
+        unsafe { ffi::sqlite3_clear_bindings(self.statement.raw.as_ptr()) };
     }
 }
 
@@ -547,5 +590,16 @@ mod tests {
         assert_eq!(row.cell(1).unwrap(), Cell::Blob(b""));
         assert_eq!(row.cell(2).unwrap(), Cell::Float(f64::NEG_INFINITY.to_bits()));
         assert_eq!(row.text(3).unwrap(), Some("a\0"));
+        let database = Database::in_memory().unwrap();
+        database.execute("CREATE TABLE t(a, b)").unwrap();
+        let mut insert = database.prepare("INSERT INTO t VALUES (?1, ?2)").unwrap();
+        insert.run_with(&[Bind::Blob(&[7; 5000]), Bind::Int(1)]).unwrap();
+        // What was lent is taken back: a second run binds nothing of the first.
+        insert.run_with(&[]).unwrap();
+        let mut rows = database.prepare("SELECT a, b FROM t").unwrap();
+        assert!(rows.step().unwrap());
+        assert_eq!(rows.cell(0).unwrap(), Cell::Blob(&[7; 5000]));
+        assert!(rows.step().unwrap());
+        assert_eq!(rows.cell(0).unwrap(), Cell::Null);
     }
 }
