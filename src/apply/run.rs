@@ -19,6 +19,7 @@ use crate::engine::{EngineError, ForeignKeyViolation, Session};
 use crate::fsio::FileSystem;
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, SinkError};
+use crate::pack::label::counted;
 use crate::pack::manifest::{MANIFEST, RowTotals, StepLine, TableTotals};
 use crate::pack::rules::Rules;
 use crate::pack::{Pack, PackError, Refusal, Run};
@@ -409,13 +410,15 @@ impl Runner<'_, '_> {
             *changes.by_table.entry(step.object.to_string()).or_default() += changed;
         }
         if let Some(expected) = step.changes.filter(|expected| *expected != changed) {
-            let reason = format!("its statement changed {changed} rows and not {expected}");
+            let changed = counted(changed, "row");
+            let reason = format!("its statement changed {changed} and not {expected}");
             self.refuse(checks::of_step(step, reason));
             return Ok(false);
         }
         let more = self.session.total_changes().saturating_sub(total + changed);
         if more > 0 && before.firing.is_empty() {
-            let reason = format!("its statement changed {more} rows that the pack does not know");
+            let more = counted(more, "row");
+            let reason = format!("its statement changed {more} that the pack does not know");
             self.refuse(checks::of_step(step, reason));
             return Ok(false);
         }

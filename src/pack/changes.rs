@@ -9,9 +9,9 @@ use super::order::TableWork;
 use super::request::{ChangedTable, Request};
 use super::rules::Rules;
 use super::schema_plan::{SchemaStep, SchemaVerb};
-use super::spool::{Change, Spool, Verb};
+use super::spool::{Change, Spool, SpoolError, Verb};
 use crate::diff::{CellValue, Row, RowChange, TableComparison};
-use crate::model::{Flow, SinkError, TableSpec};
+use crate::model::{Flow, ObjectName, SinkError, TableSpec};
 
 /// Takes the changes of all tables; the tables come back sorted by name.
 pub(super) fn spool_changes(
@@ -101,6 +101,14 @@ fn bring(
         }
     }
     Ok(())
+}
+
+/// The error of a spool that cannot be read.
+pub(super) fn damaged(table: &ObjectName, error: SpoolError) -> PackError {
+    match error {
+        SpoolError::Fs(error) => PackError::Fs(error),
+        SpoolError::Damaged(source) => PackError::Scratch { table: table.clone(), source },
+    }
 }
 
 /// Where the key of a table changes, a changed row is one that goes and one that comes.

@@ -12,6 +12,11 @@ const SHOWN: usize = 60;
 /// No longer part of a value is made into a literal.
 const LOOKED_AT: usize = 4 * SHOWN;
 
+/// So many of a thing: `1 row`, `2 rows`.
+pub fn counted(number: u64, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
 /// A value as people are shown it.
 pub fn label(value: &Value) -> String {
     label_of(value.as_ref())

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::consent::{Class, Consent};
+use super::label::counted;
 use super::manifest::{Hazard, LeftOut, TableTotals, TriggerLine, Way};
 use super::order::{Deletes, TableWork};
 use super::request::ChangedTable;
@@ -156,5 +157,6 @@ pub(super) fn hazards(written: &Written) -> Vec<Hazard> {
 }
 
 fn rows_are(rows: u64) -> String {
-    if rows == 1 { "1 row is".to_owned() } else { format!("{rows} rows are") }
+    let verb = if rows == 1 { "is" } else { "are" };
+    format!("{} {verb}", counted(rows, "row"))
 }

@@ -16,6 +16,7 @@ pub mod exact;
 pub mod fingerprint;
 pub mod folder;
 pub mod graph;
+mod kept;
 pub mod label;
 mod listing;
 pub mod manifest;

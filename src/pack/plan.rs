@@ -26,7 +26,7 @@ use super::shape::Shape;
 use super::spool::{Spool, Verb};
 use super::values::{self, ValueFiles};
 use super::writer::{Ends, Layouts, WayWriter, Written};
-use super::{fingerprint, statement, summary};
+use super::{fingerprint, kept, statement, summary};
 use crate::codec::Hasher;
 use crate::diff::{SchemaChange, TableDefinition};
 use crate::fsio::FileSystem;
@@ -138,7 +138,7 @@ impl<'a> Drafter<'a> {
     fn write(&self, accepts: &mut Accepts<'_>) -> Result<(Manifest, Vec<Fact>), PackError> {
         let request = self.request;
         let plan = self.forward_schema()?;
-        let works = self.forward_works(&plan);
+        let works = self.forward_works(&plan)?;
         let shown: Vec<String> = plan.left_out.iter().map(shown_left_out).collect();
         let forward = self.way(
             &WayInput {
@@ -232,8 +232,10 @@ impl<'a> Drafter<'a> {
         })
     }
 
-    fn forward_works(&self, plan: &SchemaPlan) -> Vec<TableWork<'a>> {
+    fn forward_works(&self, plan: &SchemaPlan) -> Result<Vec<TableWork<'a>>, PackError> {
         let dropped = dropped_names(plan);
+        let during = Rules::of(&plan.facts_for_rows);
+        let wanted = Rules::of(&self.request.after.facts);
         let consent = self.request.consent;
         let works = self
             .tables
@@ -248,13 +250,20 @@ impl<'a> Drafter<'a> {
                     (_, true) => Deletes::Run,
                     (_, false) => Deletes::LeftOut,
                 };
-                Some(TableWork {
-                    shape: Shape::new(table.before.as_ref(), table.after.as_ref())?,
+                let shape = Shape::new(table.before.as_ref(), table.after.as_ref())?;
+                let (request, spool) = (self.request, self.spool);
+                let held = match &table.after {
+                    Some(_) => kept::held(request, spool, table, &shape, &during, &wanted),
+                    None => Ok(BTreeMap::new()),
+                };
+                Some(held.map(|held| TableWork {
+                    shape,
                     runs: &table.runs,
                     is_reversed: false,
                     skipped: Skipped::default(),
                     deletes,
-                })
+                    held,
+                }))
             })
             .collect()
     }
@@ -277,6 +286,7 @@ impl<'a> Drafter<'a> {
                     is_reversed: true,
                     skipped: skipped.get(&table.name).cloned().unwrap_or_default(),
                     deletes: Deletes::Run,
+                    held: BTreeMap::new(),
                 })
             })
             .collect()
@@ -317,6 +327,7 @@ impl<'a> Drafter<'a> {
                 is_reversed: direction == Direction::Back,
                 skipped: skipped.get(name).cloned().unwrap_or_default(),
                 deletes: Deletes::Run,
+                held: BTreeMap::new(),
             };
             let layouts = Layouts::new(Ends { before: side, after: None })?;
             dropped.insert(table.name.as_str(), (work, layouts));

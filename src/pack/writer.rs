@@ -14,7 +14,7 @@ use super::error::PackError;
 use super::exact::Exact;
 use super::label::row_label;
 use super::manifest::{ABSENT, ColumnGuard, Content, RowTotals, StepLine, TableTotals};
-use super::order::{Part, RowLeftOut, RowStep, Steps, TableWork};
+use super::order::{Because, Part, RowLeftOut, RowStep, Steps, TableWork};
 use super::output::Output;
 use super::parking::Parking;
 use super::row_hash::{RowHasher, layout};
@@ -458,10 +458,13 @@ impl Steps for WayWriter<'_> {
         }
         let name = shape.table().name.clone();
         let key = row_label(shape, left.change);
-        let because = left.because.map(|(other, change)| {
-            let other = &self.tables[other].work.shape;
-            let row = row_label(other, change);
-            format!("{} of {} {row} is left out", change.verb().as_str(), other.table())
+        let because = left.because.map(|because| match because {
+            Because::Kept(why) => why.to_owned(),
+            Because::Change(other, change) => {
+                let other = &self.tables[other].work.shape;
+                let row = row_label(other, change);
+                format!("{} of {} {row} is left out", change.verb().as_str(), other.table())
+            }
         });
         let is_blocked = because.is_some();
         let part = Part::Whole;

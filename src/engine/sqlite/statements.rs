@@ -197,7 +197,7 @@ impl TableSql {
             match (*value).into() {
                 Operand::Literal(value) => self.push_guard(&mut conditions, column, value)?,
                 Operand::Bound { class, bytes, .. } => {
-                    push_size_guard(&mut conditions, &quoted(column), class.as_str(), bytes);
+                    self.push_size_guard(&mut conditions, &quoted(column), class.as_str(), bytes);
                 }
             }
         }
@@ -279,7 +279,7 @@ impl TableSql {
         let name = quoted(column);
         let is_key = self.key.iter().any(|key| key.name == column);
         if length > LARGEST_COMPARED && !is_key {
-            push_size_guard(conditions, &name, class, length as u64);
+            self.push_size_guard(conditions, &name, class, length as u64);
             return Ok(());
         }
         let is_blob = class == "blob";
@@ -297,6 +297,16 @@ impl TableSql {
             conditions.push(class_is(&name, class));
         }
         Ok(())
+    }
+
+    /// A guard of class and length, which SQLite knows without reading the value; of UTF-16 it
+    /// does not, where that is not of this machine's byte order.
+    fn push_size_guard(&self, conditions: &mut Vec<String>, name: &str, class: &str, bytes: u64) {
+        conditions.push(class_is(name, class));
+        conditions.push(match (class, self.encoding) {
+            ("blob", _) | (_, TextEncoding::Utf8) => format!("octet_length({name}) IS {bytes}"),
+            _ => format!("length(CAST({name} AS BLOB)) IS {bytes}"),
+        });
     }
 
     fn operand(&self, column: &str, operand: Operand<'_>) -> Result<String, EngineError> {
@@ -325,12 +335,6 @@ impl TableSql {
             what: format!("no statement can be written for {what}"),
         }
     }
-}
-
-/// A guard of class and length, both of which SQLite knows without reading the value.
-fn push_size_guard(conditions: &mut Vec<String>, name: &str, class: &str, bytes: u64) {
-    conditions.push(class_is(name, class));
-    conditions.push(format!("octet_length({name}) IS {bytes}"));
 }
 
 fn class_is(name: &str, class: &str) -> String {
