@@ -65,7 +65,7 @@ fn large_values_are_inserted_updated_deleted_and_come_back() {
 fn large_text_of_every_encoding_converges() {
     for encoding in ["UTF-8", "UTF-16le", "UTF-16be"] {
         let text = |seed: &str| {
-            format!("char(65279) || replace(hex(zeroblob(400000)), '00', 'é{seed}😀')")
+            format!("'x' || char(65279) || replace(hex(zeroblob(200000)), '00', 'é{seed}😀')")
         };
         // Text that is none: bytes that the encoding does not know.
         let broken = "CAST(replace(hex(zeroblob(600001)), '00', 'ab') || x'd8d8' AS TEXT)";
