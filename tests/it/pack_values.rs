@@ -62,13 +62,13 @@ fn large_values_are_inserted_updated_deleted_and_come_back() {
 }
 
 #[test]
-fn large_text_of_every_encoding_converges() {
-    for encoding in ["UTF-8", "UTF-16le", "UTF-16be"] {
+fn large_text_converges_in_utf_8_and_utf_16() {
+    for encoding in ["UTF-8", "UTF-16be"] {
         let text = |seed: &str| {
-            format!("'x' || char(65279) || replace(hex(zeroblob(200000)), '00', 'é{seed}😀')")
+            format!("'x' || char(65279) || replace(hex(zeroblob(155000)), '00', 'é{seed}😀')")
         };
         // Text that is none: bytes that the encoding does not know.
-        let broken = "CAST(replace(hex(zeroblob(600001)), '00', 'ab') || x'd8d8' AS TEXT)";
+        let broken = "CAST(replace(hex(zeroblob(530001)), '00', 'ab') || x'd8d8' AS TEXT)";
         let prod = format!(
             "PRAGMA encoding = '{encoding}'; CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);
              INSERT INTO t VALUES (1,{}),(2,{broken}),(3,'x')",
