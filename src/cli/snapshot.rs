@@ -1,6 +1,5 @@
 //! `snapshot`: one consistent read of a source, published under a ref.
 
-use std::cell::Cell;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,8 +18,10 @@ use super::signals::StopFlag;
 use crate::engine::{OpenOptions, Source};
 use crate::model::{ObjectName, SnapshotId};
 use crate::report::stat::plural;
-use crate::snapshot::{self, Observer, Outcome, Progress, Request, SnapshotError, Taken};
-use crate::store::{Checkpoint, Moment, Move, RefName, RootObject, Store, Writer};
+use crate::snapshot::{
+    self, Observer, Outcome, Progress, Request, RowMemory, SnapshotError, Taken,
+};
+use crate::store::{Moment, Move, RefName, Store, Writer};
 use crate::tree::{ScratchSpace, StoreMode};
 
 /// Takes the snapshot and moves the ref.
@@ -176,7 +177,6 @@ impl Taking<'_> {
             stop: StopFlag::on_signals()?,
             store: self.store,
             name: self.checkpoint.map(|(name, _)| name),
-            kept: Cell::new(0),
         };
         let author = Context::author();
         let request = Request {
@@ -188,6 +188,7 @@ impl Taking<'_> {
             author: &author,
             message: self.message,
             checkpoint_every: self.checkpoint_every,
+            memory: RowMemory::default(),
             resume: self.resume()?,
         };
         let outcome = snapshot::take(&runtime, &mut source, &writer, &scratch, request, &observer);
@@ -205,7 +206,7 @@ impl Taking<'_> {
             let message = format!("no interrupted snapshot of `{}` is kept", name.as_str());
             return Err(CliError::new(Exit::CouldNot, message).hint("run it without --resume"));
         };
-        Ok(Some(Progress::from_bytes(&checkpoint.payload, self.store.hasher())?))
+        Ok(Some(Progress::of_stored(&checkpoint, self.store.hasher())?))
     }
 }
 
@@ -227,7 +228,6 @@ struct Watch<'a> {
     stop: StopFlag,
     store: &'a Store,
     name: Option<&'a RefName>,
-    kept: Cell<u64>,
 }
 
 impl Observer for Watch<'_> {
@@ -245,11 +245,7 @@ impl Observer for Watch<'_> {
 
     fn keep(&self, progress: &Progress) -> Result<(), SnapshotError> {
         let Some(name) = self.name else { return Ok(()) };
-        let roots =
-            progress.roots().into_iter().map(|(kind, id)| RootObject { kind, id }).collect();
-        let payload = progress.to_bytes(snapshot::take::now());
-        self.store.write_checkpoint(name, &Checkpoint { roots, payload })?;
-        self.kept.set(self.kept.get() + 1);
+        self.store.write_checkpoint(name, &progress.to_stored(snapshot::take::now()))?;
         Ok(())
     }
 }

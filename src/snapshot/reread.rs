@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::SnapshotError;
 use super::lists;
-use super::table::{ReadTable, TableRead};
+use super::table::{ReadTable, RowMemory, TableRead};
 use super::take::stored_spec;
 use crate::codec::state::{StoredTable, write_state, write_table};
 use crate::codec::{Hasher, Kind, Stored};
@@ -45,7 +45,13 @@ pub fn state_of(
     ChunkPool::scope(&sink, jobs.saturating_sub(1), |pool| {
         let mut tables = Vec::with_capacity(catalog.tables.len());
         for spec in &catalog.tables {
-            let read = ReadTable { pool, scratch, spec, mode: StoreMode::HashOnly };
+            let read = ReadTable {
+                pool,
+                scratch,
+                spec,
+                mode: StoreMode::HashOnly,
+                memory: RowMemory::default(),
+            };
             let mut source = session;
             let TableRead::Whole(rows) = read.read(&mut source, None, &mut |_, _| Ok(false))?
             else {

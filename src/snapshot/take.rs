@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use super::checkpoint::{Finished, Progress, Unfinished};
 use super::error::SnapshotError;
 use super::lists;
-use super::table::{self, ReadTable, TableRead};
+use super::table::{self, ReadTable, RowMemory, TableRead};
 use crate::codec::state::{self, StoredTable};
 use crate::codec::{Kind, state::write_table};
 use crate::engine::Source;
@@ -35,6 +35,8 @@ pub struct Request<'a> {
     pub message: &'a str,
     /// How often what was read is made safe against an interruption.
     pub checkpoint_every: Duration,
+    /// How much of a table is in memory.
+    pub memory: RowMemory,
     /// Where an interrupted snapshot stopped.
     pub resume: Option<Progress>,
 }
@@ -223,8 +225,13 @@ impl Session<'_, '_> {
         let estimate = self.runtime.block_on(self.source.estimated_rows(spec))?;
         self.observer.table(&spec.name, estimate);
         let resume = progress.unfinished.take().filter(|u| u.table == spec.name);
-        let read =
-            ReadTable { pool: self.pool, scratch: self.scratch, spec, mode: self.request.mode };
+        let read = ReadTable {
+            pool: self.pool,
+            scratch: self.scratch,
+            spec,
+            mode: self.request.mode,
+            memory: self.request.memory,
+        };
         let every = self.request.checkpoint_every;
         let (observer, writer) = (self.observer, self.writer);
         let mut on_rows = |rows: u64, take: &mut table::TakeCheckpoint<'_>| {

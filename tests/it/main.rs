@@ -35,6 +35,7 @@ mod pack_schema;
 mod real_data;
 mod rust_source;
 mod shop;
+mod snapshot_faults;
 mod sqlite_catalog;
 mod sqlite_database;
 mod sqlite_rows;
