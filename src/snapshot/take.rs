@@ -224,7 +224,9 @@ impl Session<'_, '_> {
     ) -> Result<TableRead, SnapshotError> {
         let estimate = self.runtime.block_on(self.source.estimated_rows(spec))?;
         self.observer.table(&spec.name, estimate);
-        let resume = progress.unfinished.take().filter(|u| u.table == spec.name);
+        // It stays the place to go on from until there is a later one.
+        progress.unfinished = progress.unfinished.take().filter(|u| u.table == spec.name);
+        let resume = progress.unfinished.clone();
         let read = ReadTable {
             pool: self.pool,
             scratch: self.scratch,
@@ -244,8 +246,9 @@ impl Session<'_, '_> {
             if at.is_none() && !must_stop {
                 return Ok(false);
             }
-            progress.unfinished =
-                at.map(|at| Unfinished { table: spec.name.clone(), checkpoint: at });
+            if let Some(checkpoint) = at {
+                progress.unfinished = Some(Unfinished { table: spec.name.clone(), checkpoint });
+            }
             writer.seal()?;
             observer.keep(progress)?;
             *last_checkpoint = Instant::now();

@@ -58,12 +58,11 @@ const CHANGES: &str = "
     DELETE FROM c_keyless WHERE rowid % 100 = 0;
     INSERT INTO d_large VALUES(2, zeroblob(1100000));";
 
-/// Keeps checkpoints, and stops after its `stop_at`-th chance.
+/// Keeps checkpoints, and stops once it kept so many that lie within a table.
 struct Watch<'a> {
     store: &'a Store,
     name: RefName,
-    stop_at: Option<u32>,
-    chances: Cell<u32>,
+    stop_after: Option<u32>,
     kept_within_a_table: Cell<u32>,
 }
 
@@ -73,8 +72,7 @@ impl Observer for Watch<'_> {
     fn rows(&self, _: u64) {}
 
     fn should_stop(&self) -> bool {
-        self.chances.set(self.chances.get() + 1);
-        self.stop_at.is_some_and(|at| self.chances.get() > at)
+        self.stop_after.is_some_and(|kept| self.kept_within_a_table.get() >= kept)
     }
 
     fn keep(&self, progress: &Progress) -> Result<(), SnapshotError> {
@@ -117,7 +115,7 @@ impl Scene {
         store: &Store,
         db: &str,
         begin: Begin,
-        stop_at: Option<u32>,
+        stop_after: Option<u32>,
     ) -> Result<Option<StateId>, SnapshotError> {
         let prod = name("prod");
         let resume = match (begin, store.checkpoint(&prod)?) {
@@ -130,13 +128,8 @@ impl Scene {
         let writer = store.writer_with(OPTIONS)?;
         let scratch: Arc<dyn ScratchSpace> =
             Arc::new(Scratch::new(store.file_system(), &store.tmp_dir()));
-        let watch = Watch {
-            store,
-            name: prod.clone(),
-            stop_at,
-            chances: Cell::new(0),
-            kept_within_a_table: Cell::new(0),
-        };
+        let watch =
+            Watch { store, name: prod.clone(), stop_after, kept_within_a_table: Cell::new(0) };
         let request = Request {
             label: "prod",
             scope: &Scope::default(),
@@ -224,16 +217,30 @@ fn whole(fault: usize) {
     enumerate(&scene, &fs, Begin::Anew, old, fault);
 }
 
+fn kept(store: &Store) -> Progress {
+    let kept = store.checkpoint(&name("prod")).unwrap().unwrap();
+    Progress::of_stored(&kept, store.hasher()).unwrap()
+}
+
 /// The rest of a snapshot that was stopped in its first table, without any older one.
 fn resumed(fault: usize) {
     let scene = Scene::new();
     let (fs, store) = simulated();
-    let stopped = scene.snapshot(&store, "new.db", Begin::Anew, Some(3)).unwrap();
+    let stopped = scene.snapshot(&store, "new.db", Begin::Anew, Some(2)).unwrap();
     assert_eq!(stopped, None);
-    let kept = store.checkpoint(&name("prod")).unwrap().unwrap();
-    let progress = Progress::of_stored(&kept, store.hasher()).unwrap();
-    assert!(progress.unfinished.is_some(), "{progress:?}");
+    assert!(kept(&store).unfinished.is_some());
     enumerate(&scene, &fs, Begin::AtCheckpoint, None, fault);
+}
+
+/// Where no later place was reached, the one of the session before is still there.
+#[test]
+fn stopped_right_after_resuming() {
+    let scene = Scene::new();
+    let (_, store) = simulated();
+    scene.snapshot(&store, "new.db", Begin::Anew, Some(2)).unwrap();
+    let before = kept(&store).unfinished;
+    let stopped = scene.snapshot(&store, "new.db", Begin::AtCheckpoint, Some(0)).unwrap();
+    assert_eq!((stopped, kept(&store).unfinished), (None, before));
 }
 
 #[test]
