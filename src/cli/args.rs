@@ -163,7 +163,8 @@ pub struct LsArgs {
 pub struct CatArgs {
     /// The table.
     pub table: String,
-    /// The values of the row's key, in key order; without them every row is printed.
+    /// The values of the row's key, in key order; without them every row is printed. `NULL` finds
+    /// NULL and the text, `1` numbers and the text, `x'00FF'` bytes and the text.
     pub key: Vec<String>,
     /// The snapshot to read: a ref, tag, id, `ref~n` or `ref@date`.
     #[arg(long, value_name = "SNAPSHOT")]

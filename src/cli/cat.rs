@@ -72,7 +72,7 @@ fn every_row(
     failed.map_or(Ok(Exit::Done), Err)
 }
 
-/// The rows whose key the words can mean: a number or a text, in any combination.
+/// The rows whose key the words can mean: NULL, a number, bytes or a text, in any combination.
 fn by_key(reader: &Reader, table: &StoredTable, words: &[String]) -> Result<Vec<Row>, CliError> {
     let RowKey::Columns { columns, .. } = &table.spec.key else {
         let name = &table.spec.name;
@@ -108,6 +108,9 @@ fn by_key(reader: &Reader, table: &StoredTable, words: &[String]) -> Result<Vec<
 /// What a word on the command line can mean as a value.
 fn meanings(word: &str) -> Vec<Value> {
     let mut values = Vec::new();
+    if word == "NULL" {
+        values.push(Value::Null);
+    }
     if let Ok(number) = word.parse::<i64>() {
         values.push(Value::Int(number));
     }

@@ -8,10 +8,11 @@ use super::args::CheckArgs;
 use super::context::Context;
 use super::error::CliError;
 use super::exit::Exit;
-use super::snapshot::runtime;
+use super::snapshot::{runtime, warn};
 use crate::engine::{OpenOptions, Source};
 use crate::model::{RowKey, TableSpec};
 use crate::report::json::not_captured;
+use crate::report::stat::plural;
 
 /// Reads the catalog and prints what would be captured.
 pub fn run(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
@@ -27,6 +28,7 @@ pub fn run(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> Result<E
         source.close().await?;
         Ok::<_, crate::engine::EngineError>((server, catalog, evidence))
     })?;
+    warn(&catalog.unused_rules);
     let is_unknown = catalog.not_captured.iter().any(|item| item.is_unknown);
     if context.global.json {
         let tables: Vec<_> = catalog
@@ -36,13 +38,14 @@ pub fn run(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> Result<E
             .collect();
         let left_out: Vec<_> = catalog.not_captured.iter().map(not_captured).collect();
         let object = json!({"source": named.label, "server": server, "evidence": evidence,
-            "facts": catalog.facts.len(), "tables": tables, "not_captured": left_out});
+            "facts": catalog.facts.len(), "tables": tables, "not_captured": left_out,
+            "warnings": catalog.unused_rules});
         writeln!(out, "{object}")?;
     } else {
         writeln!(out, "{} ({server})", named.label)?;
         writeln!(out, "  {}", evidence.join("; "))?;
-        let tables = catalog.tables.len();
-        writeln!(out, "  {} schema facts, {tables} tables:", catalog.facts.len())?;
+        let facts = plural(catalog.facts.len() as u64, "schema fact");
+        writeln!(out, "  {facts}, {}:", plural(catalog.tables.len() as u64, "table"))?;
         for table in &catalog.tables {
             writeln!(out, "  {}: {}", table.name, identity(table))?;
         }

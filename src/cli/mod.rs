@@ -44,10 +44,17 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            if !error.use_stderr() {
+                // Help or the version, which were asked for.
+                let _ = error.print();
+                return Exit::Done.into();
+            }
+            if asks_for_json() {
+                let _ = writeln!(io::stdout(), "{}", CliError::from(&error).to_json());
+            }
             // Nothing is left to say where even this cannot be printed.
             let _ = error.print();
-            return exit.into();
+            return Exit::Usage.into();
         }
     };
     let is_json = cli.global.json;
@@ -65,6 +72,11 @@ pub fn main() -> ExitCode {
             error.exit().into()
         }
     }
+}
+
+/// Whether `--json` is on a command line that could not be parsed.
+fn asks_for_json() -> bool {
+    std::env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == "--json")
 }
 
 /// Runs one command.

@@ -14,6 +14,7 @@ use crate::codec::state::StoredTable;
 use crate::diff::LoadedSnapshot;
 use crate::model::RowKey;
 use crate::report::json::not_captured;
+use crate::report::stat::plural;
 use crate::store::Reader;
 
 /// Prints a snapshot.
@@ -71,7 +72,8 @@ pub fn run(context: &Context, args: &ShowArgs, out: &mut dyn Write) -> Result<Ex
         let gone = if reader.has(&parent.0)? { "" } else { " (removed)" };
         writeln!(out, "parent    {}{gone}", parent.short())?;
     }
-    writeln!(out, "\n{} schema facts, {} tables:", facts.len(), tables.len())?;
+    let facts = plural(facts.len() as u64, "schema fact");
+    writeln!(out, "\n{facts}, {}:", plural(tables.len() as u64, "table"))?;
     print_tables(out, &tables)?;
     for sequence in &snapshot.sequences {
         writeln!(out, "sequence {} at {}", sequence.name, sequence.position)?;
@@ -105,9 +107,10 @@ fn print_tables(out: &mut dyn Write, tables: &[StoredTable]) -> Result<(), CliEr
     for table in tables {
         writeln!(
             out,
-            "  {:<width$}  {:>12} rows  {:>11}  by {}",
+            "  {:<width$}  {:>12} {:<4}  {:>11}  by {}",
             name(table),
             table.rows.rows,
+            if table.rows.rows == 1 { "row" } else { "rows" },
             bytes(table.rows.bytes),
             key_words(&table.spec.key),
         )?;

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::args::SnapshotArgs;
+use super::config::FILE_NAME;
 use super::context::{Context, NamedSource};
 use super::error::CliError;
 use super::exit::Exit;
@@ -105,6 +106,7 @@ fn as_json(taken: &Taken, named: &NamedSource, stored: u64, seconds: f64) -> ser
         "seconds": (seconds * 1000.0).round() / 1000.0,
         "not_captured": taken.snapshot.not_captured.iter()
             .map(crate::report::json::not_captured).collect::<Vec<_>>(),
+        "warnings": taken.unused_rules,
     })
 }
 
@@ -195,7 +197,10 @@ impl Taking<'_> {
         observer.bar.finish();
         runtime.block_on(source.close())?;
         match outcome? {
-            Outcome::Taken(taken) => Ok(Some((taken, writer))),
+            Outcome::Taken(taken) => {
+                warn(&taken.unused_rules);
+                Ok(Some((taken, writer)))
+            }
             Outcome::Interrupted => Ok(None),
         }
     }
@@ -207,6 +212,15 @@ impl Taking<'_> {
             return Err(CliError::new(Exit::CouldNot, message).hint("run it without --resume"));
         };
         Ok(Some(Progress::of_stored(&checkpoint, self.store.hasher())?))
+    }
+}
+
+/// Says on standard error which rules of the configuration have no effect.
+pub fn warn(unused_rules: &[String]) {
+    let mut out = std::io::stderr().lock();
+    for rule in unused_rules {
+        // Where standard error is closed, nobody is left to tell.
+        let _ = writeln!(out, "warning: {FILE_NAME}: {rule}");
     }
 }
 

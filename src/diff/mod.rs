@@ -15,5 +15,5 @@ pub use compare::compare;
 pub use error::DiffError;
 pub use rows::{Access, changes, count, rows};
 
-pub use crate::tree::rows::{Row, row_by_key, rows_of};
+pub use crate::tree::rows::{Known, Row, row_by_key, rows_of};
 pub use crate::tree::state::{LoadedSnapshot, TableDefinition};

@@ -13,7 +13,7 @@ use crate::codec::key;
 use crate::codec::state::StoredTable;
 use crate::model::{Flow, SinkError, Value};
 use crate::store::Objects;
-use crate::tree::rows::Row;
+use crate::tree::rows::{Known, Row};
 use crate::tree::state::whole_row;
 use crate::tree::{
     Pairs, RowAt, RowComparer, Rows, SORT_BUDGET, ScratchObjects, ScratchSpace, Span, StoreMode,
@@ -182,19 +182,21 @@ fn row(at: &RowAt<'_>) -> Result<Row, DiffError> {
     let key = at.chunk.key(at.row)?.to_vec();
     let plan = at.chunk.plan();
     if plan.mode() == StoreMode::Full {
-        return Ok(Row { key, values: whole_row(at)?, count });
+        return Ok(Row { key, values: whole_row(at)?, known: Known::All, count });
     }
     let mut values = vec![Value::Null; plan.column_names().len()];
+    let mut known = Known::Nothing;
     if !key::is_cut(&key) {
         let decoded = key::decode(&key)?.values;
         for (index, value) in values.iter_mut().enumerate() {
             let position = plan.layout().key_position(index);
-            if let Some(known) = position.and_then(|position| decoded.get(position)) {
-                *value = known.clone();
+            if let Some(stored) = position.and_then(|position| decoded.get(position)) {
+                *value = stored.clone();
+                known = Known::Key;
             }
         }
     }
-    Ok(Row { key, values, count })
+    Ok(Row { key, values, known, count })
 }
 
 type OnEvent<'a> = dyn FnMut(Event<'_, '_, '_>) -> Result<Flow, DiffError> + 'a;

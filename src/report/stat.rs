@@ -7,14 +7,22 @@ use crate::diff::{RowCounts, Verdict};
 /// How many signs the longest bar has.
 const BAR: u64 = 40;
 
+/// Whether the overview lists the schema changes, or only counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaLines {
+    /// A line for each: nothing else will tell.
+    Listed,
+    /// Their number: they are told below.
+    Counted,
+}
+
 /// The lines of the overview.
-pub fn lines(report: &DiffReport) -> Vec<String> {
-    let mut lines: Vec<String> = report
-        .comparison
-        .schema
-        .iter()
-        .map(|c| format!(" schema {}", schema::headline(c)))
-        .collect();
+pub fn lines(report: &DiffReport, schema_lines: SchemaLines) -> Vec<String> {
+    let schema = schema::grouped(&report.comparison.schema);
+    let mut lines = Vec::new();
+    if schema_lines == SchemaLines::Listed {
+        lines.extend(schema.iter().map(|change| format!(" schema {}", change.headline())));
+    }
     let changed: Vec<_> = report.counts.iter().filter(|(_, counts)| total(counts) > 0).collect();
     let width = changed.iter().map(|(name, _)| name.to_string().chars().count()).max().unwrap_or(0);
     let most = changed.iter().map(|(_, counts)| total(counts)).max().unwrap_or(0);
@@ -27,7 +35,7 @@ pub fn lines(report: &DiffReport) -> Vec<String> {
             bar(counts, most)
         ));
     }
-    lines.push(summary(report, changed.len()));
+    lines.push(summary(report, schema.len(), changed.len()));
     for reason in &report.comparison.incomplete {
         lines.push(format!(" incomplete: {reason}"));
     }
@@ -47,7 +55,7 @@ fn bar(counts: &RowCounts, most: u64) -> String {
     parts.into_iter().map(|(sign, count)| sign.to_string().repeat(scaled(count))).collect()
 }
 
-fn summary(report: &DiffReport, tables: usize) -> String {
+fn summary(report: &DiffReport, schema: usize, tables: usize) -> String {
     let verdict = report.verdict();
     if verdict == Verdict::Equal {
         return " equal".to_owned();
@@ -58,7 +66,6 @@ fn summary(report: &DiffReport, tables: usize) -> String {
         updated: sum.updated + counts.updated,
     });
     let mut parts = Vec::new();
-    let schema = report.comparison.schema.len();
     if schema > 0 {
         parts.push(plural(schema as u64, "schema change"));
     }

@@ -66,6 +66,8 @@ pub struct Taken {
     pub rows: u64,
     /// How many bytes of row-hash preimages.
     pub bytes: u64,
+    /// The rules of the scope that had no effect, in words.
+    pub unused_rules: Vec<String>,
 }
 
 /// How the taking ended.
@@ -148,6 +150,7 @@ pub fn take(
         tables: tables.len() as u64,
         rows: sum(|root| root.rows),
         bytes: sum(|root| root.bytes),
+        unused_rules: catalog.unused_rules,
     })))
 }
 

@@ -15,10 +15,23 @@ use crate::store::Objects;
 pub struct Row {
     /// The key's bytes (`codec::key`).
     pub key: Vec<u8>,
-    /// The values.
+    /// The values; NULL in the place of one that is not known.
     pub values: Vec<Value>,
+    /// Which of the values are known.
+    pub known: Known,
     /// How often the row occurs; 1 in a table with a key.
     pub count: u64,
+}
+
+/// Which values of a row are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// All of them.
+    All,
+    /// Those of its key: the others were not stored.
+    Key,
+    /// None: they were not stored, and the row has no key, or too long a one.
+    Nothing,
 }
 
 /// Takes rows.
@@ -33,7 +46,8 @@ fn tree<'o>(objects: &'o dyn Objects, table: &StoredTable) -> Result<Tree<'o>, S
 /// A row with all its values.
 fn row(at: &RowAt<'_>) -> Result<Row, StateError> {
     let count = at.chunk.count(at.row)?;
-    Ok(Row { key: at.chunk.key(at.row)?.to_vec(), values: whole_row(at)?, count })
+    let key = at.chunk.key(at.row)?.to_vec();
+    Ok(Row { key, values: whole_row(at)?, known: Known::All, count })
 }
 
 /// Hands on every row of a table, in key order.

@@ -27,7 +27,6 @@ fn diff_as_text() {
     let run = lab.run(&["diff", "prod", "dev"]);
     assert_eq!(run.code, 1);
     insta::assert_snapshot!(run.stdout, @r"
-     schema + index item_name
      item | 4 +-~~
      log  | 2 +-
      1 schema change, 2 tables changed, 2 rows inserted, 2 rows deleted, 2 rows updated
@@ -140,6 +139,37 @@ fn cat_and_ls() {
     assert_eq!(tables["tables"][0]["name"], "item");
     assert_eq!(tables["tables"][0]["rows"], 3);
     assert_eq!(tables["tables"][1]["key"], json!([]));
+}
+
+#[test]
+fn cat_finds_null_keys() {
+    let lab = lab(
+        "CREATE TABLE t(a TEXT, b INTEGER, v, PRIMARY KEY(a, b));
+         INSERT INTO t VALUES(NULL,1,'null'),('NULL',1,'text'),(NULL,NULL,'x'),(NULL,NULL,'y');",
+        "",
+    );
+    lab.snapshot("prod.db", "prod");
+    let both = lab.run(&["cat", "t", "NULL", "1", "--at", "prod"]).ok().stdout;
+    assert_eq!(both, "a=NULL  b=1  v='null'\na='NULL'  b=1  v='text'\n");
+    let nulls = lab.run(&["cat", "t", "NULL", "NULL", "--at", "prod"]).ok().stdout;
+    assert_eq!(nulls.lines().count(), 2, "{nulls}");
+    lab.run(&["cat", "t", "x", "NULL", "--at", "prod"]).fails(1, "no row");
+}
+
+#[test]
+fn a_wrong_command_line_as_json() {
+    let lab = Lab::new();
+    for wrong in [&["dif", "--json"][..], &["--json", "diff", "a"], &["cat", "--json", "--no"]] {
+        let said = lab.run(wrong);
+        assert_eq!(said.code, 2);
+        let error = said.json();
+        assert_eq!(error["exit"], 2);
+        assert!(!error["error"].as_str().unwrap().starts_with("error"), "{error}");
+        assert!(error["hint"].as_str().unwrap().contains("Usage:"), "{error}");
+        assert!(said.stderr.starts_with("error: "), "{}", said.stderr);
+    }
+    assert!(lab.run(&["dif"]).fails(2, "dif").stdout.is_empty());
+    assert!(lab.run(&["--json", "--version"]).ok().stdout.starts_with("deepdiff-db "));
 }
 
 #[test]
