@@ -13,6 +13,9 @@
     reason = "a benchmark makes small numbers, lists columns, prints, and ends where it cannot go on"
 )]
 
+#[path = "sqlite/words.rs"]
+mod words;
+
 use std::hint::black_box;
 use std::sync::LazyLock;
 use std::time::Instant;
@@ -25,6 +28,8 @@ use deepdiff_db::model::{
     ColumnSpec, Flow, KeyColumn, KeyMatching, ObjectId, ObjectName, RowKey, RowKeySource, RowSink,
     SinkError, TableSpec, Value,
 };
+
+use words::{ADJECTIVES, COLOURS, NOUNS};
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -55,64 +60,6 @@ impl Random {
     }
 }
 
-const ADJECTIVES: [&str; 16] = [
-    "Stainless",
-    "Foldable",
-    "Compact",
-    "Insulated",
-    "Handmade",
-    "Recycled",
-    "Wireless",
-    "Ceramic",
-    "Adjustable",
-    "Organic",
-    "Heavy-duty",
-    "Portable",
-    "Waterproof",
-    "Magnetic",
-    "Vintage",
-    "Slim",
-];
-const NOUNS: [&str; 24] = [
-    "kettle",
-    "lantern",
-    "backpack",
-    "notebook",
-    "bottle",
-    "grinder",
-    "cable",
-    "blanket",
-    "helmet",
-    "speaker",
-    "teapot",
-    "charger",
-    "wallet",
-    "toolbox",
-    "mirror",
-    "drawer",
-    "hammock",
-    "compass",
-    "apron",
-    "thermos",
-    "bicycle pump",
-    "cutting board",
-    "desk lamp",
-    "rain jacket",
-];
-const COLOURS: [&str; 12] = [
-    "black",
-    "white",
-    "forest green",
-    "navy",
-    "sand",
-    "copper",
-    "grey",
-    "red",
-    "olive",
-    "teal",
-    "ivory",
-    "plum",
-];
 const WORDS: [&str; 32] = [
     "the",
     "order",

@@ -17,6 +17,7 @@ mod reading;
 mod report;
 mod run;
 mod table;
+mod words;
 
 use std::path::{Path, PathBuf};
 

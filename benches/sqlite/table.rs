@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::handle::Database;
+use super::words::{ADJECTIVES, COLOURS, NOUNS};
 
 /// Raised whenever the tables change: databases of another edition are not used.
 const EDITION: u32 = 2;
@@ -58,64 +59,6 @@ const ITEMS: &str = "CREATE TABLE items (
     PRIMARY KEY (id)
 )";
 
-const ADJECTIVES: [&str; 16] = [
-    "Stainless",
-    "Foldable",
-    "Compact",
-    "Insulated",
-    "Handmade",
-    "Recycled",
-    "Wireless",
-    "Ceramic",
-    "Adjustable",
-    "Organic",
-    "Heavy-duty",
-    "Portable",
-    "Waterproof",
-    "Magnetic",
-    "Vintage",
-    "Slim",
-];
-const NOUNS: [&str; 24] = [
-    "kettle",
-    "lantern",
-    "backpack",
-    "notebook",
-    "bottle",
-    "grinder",
-    "cable",
-    "blanket",
-    "helmet",
-    "speaker",
-    "teapot",
-    "charger",
-    "wallet",
-    "toolbox",
-    "mirror",
-    "drawer",
-    "hammock",
-    "compass",
-    "apron",
-    "thermos",
-    "bicycle pump",
-    "cutting board",
-    "desk lamp",
-    "rain jacket",
-];
-const COLOURS: [&str; 12] = [
-    "black",
-    "white",
-    "forest green",
-    "navy",
-    "sand",
-    "copper",
-    "grey",
-    "red",
-    "olive",
-    "teal",
-    "ivory",
-    "plum",
-];
 const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 fn code(random: &mut Random) -> String {
