@@ -118,8 +118,8 @@ pub struct SnapshotArgs {
     #[arg(long, short, default_value = "", hide_default_value = true)]
     pub message: String,
     /// Worker threads that hash and compress; by default one for each processor.
-    #[arg(long, value_name = "N")]
-    pub jobs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
     /// Store keys and row hashes only, no values.
     #[arg(long)]
     pub hash_only: bool,

@@ -42,9 +42,13 @@ pub fn run(context: &Context, args: &CatArgs, out: &mut dyn Write) -> Result<Exi
 
 /// An error that lists what there is.
 pub fn unknown_table(name: &str, at: &str, tables: &[StoredTable]) -> CliError {
-    let names: Vec<String> = tables.iter().map(|t| t.spec.name.to_string()).collect();
-    CliError::usage(format!("snapshot `{at}` has no table `{name}`"))
-        .hint(format!("its tables: {}", names.join(", ")))
+    let names: Vec<String> =
+        tables.iter().map(|t| value::visible(&t.spec.name.to_string())).collect();
+    let hint = match names.as_slice() {
+        [] => "it has no tables at all".to_owned(),
+        names => format!("its tables: {}", names.join(", ")),
+    };
+    CliError::usage(format!("snapshot `{at}` has no table `{name}`")).hint(hint)
 }
 
 fn every_row(
@@ -148,7 +152,7 @@ fn print(
         .columns
         .iter()
         .zip(&row.values)
-        .map(|(column, v)| format!("{}={}", column.name, value::to_text(v)))
+        .map(|(column, v)| format!("{}={}", value::visible(&column.name), value::to_text(v)))
         .collect();
     let times = if row.count == 1 { String::new() } else { format!("  × {}", row.count) };
     writeln!(out, "{}{times}", cells.join("  "))?;

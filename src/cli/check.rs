@@ -13,6 +13,7 @@ use crate::engine::{OpenOptions, Source};
 use crate::model::{RowKey, TableSpec};
 use crate::report::json::not_captured;
 use crate::report::stat::plural;
+use crate::report::value::visible;
 
 /// Reads the catalog and prints what would be captured.
 pub fn run(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
@@ -47,11 +48,12 @@ pub fn run(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> Result<E
         let facts = plural(catalog.facts.len() as u64, "schema fact");
         writeln!(out, "  {facts}, {}:", plural(catalog.tables.len() as u64, "table"))?;
         for table in &catalog.tables {
-            writeln!(out, "  {}: {}", table.name, identity(table))?;
+            writeln!(out, "  {}: {}", visible(&table.name.to_string()), identity(table))?;
         }
         for item in &catalog.not_captured {
             let unknown = if item.is_unknown { "UNKNOWN " } else { "" };
-            writeln!(out, "  not captured: {unknown}{} {}: {}", item.kind, item.name, item.reason)?;
+            let (name, reason) = (visible(&item.name), visible(&item.reason));
+            writeln!(out, "  not captured: {unknown}{} {name}: {reason}", item.kind)?;
         }
     }
     Ok(if is_unknown { Exit::Incomplete } else { Exit::Done })
@@ -61,7 +63,7 @@ fn identity(table: &TableSpec) -> String {
     match &table.key {
         RowKey::RowHash => "no key: rows are compared whole, with how often each occurs".to_owned(),
         RowKey::Columns { may_be_null, .. } => {
-            let columns = table.key.column_names().join(", ");
+            let columns = visible(&table.key.column_names().join(", "));
             let nulls = if *may_be_null { ", NULLs possible" } else { "" };
             format!("rows identified by ({columns}){nulls}")
         }

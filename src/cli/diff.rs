@@ -20,6 +20,7 @@ use crate::model::Flow;
 use crate::report::json::{DiffReport, Side};
 use crate::report::rows::{JsonlRows, MarkdownRows, RowPrinter, TextRows};
 use crate::report::stat::SchemaLines;
+use crate::report::value::visible;
 use crate::report::{schema, stat};
 use crate::store::{Reader, Store};
 use crate::tree::StoreMode;
@@ -182,7 +183,7 @@ fn check_columns(
     match args.columns.iter().find(|name| !known.contains(*name)) {
         None => Ok(()),
         Some(unknown) => {
-            let known: Vec<String> = known.into_iter().collect();
+            let known: Vec<String> = known.iter().map(|name| visible(name)).collect();
             Err(CliError::usage(format!("no table that is compared has a column `{unknown}`"))
                 .hint(format!("columns: {}", known.join(", "))))
         }
@@ -279,7 +280,7 @@ fn print_schema(comparison: &Comparison, out: &mut dyn Write) -> Result<(), CliE
     for group in schema::grouped(&comparison.schema) {
         writeln!(out, "{}", group.headline())?;
         for line in schema::details(group.change) {
-            writeln!(out, "    {line}")?;
+            writeln!(out, "    {}", visible(&line))?;
         }
     }
     Ok(())

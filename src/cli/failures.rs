@@ -138,7 +138,7 @@ impl From<&clap::Error> for CliError {
 impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         let exit = match error.kind() {
-            io::ErrorKind::BrokenPipe => Exit::Done,
+            io::ErrorKind::BrokenPipe => Exit::PipeClosed,
             _ => Exit::CouldNot,
         };
         CliError::because(exit, "cannot write to standard output", error)

@@ -1,6 +1,6 @@
 //! `completions` and `man`: generated from the command line's own definition.
 
-use std::io;
+use std::io::Write;
 
 use clap::CommandFactory;
 
@@ -10,9 +10,10 @@ use super::exit::Exit;
 use crate::fsio::{self, FileSystem, RealFs};
 
 /// Prints a completion script.
-pub fn completions(args: &CompletionsArgs) -> Result<Exit, CliError> {
-    let mut command = Cli::command();
-    clap_complete::generate(args.shell, &mut command, "deepdiff-db", &mut io::stdout());
+pub fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "deepdiff-db", &mut script);
+    out.write_all(&script)?;
     Ok(Exit::Done)
 }
 

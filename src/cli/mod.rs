@@ -65,8 +65,8 @@ pub fn main() -> ExitCode {
             if is_json {
                 let _ = writeln!(out, "{}", error.to_json());
             }
-            // Whoever closed the pipe wants no more of it: that is no failure.
-            if error.exit() != Exit::Done {
+            // Whoever closed the pipe wants no more of it, and needs no explanation.
+            if error.exit() != Exit::PipeClosed {
                 error.print();
             }
             error.exit().into()
@@ -82,7 +82,7 @@ fn asks_for_json() -> bool {
 /// Runs one command.
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, CliError> {
     match &cli.command {
-        Command::Completions(args) => return manual::completions(args),
+        Command::Completions(args) => return manual::completions(args, out),
         Command::Man(args) => return manual::man(args),
         Command::Demo(args) => return demo::run(args, out),
         _ => {}

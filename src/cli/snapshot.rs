@@ -19,6 +19,7 @@ use super::signals::StopFlag;
 use crate::engine::{OpenOptions, Source};
 use crate::model::{ObjectName, SnapshotId};
 use crate::report::stat::plural;
+use crate::report::value::visible;
 use crate::snapshot::{
     self, Observer, Outcome, Progress, Request, RowMemory, SnapshotError, Taken,
 };
@@ -31,6 +32,7 @@ pub fn run(context: &Context, args: &SnapshotArgs, out: &mut dyn Write) -> Resul
     let store = context.store()?;
     let named = context.source(&args.source)?;
     let reference = reference(args, &named)?;
+    names::require_no_tag(&store, &reference)?;
     let before = store.reference(&reference)?;
     let taking = Taking {
         context,
@@ -38,7 +40,7 @@ pub fn run(context: &Context, args: &SnapshotArgs, out: &mut dyn Write) -> Resul
         named: &named,
         parents: before.into_iter().collect(),
         mode: if args.hash_only { StoreMode::HashOnly } else { StoreMode::Full },
-        jobs: args.jobs,
+        jobs: args.jobs.map(usize::from),
         message: &args.message,
         checkpoint: Some((&reference, args.resume)),
         checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
@@ -220,7 +222,7 @@ pub fn warn(unused_rules: &[String]) {
     let mut out = std::io::stderr().lock();
     for rule in unused_rules {
         // Where standard error is closed, nobody is left to tell.
-        let _ = writeln!(out, "warning: {FILE_NAME}: {rule}");
+        let _ = writeln!(out, "warning: {FILE_NAME}: {}", visible(rule));
     }
 }
 

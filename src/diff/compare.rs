@@ -114,7 +114,11 @@ fn untold(table: &TableComparison) -> Option<String> {
 fn incomplete(from: &LoadedSnapshot, to: &LoadedSnapshot) -> Vec<String> {
     let mut reasons = Vec::new();
     if from.state.scope != to.state.scope {
-        reasons.push("the two states were read under different rules (left out, row keys)".into());
+        reasons.push(
+            "the two states were read under different rules (what is left out, row keys): take both \
+             again under the same"
+                .into(),
+        );
     }
     for side in [from, to] {
         for item in side.snapshot.not_captured.iter().filter(|item| item.is_unknown) {

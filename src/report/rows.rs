@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::value;
+use super::value::{self, visible};
 use crate::diff::{Known, Row, RowChange, RowCounts, TableComparison};
 use crate::model::{ColumnSpec, TableSpec, Value};
 
@@ -32,7 +32,7 @@ impl<W: Write> TextRows<W> {
 
 impl<W: Write> RowPrinter for TextRows<W> {
     fn begin(&mut self, table: &TableComparison) -> io::Result<()> {
-        writeln!(self.out, "\ntable {}", table.name)
+        writeln!(self.out, "\ntable {}", visible(&table.name.to_string()))
     }
 
     fn row(&mut self, table: &TableComparison, change: &RowChange) -> io::Result<()> {
@@ -54,7 +54,7 @@ impl<W: Write> RowPrinter for TextRows<W> {
                 }
                 for name in changed {
                     let (old, new) = (cell(left, before, name), cell(right, after, name));
-                    writeln!(self.out, "    {name}: {old} → {new}")?;
+                    writeln!(self.out, "    {}: {old} → {new}", visible(name))?;
                 }
                 Ok(())
             }
@@ -88,8 +88,9 @@ fn cells(columns: &[ColumnSpec], row: &Row) -> String {
         return "(values not stored)".to_owned();
     }
     let shown = columns.iter().zip(&row.values).filter(|(_, value)| !value.is_null());
-    let cells: Vec<String> =
-        shown.map(|(column, v)| format!("{}={}", column.name, value::to_text(v))).collect();
+    let cells: Vec<String> = shown
+        .map(|(column, v)| format!("{}={}", visible(&column.name), value::to_text(v)))
+        .collect();
     match (cells.is_empty(), row.known) {
         (true, Known::All) => "(every column NULL)".to_owned(),
         (false, Known::All) => cells.join("  "),
@@ -103,7 +104,7 @@ fn key_cells(table: &TableSpec, row: &Row) -> String {
         return cells(&table.columns, row);
     }
     let shown: Vec<String> =
-        names.iter().map(|name| format!("{name}={}", cell(table, row, name))).collect();
+        names.iter().map(|name| format!("{}={}", visible(name), cell(table, row, name))).collect();
     shown.join("  ")
 }
 
@@ -224,7 +225,7 @@ impl<W: Write> MarkdownRows<W> {
 }
 
 fn markdown_cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('`', "\\`").replace('<', "&lt;")
+    visible(text).replace('|', "\\|").replace('`', "\\`").replace('<', "&lt;")
 }
 
 impl<W: Write> RowPrinter for MarkdownRows<W> {

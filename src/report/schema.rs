@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::stat::plural;
+use super::value::visible;
 use crate::diff::SchemaChange;
 use crate::model::{Attribute, Fact, ObjectKind};
 
@@ -94,7 +95,7 @@ pub fn sign(change: &SchemaChange) -> char {
 
 /// One line for a person: sign, kind, name.
 fn headline(change: &SchemaChange) -> String {
-    format!("{} {} {}", sign(change), change.id.kind, change.id)
+    format!("{} {} {}", sign(change), change.id.kind, visible(&change.id.to_string()))
 }
 
 /// For an altered fact, a line for each attribute that differs.

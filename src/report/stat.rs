@@ -2,7 +2,9 @@
 
 use super::json::DiffReport;
 use super::schema;
+use super::value::visible;
 use crate::diff::{RowCounts, Verdict};
+use crate::model::ObjectName;
 
 /// How many signs the longest bar has.
 const BAR: u64 = 40;
@@ -24,22 +26,26 @@ pub fn lines(report: &DiffReport, schema_lines: SchemaLines) -> Vec<String> {
         lines.extend(schema.iter().map(|change| format!(" schema {}", change.headline())));
     }
     let changed: Vec<_> = report.counts.iter().filter(|(_, counts)| total(counts) > 0).collect();
-    let width = changed.iter().map(|(name, _)| name.to_string().chars().count()).max().unwrap_or(0);
+    let width = changed.iter().map(|(name, _)| shown(name).chars().count()).max().unwrap_or(0);
     let most = changed.iter().map(|(_, counts)| total(counts)).max().unwrap_or(0);
     let digits = most.to_string().len();
     for (name, counts) in &changed {
         lines.push(format!(
             " {:<width$} | {:>digits$} {}",
-            name.to_string(),
+            shown(name),
             total(counts),
             bar(counts, most)
         ));
     }
     lines.push(summary(report, schema.len(), changed.len()));
     for reason in &report.comparison.incomplete {
-        lines.push(format!(" incomplete: {reason}"));
+        lines.push(format!(" incomplete: {}", visible(reason)));
     }
     lines
+}
+
+fn shown(name: &ObjectName) -> String {
+    visible(&name.to_string())
 }
 
 fn total(counts: &RowCounts) -> u64 {

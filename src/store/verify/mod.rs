@@ -79,7 +79,7 @@ impl Store {
 
     /// Verifies, and keeps what `repair` needs to know.
     pub(super) fn examine(&self, options: &VerifyOptions<'_>) -> Result<Examined, StoreError> {
-        let deadline = options.budget.map(|budget| Instant::now() + budget);
+        let deadline = options.budget.and_then(|budget| Instant::now().checked_add(budget));
         let view = Arc::new(View::load(self.fs.as_ref(), &self.layout, None)?);
         let mut outcome = VerifyOutcome::default();
         let roots = quick::check(self, &view, &mut outcome)?;
