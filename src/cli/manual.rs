@@ -20,8 +20,9 @@ pub fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> Result<Exit, 
 /// Writes a manual page for the program and for each command, into a new folder.
 pub fn man(args: &ManArgs) -> Result<Exit, CliError> {
     let failed = |error: fsio::FsError| {
-        CliError::because(Exit::CouldNot, "cannot write the manual pages", error)
-            .hint("name a folder that does not exist yet")
+        let is_taken = error.kind() == std::io::ErrorKind::AlreadyExists;
+        let error = CliError::because(Exit::CouldNot, "cannot write the manual pages", error);
+        if is_taken { error.hint("name a folder that does not exist yet") } else { error }
     };
     let fs = RealFs;
     fs.create_dir(&args.dir).map_err(failed)?;
