@@ -106,14 +106,9 @@ pub(super) fn write(bytes: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(compressed);
     });
     if written.is_none() {
-        write_plain(bytes, out);
+        out.push(PLAIN);
+        out.extend_from_slice(bytes);
     }
-}
-
-/// Appends a run of bytes as they are. Its length is not written.
-pub(super) fn write_plain(bytes: &[u8], out: &mut Vec<u8>) {
-    out.push(PLAIN);
-    out.extend_from_slice(bytes);
 }
 
 /// Reads a run of `len` bytes.

@@ -177,9 +177,6 @@ pub(super) struct Dictionary {
 /// At most so many entries: more are found by zstd.
 const MOST_ENTRIES: usize = 128;
 
-/// The entries of a dictionary are compressed from this many bytes on.
-const SHORT_ENTRIES: usize = 512;
-
 const SLOTS: usize = 512;
 
 /// A dictionary that grows with the rows.
@@ -263,12 +260,7 @@ impl Dictionary {
         ints::write(&lens, out);
         let mut bytes = Vec::new();
         self.entries.iter().for_each(|entry| bytes.extend_from_slice(&strings[entry.clone()]));
-        // To set zstd up costs more time than a few short entries take room.
-        if bytes.len() < SHORT_ENTRIES {
-            squeeze::write_plain(&bytes, out);
-        } else {
-            squeeze::write(&bytes, out);
-        }
+        squeeze::write(&bytes, out);
         pack(self.rows.iter().map(|&number| u64::from(number)), self.width(), out);
     }
 
