@@ -13,11 +13,12 @@ mod changing;
 mod diffing;
 mod extremes;
 mod handle;
+#[path = "../items/mod.rs"]
+mod items;
 mod reading;
 mod report;
 mod run;
 mod table;
-mod words;
 
 use std::path::{Path, PathBuf};
 

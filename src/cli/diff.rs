@@ -51,6 +51,9 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
         return stream(args, &comparison, &filter, &mut out);
     }
     let mut counts = Vec::new();
+    let mut texts = Vec::new();
+    let has_details = !context.global.json && !args.stat;
+    let mut room = if has_details { LONGEST_TEXT } else { 0 };
     if args.schema {
         comparison.tables.clear();
     }
@@ -58,9 +61,11 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
     // A table that has other columns, and the same rows, is a change of the schema alone.
     let mut differing = Vec::new();
     for table in std::mem::take(&mut comparison.tables) {
-        let count = filter.count(&table)?;
+        let (count, text) = filter.told(&table, room)?;
         if count != RowCounts::default() {
+            room -= text.as_ref().map_or(0, Vec::len);
             counts.push((table.name.clone(), count));
+            texts.push(text);
             differing.push(table);
         }
     }
@@ -78,7 +83,7 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
             writeln!(out, "{line}")?;
         }
         if !args.stat {
-            details(&report, &filter, &mut out)?;
+            details(&report, &texts, &filter, &mut out)?;
         }
     }
     out.flush()?;
@@ -206,6 +211,24 @@ impl Filter<'_> {
         Ok(counts)
     }
 
+    /// The counts, and what the rows print as where there is room for it: a small difference is then
+    /// found once, and not first counted and then printed.
+    fn told(
+        &self,
+        table: &TableComparison,
+        room: usize,
+    ) -> Result<(RowCounts, Option<Vec<u8>>), CliError> {
+        if room == 0 {
+            return Ok((self.count(table)?, None));
+        }
+        let mut text = ShortText { bytes: Vec::new(), room, is_full: false };
+        match self.print(table, &mut TextRows::new(&mut text)) {
+            Ok(counts) => Ok((counts, Some(text.bytes))),
+            Err(_) if text.is_full => Ok((self.count(table)?, None)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The change as far as it is wanted.
     fn wanted(&self, change: RowChange) -> Option<RowChange> {
         match change {
@@ -263,12 +286,45 @@ impl Filter<'_> {
     }
 }
 
-/// After the overview: schema changes with their details, then the rows of each table.
-fn details(report: &DiffReport, filter: &Filter<'_>, out: &mut dyn Write) -> Result<(), CliError> {
+/// How many bytes of printed rows are kept until everything was counted.
+const LONGEST_TEXT: usize = 1 << 20;
+
+/// A text up to a length; what goes beyond is refused.
+struct ShortText {
+    bytes: Vec<u8>,
+    room: usize,
+    is_full: bool,
+}
+
+impl Write for ShortText {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.is_full |= self.bytes.len() + bytes.len() > self.room;
+        if self.is_full {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// After the overview: schema changes with their details, then the rows of each table, as text
+/// where that is known already.
+fn details(
+    report: &DiffReport,
+    texts: &[Option<Vec<u8>>],
+    filter: &Filter<'_>,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
     print_schema(&report.comparison, out)?;
-    let mut printer = TextRows::new(out);
-    for table in &report.comparison.tables {
-        filter.print(table, &mut printer)?;
+    for (table, text) in report.comparison.tables.iter().zip(texts) {
+        match text {
+            Some(text) => out.write_all(text)?,
+            None => drop(filter.print(table, &mut TextRows::new(&mut *out))?),
+        }
     }
     Ok(())
 }

@@ -45,35 +45,61 @@ pub mod tag {
     pub const OTHER: u8 = 0x60;
 }
 
-/// The length of every payload of this tag, where it is fixed. `Err` for an unknown tag.
-pub fn fixed_len(tag: u8) -> Result<Option<usize>, DecodeError> {
-    if tag & EXTERNAL != 0 {
-        let inner = tag & !EXTERNAL;
-        return match fixed_len(inner)? {
-            None => Ok(Some(EXTERNAL_LEN)),
-            Some(_) => Err(unknown_tag(tag)),
-        };
+/// What [`fixed_len`] says of each tag, so that asking it for every cell costs little: a length,
+/// [`VARIABLE`] or [`UNKNOWN`].
+const LENS: [u8; 256] = {
+    let mut lens = [UNKNOWN; 256];
+    let mut tag = 0u8;
+    while tag < EXTERNAL {
+        let len = len_of(tag);
+        lens[tag as usize] = len;
+        if len == VARIABLE {
+            lens[(tag | EXTERNAL) as usize] = EXTERNAL_TAKES;
+        }
+        tag += 1;
     }
-    Ok(match tag {
-        tag::NULL => Some(0),
-        tag::BOOL => Some(1),
-        tag::INT | tag::UINT | tag::FLOAT64 | tag::TIME => Some(8),
-        tag::FLOAT32 => Some(4),
-        tag::DATE => Some(7),
-        tag::TIME_TZ => Some(12),
-        tag::DATE_TIME | tag::TIMESTAMP => Some(15),
-        tag::INTERVAL | tag::UUID => Some(16),
-        tag::DECIMAL | tag::TEXT | tag::RAW_TEXT | tag::BYTES | tag::JSON | tag::OTHER => None,
-        _ => return Err(unknown_tag(tag)),
-    })
+    lens
+};
+
+const UNKNOWN: u8 = 255;
+const VARIABLE: u8 = 254;
+
+/// [`EXTERNAL_LEN`].
+const EXTERNAL_TAKES: u8 = 40;
+const _: () = assert!(EXTERNAL_TAKES as usize == EXTERNAL_LEN);
+
+const fn len_of(tag: u8) -> u8 {
+    match tag {
+        tag::NULL => 0,
+        tag::BOOL => 1,
+        tag::INT | tag::UINT | tag::FLOAT64 | tag::TIME => 8,
+        tag::FLOAT32 => 4,
+        tag::DATE => 7,
+        tag::TIME_TZ => 12,
+        tag::DATE_TIME | tag::TIMESTAMP => 15,
+        tag::INTERVAL | tag::UUID => 16,
+        tag::DECIMAL | tag::TEXT | tag::RAW_TEXT | tag::BYTES | tag::JSON | tag::OTHER => VARIABLE,
+        _ => UNKNOWN,
+    }
+}
+
+/// The length of every payload of this tag, where it is fixed. `Err` for an unknown tag.
+#[inline]
+pub fn fixed_len(tag: u8) -> Result<Option<usize>, DecodeError> {
+    match LENS[usize::from(tag)] {
+        UNKNOWN => Err(unknown_tag(tag)),
+        VARIABLE => Ok(None),
+        len => Ok(Some(usize::from(len))),
+    }
 }
 
 /// Whether payloads of this tag have lengths of their own.
 #[inline]
 pub fn is_variable(tag: u8) -> bool {
-    matches!(tag, tag::DECIMAL | tag::TEXT | tag::RAW_TEXT | tag::BYTES | tag::JSON | tag::OTHER)
+    LENS[usize::from(tag)] == VARIABLE
 }
 
+#[cold]
 fn unknown_tag(tag: u8) -> DecodeError {
     DecodeError::new("value", format!("type tag {tag:#04x} is not known"))
 }

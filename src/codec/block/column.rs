@@ -59,7 +59,19 @@ impl ColumnBuilder {
     }
 
     /// Adds the value of the next row.
+    #[inline]
     pub fn push(&mut self, cell: Cell<'_>) {
+        // Most columns have one tag and different values, and from then on nothing changes.
+        let is_usual = self.is_uniform && !self.is_constant && cell.tag == self.first_tag;
+        if is_usual && self.rows > 0 {
+            self.rows += 1;
+            self.append(cell);
+        } else {
+            self.push_unusual(cell);
+        }
+    }
+
+    fn push_unusual(&mut self, cell: Cell<'_>) {
         if self.rows == 0 {
             (self.first_tag, self.first_len) = (cell.tag, cell.payload.len());
             (self.is_constant, self.is_uniform, self.has_external) = (true, true, false);
@@ -74,6 +86,11 @@ impl ColumnBuilder {
         }
         self.rows += 1;
         self.has_external |= cell.tag & EXTERNAL != 0;
+        self.append(cell);
+    }
+
+    #[inline]
+    fn append(&mut self, cell: Cell<'_>) {
         if cell::is_variable(cell.tag) {
             let len = u32::try_from(cell.payload.len()).expect("inline payloads are short");
             self.lens.extend_from_slice(&len.to_le_bytes());
