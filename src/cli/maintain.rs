@@ -28,10 +28,11 @@ pub fn verify(context: &Context, args: &VerifyArgs, out: &mut dyn Write) -> Resu
         (_, true) => Depth::Full,
         _ => Depth::Default,
     };
-    let check = TreeCheck;
+    let jobs = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let check = TreeCheck::new(jobs);
     let options = VerifyOptions {
         depth,
-        jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        jobs,
         check: Some(&check),
         budget: args.budget.map(Duration::from_secs),
         start: if args.budget.is_some() { store.verify_cursor() } else { None },

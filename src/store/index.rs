@@ -163,7 +163,13 @@ impl Index {
     /// The positions of the entries with this id: one for each file that holds the object.
     pub(super) fn find(&self, id: &ObjectId) -> Range<usize> {
         let bucket = self.bucket(id.0[0]);
-        let start = self.partition(bucket.clone(), |other| other < id.0.as_slice());
+        // The first eight bytes decide nearly always, and are compared as one number.
+        let head = head_of(&id.0);
+        let before = |other: &[u8]| {
+            let other_head = head_of(other);
+            other_head < head || (other_head == head && other < id.0.as_slice())
+        };
+        let start = self.partition(bucket.clone(), before);
         let mut end = start;
         while end < bucket.end && self.id_bytes(end) == id.0 {
             end += 1;
@@ -200,6 +206,10 @@ impl Index {
             Err("its content does not fit its name".to_owned())
         }
     }
+}
+
+fn head_of(id: &[u8]) -> u64 {
+    u64::from_be_bytes(*id.first_chunk().expect("an id has 32 bytes"))
 }
 
 fn indexed_file(bytes: &[u8], at: usize) -> IndexedFile {

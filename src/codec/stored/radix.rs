@@ -230,17 +230,19 @@ pub(super) fn read(
     let mut strings = first.repeat(count);
     let mut numbers = Vec::new();
     for word in scheme.words() {
-        let varying: Vec<(usize, Digits, u64)> = (word.start..)
+        let varying: Vec<(usize, Digits, Divisor)> = (word.start..)
             .zip(word.positions)
             .map(|(at, &digits)| (at, digits, scheme.radix(digits)))
             .filter(|&(_, _, radix)| radix > 1)
+            .map(|(at, digits, radix)| (at, digits, Divisor::new(radix)))
             .collect();
         ints::read(input, count, &mut numbers)?;
         for (string, &number) in strings.chunks_exact_mut(len).zip(&numbers) {
             let mut number = number;
             for &(at, digits, radix) in varying.iter().rev() {
-                string[at] = scheme.byte(digits, number % radix);
-                number /= radix;
+                let digit;
+                (number, digit) = radix.divide(number);
+                string[at] = scheme.byte(digits, digit);
             }
             if number != 0 {
                 return Err(wrong("a string beyond its positions"));
@@ -248,6 +250,33 @@ pub(super) fn read(
         }
     }
     Ok(strings)
+}
+
+/// Divides by one number many times: two multiplications instead of a division.
+#[derive(Clone, Copy)]
+struct Divisor {
+    divisor: u64,
+    /// 2^64 / divisor, rounded down.
+    inverse: u64,
+}
+
+impl Divisor {
+    /// `divisor` is above 1.
+    fn new(divisor: u64) -> Divisor {
+        // (2^64 - 1) / d is 2^64 / d rounded down, unless d is a power of two: then one less.
+        let inverse = u64::MAX / divisor + u64::from(divisor.is_power_of_two());
+        Divisor { divisor, inverse }
+    }
+
+    /// The quotient and the rest.
+    #[inline]
+    fn divide(self, number: u64) -> (u64, u64) {
+        let high = (u128::from(number) * u128::from(self.inverse)) >> 64;
+        let quotient = u64::try_from(high).expect("the upper half of a product of two words");
+        // The inverse is short of 2^64 / d by less than one, so the quotient is right or one less.
+        let rest = number - quotient * self.divisor;
+        if rest < self.divisor { (quotient, rest) } else { (quotient + 1, rest - self.divisor) }
+    }
 }
 
 #[cfg(test)]
@@ -273,6 +302,19 @@ mod tests {
         let times: Vec<String> =
             (0..255u64).map(|n| time(n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20)).collect();
         assert!(round_trip(&times) < 255 * 3 + 60);
+    }
+
+    #[test]
+    fn division_by_multiplication_is_division() {
+        let numbers = (0..64)
+            .flat_map(|bit| [1u64 << bit, (1 << bit) - 1, u64::MAX >> bit, u64::MAX - bit])
+            .chain((0..5000).map(|n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+        for number in numbers {
+            for divisor in 2..=256 {
+                let expected = (number / divisor, number % divisor);
+                assert_eq!(Divisor::new(divisor).divide(number), expected, "{number} / {divisor}");
+            }
+        }
     }
 
     #[test]
