@@ -102,8 +102,8 @@ pub(super) fn open_frame(
 ) -> Result<(Kind, ObjectId, Vec<u8>), String> {
     let kind = Kind::from_stored_number(header.kind)
         .ok_or_else(|| format!("kind {} is not known", header.kind))?;
-    let plain = stored::decode(header.codec, header.plain_len, bytes)
-        .map_err(|error| error.to_string())?;
+    let plain =
+        stored::decode(header.codec, header.plain_len, bytes).map_err(|error| error.to_string())?;
     let id = hasher.id(kind, &plain);
     Ok((kind, id, plain))
 }

@@ -216,7 +216,7 @@ impl View {
         for location in self.locations(id) {
             match self.read_at(fs, hasher, access, &location, id) {
                 Ok(Ok((found, plain))) if found == kind => return Ok(Found::Plain(plain)),
-                Ok(Ok((found, _))) => bad = Some(format!("it is a {found:?}")),
+                Ok(Ok((found, _))) => bad = Some(format!("it is a {found}")),
                 Ok(Err(why)) => bad = Some(format!("{why}, in {}", location.file.path.display())),
                 // Collected since the view was made.
                 Err(error) if error.is_not_found() => {}

@@ -151,13 +151,26 @@ impl Scheme {
         Ok(Scheme { positions, alphabet, entropy: 0 })
     }
 
-    /// The byte of a digit below its radix.
-    fn byte(&self, digits: Digits, digit: u64) -> u8 {
-        let digit = digit.to_le_bytes()[0];
+    /// The byte of the digit 0.
+    fn lowest(&self, digits: Digits) -> u8 {
         match digits {
-            Digits::Span { low, .. } => low + digit,
-            Digits::Letter => self.alphabet[usize::from(digit)],
+            Digits::Span { low, .. } => low,
+            Digits::Letter => self.alphabet[0],
         }
+    }
+
+    /// The bytes of the digits below the radix.
+    fn bytes(&self, digits: Digits) -> [u8; 256] {
+        let mut bytes = [0; 256];
+        match digits {
+            Digits::Span { low, span } => {
+                for (byte, value) in bytes.iter_mut().zip(low..=low + span) {
+                    *byte = value;
+                }
+            }
+            Digits::Letter => bytes[..self.alphabet.len()].copy_from_slice(&self.alphabet),
+        }
+        bytes
     }
 }
 
@@ -226,7 +239,7 @@ pub(super) fn read(
     len: usize,
 ) -> Result<Vec<u8>, DecodeError> {
     let scheme = Scheme::read(input, len)?;
-    let first: Vec<u8> = scheme.positions.iter().map(|&digits| scheme.byte(digits, 0)).collect();
+    let first: Vec<u8> = scheme.positions.iter().map(|&digits| scheme.lowest(digits)).collect();
     let mut strings = first.repeat(count);
     let mut numbers = Vec::new();
     for word in scheme.words() {
@@ -237,16 +250,17 @@ pub(super) fn read(
             .map(|(at, digits, radix)| (at, digits, Divisor::new(radix)))
             .collect();
         ints::read(input, count, &mut numbers)?;
-        for (string, &number) in strings.chunks_exact_mut(len).zip(&numbers) {
-            let mut number = number;
-            for &(at, digits, radix) in varying.iter().rev() {
+        // Position by position, so that the divisions of different strings overlap.
+        for &(at, digits, radix) in varying.iter().rev() {
+            let bytes = scheme.bytes(digits);
+            for (string, number) in strings.chunks_exact_mut(len).zip(&mut numbers) {
                 let digit;
-                (number, digit) = radix.divide(number);
-                string[at] = scheme.byte(digits, digit);
+                (*number, digit) = radix.divide(*number);
+                string[at] = bytes[usize::from(digit.to_le_bytes()[0])];
             }
-            if number != 0 {
-                return Err(wrong("a string beyond its positions"));
-            }
+        }
+        if numbers.iter().any(|&number| number != 0) {
+            return Err(wrong("a string beyond its positions"));
         }
     }
     Ok(strings)

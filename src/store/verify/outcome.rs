@@ -27,7 +27,7 @@ impl fmt::Display for Damaged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Damaged::File(path) => write!(f, "{}", path.display()),
-            Damaged::Object { id, kind: Some(kind) } => write!(f, "object {id} ({kind:?})"),
+            Damaged::Object { id, kind: Some(kind) } => write!(f, "object {id} ({kind})"),
             Damaged::Object { id, kind: None } => write!(f, "object {id}"),
         }
     }

@@ -289,9 +289,8 @@ fn work(
         let mut bytes = 0u64;
         let objects = batch.frames.len() as u64;
         for frame in batch.frames {
-            let is_known = |sound: &SoundFrames| {
-                sound.contains(&batch.file, frame.offset, frame.file_len())
-            };
+            let is_known =
+                |sound: &SoundFrames| sound.contains(&batch.file, frame.offset, frame.file_len());
             if sound.is_some_and(is_known) {
                 bytes += u64::from(frame.header.plain_len);
                 continue;
