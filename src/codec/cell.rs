@@ -45,53 +45,56 @@ pub mod tag {
     pub const OTHER: u8 = 0x60;
 }
 
-/// What [`fixed_len`] says of each tag, so that asking it for every cell costs little: a length,
-/// [`VARIABLE`] or [`UNKNOWN`].
-const LENS: [u8; 256] = {
-    let mut lens = [UNKNOWN; 256];
-    let mut tag = 0u8;
-    while tag < EXTERNAL {
-        let len = len_of(tag);
-        lens[tag as usize] = len;
-        if len == VARIABLE {
-            lens[(tag | EXTERNAL) as usize] = EXTERNAL_TAKES;
-        }
-        tag += 1;
-    }
-    lens
-};
-
-const UNKNOWN: u8 = 255;
-const VARIABLE: u8 = 254;
-
-/// [`EXTERNAL_LEN`].
-const EXTERNAL_TAKES: u8 = 40;
-const _: () = assert!(EXTERNAL_TAKES as usize == EXTERNAL_LEN);
-
-const fn len_of(tag: u8) -> u8 {
-    match tag {
-        tag::NULL => 0,
-        tag::BOOL => 1,
-        tag::INT | tag::UINT | tag::FLOAT64 | tag::TIME => 8,
-        tag::FLOAT32 => 4,
-        tag::DATE => 7,
-        tag::TIME_TZ => 12,
-        tag::DATE_TIME | tag::TIMESTAMP => 15,
-        tag::INTERVAL | tag::UUID => 16,
-        tag::DECIMAL | tag::TEXT | tag::RAW_TEXT | tag::BYTES | tag::JSON | tag::OTHER => VARIABLE,
-        _ => UNKNOWN,
-    }
-}
-
 /// The length of every payload of this tag, where it is fixed. `Err` for an unknown tag.
 #[inline]
 pub fn fixed_len(tag: u8) -> Result<Option<usize>, DecodeError> {
     match LENS[usize::from(tag)] {
-        UNKNOWN => Err(unknown_tag(tag)),
-        VARIABLE => Ok(None),
-        len => Ok(Some(usize::from(len))),
+        Len::Fixed(len) => Ok(Some(usize::from(len))),
+        Len::Own => Ok(None),
+        Len::Unknown => Err(unknown_tag(tag)),
     }
 }
+
+#[derive(Clone, Copy)]
+enum Len {
+    Fixed(u8),
+    Own,
+    Unknown,
+}
+
+/// What [`fixed_len`] says, by tag: it is asked for every cell.
+static LENS: [Len; 256] = {
+    let mut lens = [Len::Unknown; 256];
+    let fixed = [
+        (tag::NULL, 0),
+        (tag::BOOL, 1),
+        (tag::INT, 8),
+        (tag::UINT, 8),
+        (tag::FLOAT64, 8),
+        (tag::TIME, 8),
+        (tag::FLOAT32, 4),
+        (tag::DATE, 7),
+        (tag::TIME_TZ, 12),
+        (tag::DATE_TIME, 15),
+        (tag::TIMESTAMP, 15),
+        (tag::INTERVAL, 16),
+        (tag::UUID, 16),
+    ];
+    let mut n = 0;
+    while n < fixed.len() {
+        lens[fixed[n].0 as usize] = Len::Fixed(fixed[n].1);
+        n += 1;
+    }
+    let own = [tag::DECIMAL, tag::TEXT, tag::RAW_TEXT, tag::BYTES, tag::JSON, tag::OTHER];
+    let mut n = 0;
+    while n < own.len() {
+        lens[own[n] as usize] = Len::Own;
+        // Only these can be long enough to be stored apart: `EXTERNAL_LEN`.
+        lens[(own[n] | EXTERNAL) as usize] = Len::Fixed(40);
+        n += 1;
+    }
+    lens
+};
 
 /// Whether payloads of this tag have lengths of their own.
 #[inline]
