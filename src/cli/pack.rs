@@ -62,7 +62,11 @@ fn as_json(args: &PackArgs, manifest: &Manifest) -> serde_json::Value {
 
 fn print(out: &mut dyn Write, args: &PackArgs, manifest: &Manifest) -> Result<(), CliError> {
     let rows = &manifest.migration.rows;
-    writeln!(out, "{}: {}", args.output.display(), plural(manifest.migration.statements, "step"))?;
+    let steps = match manifest.migration.statements {
+        0 => "nothing to change".to_owned(),
+        steps => plural(steps, "step"),
+    };
+    writeln!(out, "{}: {steps}", args.output.display())?;
     writeln!(
         out,
         "  rows: {} inserted, {} updated, {} deleted",

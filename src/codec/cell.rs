@@ -99,7 +99,7 @@ static LENS: [Len; 256] = {
 /// Whether payloads of this tag have lengths of their own.
 #[inline]
 pub fn is_variable(tag: u8) -> bool {
-    LENS[usize::from(tag)] == VARIABLE
+    matches!(LENS[usize::from(tag)], Len::Own)
 }
 
 #[cold]
@@ -217,7 +217,7 @@ pub struct Cell<'a> {
 }
 
 /// A value that is an object of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ExternalValue {
     /// `Value` or `ValueList`.
     pub kind: Kind,
@@ -227,6 +227,21 @@ pub struct ExternalValue {
     pub len: u64,
     /// The tag the value has without [`EXTERNAL`].
     pub tag: u8,
+}
+
+impl ExternalValue {
+    /// What stands in a row for the value: its length and id.
+    pub fn payload(&self) -> [u8; EXTERNAL_LEN] {
+        let mut payload = [0u8; EXTERNAL_LEN];
+        payload[..8].copy_from_slice(&self.len.to_le_bytes());
+        payload[8..].copy_from_slice(&self.id.0);
+        payload
+    }
+
+    /// The tag that stands in a row for the value.
+    pub fn cell_tag(&self) -> u8 {
+        self.tag | EXTERNAL
+    }
 }
 
 impl Cell<'_> {
@@ -313,6 +328,18 @@ pub fn read_value(tag: u8, payload: &[u8]) -> Result<Value, DecodeError> {
         tag::OTHER => Value::Other(read_text(payload)?),
         _ => return Err(unknown_tag(tag)),
     })
+}
+
+/// As [`read_value`]; text and bytes keep the memory of the payload, so a large value is not
+/// there twice.
+pub fn into_value(tag: u8, payload: Vec<u8>) -> Result<Value, DecodeError> {
+    match tag {
+        tag::TEXT => String::from_utf8(payload)
+            .map(Value::Text)
+            .map_err(|_| DecodeError::new("value", "text that is not UTF-8")),
+        tag::BYTES => Ok(Value::Bytes(payload)),
+        _ => read_value(tag, &payload),
+    }
 }
 
 fn read_text(bytes: &[u8]) -> Result<String, DecodeError> {

@@ -5,7 +5,7 @@
 //! nothing is copied between encoding and hashing (`codec::row_hash`). Values above 4 KiB are handed to a
 //! [`LargeValues`] and enter by length and id.
 
-use super::cell::{self, Cell, EXTERNAL, EXTERNAL_ABOVE, tag};
+use super::cell::{self, Cell, EXTERNAL, EXTERNAL_ABOVE, ExternalValue, tag};
 use super::hash::FRAME_LEN;
 use super::{DecodeError, Hasher, key, row_hash};
 use crate::model::{Flow, ObjectId, RowKey, RowSink, SinkError, TableSpec, ValueRef};
@@ -369,6 +369,23 @@ where
         self.batch.bytes.extend_from_slice(&[0u8; FRAME_LEN]);
         self.column = 0;
         self.key_has_null = false;
+    }
+
+    /// Takes the next cell of the row as a value that is stored apart already; never one of the
+    /// key.
+    pub fn apart(&mut self, value: &ExternalValue) -> Result<(), SinkError> {
+        let layout = self.layout;
+        let column = layout.columns.get(self.column).ok_or("more cells than columns")?;
+        if column.key_position.is_some() {
+            return Err("a value of the key that is stored apart".into());
+        }
+        layout.write_cell(
+            self.column,
+            Cell { tag: value.cell_tag(), payload: &value.payload() },
+            &mut self.batch.bytes,
+        );
+        self.column += 1;
+        Ok(())
     }
 
     /// Writes a value of any kind and length but NULL.

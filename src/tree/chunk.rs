@@ -40,12 +40,33 @@ pub struct LoadedChunk<'o> {
 }
 
 /// A value as a cell gives it: here, or stored apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CellValue {
     /// The value.
     Here(Value),
     /// Where the value is.
     Apart(ExternalValue),
+}
+
+impl CellValue {
+    /// Whether this is NULL.
+    pub fn is_null(&self) -> bool {
+        matches!(self, CellValue::Here(Value::Null))
+    }
+
+    /// The value, where it is here.
+    pub fn here(&self) -> Option<&Value> {
+        match self {
+            CellValue::Here(value) => Some(value),
+            CellValue::Apart(_) => None,
+        }
+    }
+}
+
+impl From<Value> for CellValue {
+    fn from(value: Value) -> Self {
+        CellValue::Here(value)
+    }
 }
 
 impl<'o> LoadedChunk<'o> {
@@ -250,9 +271,19 @@ impl<'o> LoadedChunk<'o> {
             CellValue::Here(value) => Ok(value),
             CellValue::Apart(apart) => {
                 let payload = large::read_value(self.objects, apart)?;
-                cell::read_value(apart.tag, &payload)
+                cell::into_value(apart.tag, payload)
                     .map_err(|source| TreeError::Value { id: apart.id, source })
             }
+        }
+    }
+
+    /// The value of the column at `index`; one that is stored in pieces stays where it is.
+    pub fn lean_value(&self, row: usize, index: usize) -> Result<CellValue, TreeError> {
+        match self.value(row, index)? {
+            CellValue::Apart(apart) if apart.kind != Kind::ValueList => {
+                self.whole_value(row, index).map(CellValue::Here)
+            }
+            value => Ok(value),
         }
     }
 

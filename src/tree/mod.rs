@@ -41,7 +41,7 @@ pub use compare::RowComparer;
 pub use cursor::Cursor;
 pub use diff::{Pairs, Rows, Span, TreeDiff};
 pub use error::TreeError;
-pub use large::LargeValueWriter;
+pub use large::{LargeValueWriter, ValuePieces};
 pub use plan::{CountedRows, StoreMode, TreePlan};
 pub use pool::ChunkPool;
 pub use range::{RangeBuilder, RangePart, RangeStitcher};

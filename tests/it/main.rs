@@ -33,6 +33,7 @@ mod pack_cases;
 mod pack_lab;
 mod pack_laws;
 mod pack_schema;
+mod pack_values;
 mod real_data;
 mod rust_source;
 mod shop;
