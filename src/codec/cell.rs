@@ -99,7 +99,7 @@ static LENS: [Len; 256] = {
 /// Whether payloads of this tag have lengths of their own.
 #[inline]
 pub fn is_variable(tag: u8) -> bool {
-    LENS[usize::from(tag)] == VARIABLE
+    matches!(LENS[usize::from(tag)], Len::Own)
 }
 
 #[cold]

@@ -188,7 +188,8 @@ fn row_beside(
             None => at.chunk.whole_value(at.row, index)?,
         });
     }
-    Ok(Row { key: before.key.clone(), values, count: at.chunk.count(at.row)? })
+    let count = at.chunk.count(at.row)?;
+    Ok(Row { key: before.key.clone(), values, known: before.known, count })
 }
 
 /// The columns in which two rows differ whose keys differ in spelling.
