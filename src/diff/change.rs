@@ -1,7 +1,7 @@
 //! The words in which a difference is told: verdict, schema changes, row changes.
 
 use crate::codec::state::StoredTable;
-use crate::model::{Fact, FactId, ObjectName, Value};
+use crate::model::{Attribute, Fact, FactId, ObjectKind, ObjectName, Value};
 use crate::tree::rows::Row;
 
 /// What a comparison found. `Incomplete` is never equal.
@@ -24,6 +24,23 @@ pub struct SchemaChange {
     pub before: Option<Fact>,
     /// The fact on the right; `None` where it was dropped.
     pub after: Option<Fact>,
+}
+
+impl SchemaChange {
+    /// Whether it is about this table or view or a part of it: a column, a constraint, an index, a
+    /// trigger.
+    pub fn belongs_to(&self, object: &str) -> bool {
+        let is_on = |fact: &Fact| {
+            matches!(fact.id.kind, ObjectKind::Index | ObjectKind::Trigger)
+                && fact
+                    .attributes
+                    .get("table")
+                    .is_some_and(|table| matches!(table, Attribute::Text(name) if name == object))
+        };
+        self.id.object.to_string() == object
+            || self.before.as_ref().is_some_and(is_on)
+            || self.after.as_ref().is_some_and(is_on)
+    }
 }
 
 /// A table that differs, or may.

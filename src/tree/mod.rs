@@ -16,6 +16,7 @@ pub mod compare;
 pub mod cursor;
 pub mod diff;
 pub mod error;
+mod framed_rows;
 pub mod large;
 mod levels;
 mod pending;
@@ -32,7 +33,7 @@ pub mod state;
 mod verify_chunk;
 
 pub use builder::TreeBuilder;
-pub use check::{Problem, check_tree};
+pub use check::{CheckManner, CheckedTree, Problem, check_tree, check_tree_in};
 pub use checkpoint::Checkpoint;
 pub use chunk::{CellValue, LoadedChunk};
 pub use chunker::TreeRules;

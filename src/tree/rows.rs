@@ -16,10 +16,23 @@ use crate::store::Objects;
 pub struct Row<V = Value> {
     /// The key's bytes (`codec::key`).
     pub key: Vec<u8>,
-    /// The values.
+    /// The values; NULL in the place of one that is not known.
     pub values: Vec<V>,
+    /// Which of the values are known.
+    pub known: Known,
     /// How often the row occurs; 1 in a table with a key.
     pub count: u64,
+}
+
+/// Which values of a row are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// All of them.
+    All,
+    /// Those of its key: the others were not stored.
+    Key,
+    /// None: they were not stored, and the row has no key, or too long a one.
+    Nothing,
 }
 
 /// How the values of rows are given: a [`Value`] is whole; a [`CellValue`] is, where it is stored
@@ -59,7 +72,8 @@ fn tree<'o>(objects: &'o dyn Objects, table: &StoredTable) -> Result<Tree<'o>, S
 /// A row with all its values.
 fn row<V: RowValue>(at: &RowAt<'_>) -> Result<Row<V>, StateError> {
     let count = at.chunk.count(at.row)?;
-    Ok(Row { key: at.chunk.key(at.row)?.to_vec(), values: row_values(at)?, count })
+    let key = at.chunk.key(at.row)?.to_vec();
+    Ok(Row { key, values: row_values(at)?, known: Known::All, count })
 }
 
 /// Hands on every row of a table, in key order.

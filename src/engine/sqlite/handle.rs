@@ -366,34 +366,38 @@ impl Statement<'_> {
 
     /// A cell of the current row. An index that is no column, or no current row, gives NULL, as
     /// SQLite defines.
-    #[inline]
+    // For every cell of a table: what is handed over in memory costs more than the work.
+    #[inline(always)]
     pub(crate) fn cell(&self, index: i32) -> Result<Cell<'_>, Failure> {
-        let raw = self.raw.as_ptr();
-        // SAFETY: the statement is alive; SQLite checks the index. The accessor is the one of the
-        // column's own type, so nothing is converted, and the bytes stay valid until the statement
-        // is stepped, reset or finalized, all of which need `&mut self`.
+        // SAFETY: the statement is alive; SQLite checks the index, and gives the value NULL where
+        // it is no column. The accessor is the one of the value's own type, so nothing is
+        // converted, and the bytes stay valid until the statement is stepped, reset or finalized,
+        // all of which need `&mut self`. A value that no mutex protects may be looked at because
+        // nobody else uses the connection meanwhile; it spares a mutex and a check a look.
         unsafe {
-            match ffi::sqlite3_column_type(raw, index) {
+            let value = ffi::sqlite3_column_value(self.raw.as_ptr(), index);
+            match ffi::sqlite3_value_type(value) {
                 ffi::SQLITE_NULL => Ok(Cell::Null),
-                ffi::SQLITE_INTEGER => Ok(Cell::Int(ffi::sqlite3_column_int64(raw, index))),
-                ffi::SQLITE_FLOAT => {
-                    Ok(Cell::Float(ffi::sqlite3_column_double(raw, index).to_bits()))
-                }
-                ffi::SQLITE_TEXT => self.bytes(index).map(Cell::Text),
-                _ => self.bytes(index).map(Cell::Blob),
+                ffi::SQLITE_INTEGER => Ok(Cell::Int(ffi::sqlite3_value_int64(value))),
+                ffi::SQLITE_FLOAT => Ok(Cell::Float(ffi::sqlite3_value_double(value).to_bits())),
+                ffi::SQLITE_TEXT => self.bytes(value).map(Cell::Text),
+                _ => self.bytes(value).map(Cell::Blob),
             }
         }
     }
 
-    /// The stored bytes of a text or blob cell. Asking text for its blob gives the bytes in the
+    /// The stored bytes of a text or blob. Asking text for its blob gives the bytes in the
     /// encoding of the database, without conversion.
-    #[inline]
-    fn bytes(&self, index: i32) -> Result<&[u8], Failure> {
-        let raw = self.raw.as_ptr();
+    ///
+    /// # Safety
+    ///
+    /// The value is one of this statement's current row.
+    #[inline(always)]
+    unsafe fn bytes(&self, value: *mut ffi::sqlite3_value) -> Result<&[u8], Failure> {
         // SAFETY: as in `cell`. The pointer is asked for before the length, as the manual wants.
         let (pointer, length) = unsafe {
-            let pointer = ffi::sqlite3_column_blob(raw, index).cast::<u8>();
-            (pointer, ffi::sqlite3_column_bytes(raw, index))
+            let pointer = ffi::sqlite3_value_blob(value).cast::<u8>();
+            (pointer, ffi::sqlite3_value_bytes(value))
         };
         let length = usize::try_from(length).unwrap_or(0);
         if length == 0 {

@@ -161,7 +161,7 @@ impl Affinity {
 }
 
 /// The model's view of a cell. `text` is room for a conversion from UTF-16.
-#[inline]
+#[inline(always)]
 pub(super) fn value_of<'c>(
     cell: Cell<'c>,
     encoding: TextEncoding,
