@@ -16,6 +16,8 @@ use std::ptr::{self, NonNull};
 use libsqlite3_sys as ffi;
 use sqlx::sqlite::LockedSqliteHandle;
 
+pub(crate) use super::cells::{Bind, Cell};
+
 /// What SQLite answered instead of success.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -48,40 +50,6 @@ enum Owner<'a> {
 pub(crate) struct Database<'a> {
     raw: NonNull<ffi::sqlite3>,
     owner: Owner<'a>,
-}
-
-/// One cell of the current row, borrowed from SQLite.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Cell<'s> {
-    /// NULL.
-    Null,
-    /// An integer.
-    Int(i64),
-    /// A float by its bits.
-    Float(u64),
-    /// Text in the encoding of the database, as stored.
-    Text(&'s [u8]),
-    /// A blob.
-    Blob(&'s [u8]),
-}
-
-/// A value to bind, in the form SQLite stores it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Bind<'v> {
-    /// NULL.
-    Null,
-    /// An integer.
-    Int(i64),
-    /// A float.
-    Float(f64),
-    /// UTF-8 text.
-    Text(&'v [u8]),
-    /// UTF-16 text, little endian.
-    TextUtf16le(&'v [u8]),
-    /// UTF-16 text, big endian.
-    TextUtf16be(&'v [u8]),
-    /// A blob.
-    Blob(&'v [u8]),
 }
 
 /// A prepared statement of one connection.

@@ -7,6 +7,7 @@
 
 mod agreement;
 mod catalog;
+mod cells;
 mod connect;
 mod defaults;
 mod facts;
