@@ -1,0 +1,24 @@
+//! PostgreSQL, version 13 and later.
+//!
+//! `connect` opens and pins sessions, `locks` fixes the moment that is read, `tables` and `keys`
+//! say what there is to read, `rows` sends it: COPY in binary, taken apart by `binary` and `values`
+//! on the caller's thread. Nothing is written to a source, and nothing here knows an encoding of
+//! ours.
+
+mod binary;
+mod connect;
+mod defaults;
+mod errors;
+mod keys;
+mod literals;
+mod locks;
+mod passfile;
+mod query;
+mod rows;
+mod source;
+mod sql;
+mod tables;
+mod types;
+mod values;
+
+pub use source::PostgresSource;
