@@ -32,6 +32,10 @@ mod pack_cases;
 mod pack_lab;
 mod pack_laws;
 mod pack_schema;
+mod pg_cases;
+mod pg_lab;
+mod pg_rows;
+mod pg_types;
 mod real_data;
 mod rust_source;
 #[allow(dead_code, reason = "the engines' tests use it")]

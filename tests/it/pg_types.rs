@@ -64,8 +64,9 @@ fn t01_t02_t03_floats_keep_their_bits() {
          INSERT INTO t SELECT 100 + i, random() * 10 ^ (i % 300), random() * 10 ^ (i % 37)
          FROM generate_series(1, 500) i;",
     );
-    let oracle = database
-        .sql("SELECT encode(float8send(v), 'hex'), encode(float4send(w), 'hex') FROM t ORDER BY id");
+    let oracle = database.sql(
+        "SELECT encode(float8send(v), 'hex'), encode(float4send(w), 'hex') FROM t ORDER BY id",
+    );
     let read: Vec<String> = open(&database)
         .rows("public.t")
         .iter()
@@ -75,10 +76,7 @@ fn t01_t02_t03_floats_keep_their_bits() {
         })
         .collect();
     assert_eq!(read, oracle.lines().collect::<Vec<_>>());
-    assert_eq!(
-        crate::pg_lab::loaded("SELECT 1").sql("SELECT '-0'::float8 = '0'::float8"),
-        "t\n"
-    );
+    assert_eq!(crate::pg_lab::loaded("SELECT 1").sql("SELECT '-0'::float8 = '0'::float8"), "t\n");
     let pair = Pair::new(
         "CREATE TABLE t(id int PRIMARY KEY, v float8, w real)",
         "INSERT INTO t VALUES (1, '0', '0'), (2, 'NaN', 'NaN'), (3, 1, 16777216)",
@@ -137,7 +135,9 @@ fn t05_t06_t08_times_are_their_fields() {
     assert_eq!(read("timestamp", &literals), plain);
     let zoned = literals.map(|literal| match literal {
         "'infinity'" | "'-infinity'" => literal.to_owned(),
-        literal => literal.replace(" BC'", "+00 BC'").replace("01'", "01+00'").replace("99'", "99+00'"),
+        literal => {
+            literal.replace(" BC'", "+00 BC'").replace("01'", "01+00'").replace("99'", "99+00'")
+        }
     });
     let zoned: Vec<&str> = zoned.iter().map(String::as_str).collect();
     let instants: Vec<Value> = expected.into_iter().map(Value::Timestamp).collect();
@@ -167,13 +167,11 @@ fn t05_t06_t08_times_are_their_fields() {
 fn t09_intervals_are_three_numbers() {
     let interval = |months, days, micros| Value::Interval(Interval { months, days, micros });
     assert_eq!(
-        read("interval", &["'1 mon'", "'30 days'", "'720 hours'", "'-1 mon 2 days -00:00:00.000001'"]),
-        [
-            interval(1, 0, 0),
-            interval(0, 30, 0),
-            interval(0, 0, 30 * DAY),
-            interval(-1, 2, -1),
-        ]
+        read(
+            "interval",
+            &["'1 mon'", "'30 days'", "'720 hours'", "'-1 mon 2 days -00:00:00.000001'"]
+        ),
+        [interval(1, 0, 0), interval(0, 30, 0), interval(0, 0, 30 * DAY), interval(-1, 2, -1),]
     );
 }
 
@@ -304,11 +302,7 @@ fn t23_types_without_a_kind_are_text_under_pinned_settings() {
 
 #[test]
 fn t24_object_numbers_are_names() {
-    as_text(
-        "regclass",
-        &["'t'::regclass", "'pg_class'::regclass"],
-        &["public.t", "pg_class"],
-    );
+    as_text("regclass", &["'t'::regclass", "'pg_class'::regclass"], &["public.t", "pg_class"]);
     as_text("regtype", &["'int4'::regtype"], &["integer"]);
     assert_eq!(read("oid", &["4294967295"]), [Value::Int(4_294_967_295)]);
 }

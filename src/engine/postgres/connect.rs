@@ -136,11 +136,7 @@ impl Link {
     }
 
     /// Hands the session a query.
-    pub(super) fn rows(
-        &self,
-        action: &str,
-        sql: String,
-    ) -> Result<Vec<query::Texts>, EngineError> {
+    pub(super) fn rows(&self, action: &str, sql: String) -> Result<Vec<query::Texts>, EngineError> {
         self.call(action, move |connection| {
             async move { Ok(query::rows(&mut connection.session, sql).await?) }.boxed()
         })

@@ -111,10 +111,8 @@ fn answered(database: String, action: String, error: &PgDatabaseError) -> Engine
 
 /// The error of a connection that could not be made.
 pub(super) fn cannot_connect(database: &str, error: sqlx::Error) -> EngineError {
-    let unreachable = |reason: String| EngineError::Unreachable {
-        database: database.to_owned(),
-        reason,
-    };
+    let unreachable =
+        |reason: String| EngineError::Unreachable { database: database.to_owned(), reason };
     match error {
         sqlx::Error::Io(error) => unreachable(error.to_string()),
         sqlx::Error::Tls(error) => unreachable(format!("TLS: {error}")),

@@ -37,10 +37,10 @@ pub(super) async fn indexes(
 ) -> Result<BTreeMap<u32, Vec<Index>>, Failure> {
     let sql = "SELECT i.indrelid::text, c.relname::text, i.indisprimary, i.indnkeyatts::text, \
          i.indkey::text, i.indclass::text, \
-         (SELECT pg_catalog.string_agg((k.collation = 0 OR k.collation = a.attcollation)::text, \
+         (SELECT pg_catalog.string_agg((k.collated = 0 OR k.collated = a.attcollation)::text, \
          ' ' ORDER BY k.place) \
          FROM pg_catalog.unnest(i.indcollation::pg_catalog.oid[]) WITH ORDINALITY \
-         AS k(collation, place) \
+         AS k(collated, place) \
          LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid \
          AND a.attnum = i.indkey[k.place - 1]) \
          FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
@@ -79,10 +79,8 @@ pub(super) fn choose(
         let source = RowKeySource::Configured;
         return Ok((RowKey::Columns { columns, source, may_be_null: false }, false));
     }
-    let mut usable: Vec<(&Index, Vec<&Column>)> = indexes
-        .iter()
-        .filter_map(|index| Some((index, index_columns(index, columns)?)))
-        .collect();
+    let mut usable: Vec<(&Index, Vec<&Column>)> =
+        indexes.iter().filter_map(|index| Some((index, index_columns(index, columns)?))).collect();
     usable.sort_by_key(|(index, columns)| {
         let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
         (!index.is_primary, columns.len(), names, index.name.clone())

@@ -33,11 +33,7 @@ pub(super) fn equals(
 }
 
 /// A literal of the reading's type; `None` where the type has no such value.
-pub(super) fn typed(
-    reading: Reading,
-    value: &Value,
-    encoding: &ServerEncoding,
-) -> Option<String> {
+pub(super) fn typed(reading: Reading, value: &Value, encoding: &ServerEncoding) -> Option<String> {
     let name = reading.literal_type()?;
     let literal = match value {
         Value::RawText { .. } => text_literal(value, encoding)?,
@@ -136,11 +132,8 @@ fn fields(date: Date) -> Result<(String, &'static str), &'static str> {
         Date::NegativeInfinity => Err("-infinity"),
         Date::Infinity => Err("infinity"),
         Date::Fields { year, month, day } => {
-            let (year, era) = if year > 0 {
-                (i64::from(year), "")
-            } else {
-                (1 - i64::from(year), " BC")
-            };
+            let (year, era) =
+                if year > 0 { (i64::from(year), "") } else { (1 - i64::from(year), " BC") };
             Ok((format!("{year:04}-{month:02}-{day:02}"), era))
         }
     }

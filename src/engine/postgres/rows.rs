@@ -72,8 +72,7 @@ impl Reader<'_> {
         for (name, value) in names.into_iter().zip(key) {
             let (place, reading) = self.place(name)?;
             let column = self.encoding().quoted(name);
-            let Some(condition) = literals::equals(&column, reading, value, self.encoding())
-            else {
+            let Some(condition) = literals::equals(&column, reading, value, self.encoding()) else {
                 return Ok(0);
             };
             places.push(place);
@@ -209,7 +208,11 @@ impl Reader<'_> {
     }
 
     /// Sends the rows of a query to the sink.
-    fn copy<S: RowSink + ?Sized>(&self, select: &str, sink: &mut S) -> Result<ReadEnd, EngineError> {
+    fn copy<S: RowSink + ?Sized>(
+        &self,
+        select: &str,
+        sink: &mut S,
+    ) -> Result<ReadEnd, EngineError> {
         let action = self.action();
         let sql = format!("COPY ({select}) TO STDOUT (FORMAT binary)");
         let encoding = self.encoding().clone();

@@ -118,11 +118,9 @@ impl Reading {
             Reading::Timestamp => "timestamptz",
             Reading::Interval => "interval",
             Reading::Uuid => "uuid",
-            Reading::Char
-            | Reading::Json
-            | Reading::Jsonb
-            | Reading::Other
-            | Reading::Output => return None,
+            Reading::Char | Reading::Json | Reading::Jsonb | Reading::Other | Reading::Output => {
+                return None;
+            }
         })
     }
 }
@@ -153,12 +151,7 @@ const ONE_TEXT: [u32; 12] = [1560, 1562, 790, 869, 650, 829, 774, 27, 5069, 3220
 
 /// When an index takes two values of a type for the same key. Base type `oid`, read so; enums are
 /// labels.
-pub(super) fn matching(
-    oid: u32,
-    is_enum: bool,
-    reading: Reading,
-    order: TextOrder,
-) -> KeyMatching {
+pub(super) fn matching(oid: u32, is_enum: bool, reading: Reading, order: TextOrder) -> KeyMatching {
     match reading {
         Reading::Text if order == TextOrder::Equivalence => KeyMatching::Unknown,
         // Trailing spaces of `char(n)` do not count.

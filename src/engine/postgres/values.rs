@@ -26,9 +26,7 @@ pub(super) fn date_time(micros: i64) -> DateTime {
     match micros {
         i64::MIN => infinite(Date::NegativeInfinity),
         i64::MAX => infinite(Date::Infinity),
-        micros => {
-            DateTime { date: fields(micros.div_euclid(DAY)), micros: micros.rem_euclid(DAY) }
-        }
+        micros => DateTime { date: fields(micros.div_euclid(DAY)), micros: micros.rem_euclid(DAY) },
     }
 }
 
@@ -56,10 +54,7 @@ fn fields(days: i64) -> Date {
 pub(super) fn time_tz(bytes: [u8; 12]) -> Option<TimeTz> {
     let (micros, west) = bytes.split_first_chunk::<8>()?;
     let west = i32::from_be_bytes(west.try_into().ok()?);
-    Some(TimeTz {
-        micros: i64::from_be_bytes(*micros),
-        offset_seconds: west.checked_neg()?,
-    })
+    Some(TimeTz { micros: i64::from_be_bytes(*micros), offset_seconds: west.checked_neg()? })
 }
 
 /// An interval: microseconds, days, months.
