@@ -256,9 +256,9 @@ fn refused(url: &str) -> EngineError {
 #[test]
 fn what_stands_in_the_way_is_named() {
     let database = loaded(
-        "DROP ROLE IF EXISTS pg_rows_reader; CREATE ROLE pg_rows_reader LOGIN PASSWORD 'pw';
+        "DROP ROLE IF EXISTS rows_reader; CREATE ROLE rows_reader LOGIN PASSWORD 'pw';
          CREATE TABLE open_t(id int PRIMARY KEY); CREATE TABLE secret_t(id int PRIMARY KEY);
-         GRANT SELECT ON open_t TO pg_rows_reader;",
+         GRANT SELECT ON open_t TO rows_reader;",
     );
     let tcp = database.server.tcp_url(&database.name);
     let with = |user: &str, password: &str| tcp.replace("tester@", &format!("{user}:{password}@"));
@@ -270,25 +270,25 @@ fn what_stands_in_the_way_is_named() {
     assert!(matches!(error, EngineError::NotFound { .. }), "{error:?}");
     let error = refused("postgres://tester@127.0.0.1:1/x");
     assert!(matches!(error, EngineError::Unreachable { .. }), "{error:?}");
-    let error = refused(&with("pg_rows_reader", "pw"));
+    let error = refused(&with("rows_reader", "pw"));
     assert!(matches!(error, EngineError::Privilege { .. }), "{error:?}");
     assert!(error.to_string().contains("secret_t"), "{error}");
     let scope = Scope { excluded_tables: vec!["secret_t".to_owned()], ..Scope::default() };
-    let open = try_open(&with("pg_rows_reader", "pw"), &scope).unwrap();
+    let open = try_open(&with("rows_reader", "pw"), &scope).unwrap();
     assert_eq!(open.names(), ["public.open_t"]);
     drop(open);
 
     // Policies that hide rows are an error when the rows are read.
     database.sql(
-        "GRANT SELECT ON secret_t TO pg_rows_reader; ALTER TABLE secret_t ENABLE ROW LEVEL SECURITY;
+        "GRANT SELECT ON secret_t TO rows_reader; ALTER TABLE secret_t ENABLE ROW LEVEL SECURITY;
          CREATE POLICY half ON secret_t USING (id % 2 = 0);",
     );
-    let mut open = try_open(&with("pg_rows_reader", "pw"), &Scope::default()).unwrap();
+    let mut open = try_open(&with("rows_reader", "pw"), &Scope::default()).unwrap();
     let read = open.try_read("public.secret_t", &ReadFrom::Start, None);
     let Err(error @ EngineError::Privilege { .. }) = read.map(|_| ()) else { panic!("read") };
     assert!(error.to_string().contains("secret_t"), "{error}");
     drop(open);
-    database.sql("DROP OWNED BY pg_rows_reader; DROP ROLE pg_rows_reader;");
+    database.sql("DROP OWNED BY rows_reader; DROP ROLE rows_reader;");
 }
 
 #[test]

@@ -340,7 +340,7 @@ fn t30_other_encodings_keep_their_bytes() {
         let database = crate::servers::postgres().database(&options);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         database.sql(&format!(
-            "CREATE TABLE \"té\"(\"schlüssel\" text PRIMARY KEY, v text[], w text DEFAULT 'é');
+            "SET client_encoding = 'UTF8'; CREATE TABLE \"té\"(\"schlüssel\" text PRIMARY KEY, v text[], w text DEFAULT 'é');
              INSERT INTO \"té\" VALUES ('plain', '{{a}}', NULL),
              (convert_from('\\x{hex}', '{encoding}'), ARRAY[convert_from('\\x{hex}', '{encoding}')], 'b');"
         ).replace("té", if encoding == "EUC_JP" { "t" } else { "té" })

@@ -42,7 +42,9 @@ const SETTINGS: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; \
      SET idle_in_transaction_session_timeout = 0; SET jit = off; \
      SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0; \
      SET enable_indexonlyscan = off; SET enable_bitmapscan = off; \
-     SET client_encoding = 'UTF8'; SELECT pg_catalog.set_config('search_path', '', false)";
+     SET client_encoding = 'UTF8'; SELECT pg_catalog.set_config('search_path', '', false); \
+     SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
+     WHERE name IN ('transaction_timeout', 'idle_session_timeout')";
 
 /// A session and what is needed to end a statement of it.
 pub(super) struct Connection {
@@ -158,7 +160,7 @@ async fn establish(
     let mut session = connect(&options, &name).await?;
     let mut run = async || {
         let seen =
-            query::text(&mut session, format!("SELECT current_setting('{MARK}', true)")).await?;
+            query::text(&mut session, format!("SELECT pg_catalog.current_setting('{MARK}', true)")).await?;
         if seen != mark {
             return Ok(None);
         }

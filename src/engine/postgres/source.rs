@@ -220,7 +220,7 @@ impl PostgresSource {
             .binary_search_by(|table| table.spec.name.cmp(&spec.name))
             .ok()
             .map(|place| &reading.tables[place])
-            .filter(|table| table.spec == *spec);
+            .filter(|table| table.spec.columns == spec.columns && table.spec.key == spec.key);
         match found {
             Some(table) => Ok(Reader { link: &self.link, table }),
             None => Err(EngineError::Unsupported {

@@ -90,7 +90,8 @@ pub(super) enum Numeric {
 pub(super) fn numeric(bytes: &[u8], digits: &mut Vec<u8>) -> Option<Numeric> {
     let (head, groups) = bytes.split_first_chunk::<8>()?;
     let [c0, c1, w0, w1, s0, s1, d0, d1] = *head;
-    let count = usize::try_from(i16::from_be_bytes([c0, c1])).ok()?;
+    // The count has no sign: there may be 32,768 groups before the point and 4,096 after it.
+    let count = usize::from(u16::from_be_bytes([c0, c1]));
     let weight = i64::from(i16::from_be_bytes([w0, w1]));
     let scale = u16::from_be_bytes([d0, d1]);
     let is_negative = match u16::from_be_bytes([s0, s1]) {
