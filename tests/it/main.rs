@@ -32,6 +32,8 @@ mod pack_cases;
 mod pack_lab;
 mod pack_laws;
 mod pack_schema;
+mod pg_catalog;
+mod pg_catalog_pairs;
 mod real_data;
 mod rust_source;
 #[allow(dead_code, reason = "the engines' tests use it")]
