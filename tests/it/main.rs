@@ -33,6 +33,8 @@ mod pack_lab;
 mod pack_laws;
 mod pack_schema;
 mod pg_cases;
+mod pg_catalog;
+mod pg_catalog_pairs;
 mod pg_lab;
 mod pg_rows;
 mod pg_types;

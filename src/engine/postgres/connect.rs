@@ -160,7 +160,8 @@ async fn establish(
     let mut session = connect(&options, &name).await?;
     let mut run = async || {
         let seen =
-            query::text(&mut session, format!("SELECT pg_catalog.current_setting('{MARK}', true)")).await?;
+            query::text(&mut session, format!("SELECT pg_catalog.current_setting('{MARK}', true)"))
+                .await?;
         if seen != mark {
             return Ok(None);
         }

@@ -8,8 +8,8 @@
 use sqlx::postgres::PgConnection;
 
 use super::errors::Failure;
-use super::query;
 use super::tables::{self, ListedTable, Selection};
+use super::{catalog, query, sql};
 use crate::engine::error::EngineError;
 use crate::model::snapshot::Scope;
 
@@ -20,7 +20,7 @@ const ATTEMPTS: usize = 5;
 const LOCKED_AT_ONCE: usize = 200;
 
 /// The transaction in which everything is read.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// A moment that is fixed.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ pub(super) async fn fix(
     let mut before = tables::list(connection, selection, scope).await?;
     for _ in 0..ATTEMPTS {
         query::execute(connection, BEGIN.to_owned()).await?;
-        let changed = match lock(connection, selection, &before, Wait::ForOthers).await {
+        let changed = match lock(connection, &before, Wait::ForOthers).await {
             Ok(()) => {
                 let sql = "SELECT pg_catalog.pg_export_snapshot()".to_owned();
                 let snapshot = query::text(connection, sql).await?;
@@ -81,7 +81,7 @@ pub(super) async fn join(
     let sql = format!("{BEGIN}; SET TRANSACTION SNAPSHOT '{snapshot}'");
     query::execute(connection, sql).await?;
     // Whoever waits for the first session's lock would make this one wait for ever.
-    let locked = lock(connection, selection, &moment.tables, Wait::Never).await;
+    let locked = lock(connection, &moment.tables, Wait::Never).await;
     match locked {
         Ok(()) => Ok(()),
         Err(failure) => {
@@ -102,7 +102,6 @@ enum Wait {
 
 async fn lock(
     connection: &mut PgConnection,
-    selection: &Selection,
     tables: &[ListedTable],
     wait: Wait,
 ) -> Result<(), Failure> {
@@ -113,7 +112,9 @@ async fn lock(
             .map(|table| {
                 // Partitions are locked with their root, and need no rights of their own.
                 let only = if table.is_partitioned { "" } else { "ONLY " };
-                format!("{only}{}", quoted(selection, table))
+                // Statements are in UTF-8 as long as no rows are read.
+                let (schema, name) = (&table.name.schema, &table.name.name);
+                format!("{only}{}.{}", sql::quoted(schema), sql::quoted(name))
             })
             .collect();
         let sql = format!("LOCK TABLE {} IN ACCESS SHARE MODE{wait}", names.join(", "));
@@ -122,22 +123,58 @@ async fn lock(
     Ok(())
 }
 
-/// Statements are in UTF-8 as long as no rows are read.
-fn quoted(_: &Selection, table: &ListedTable) -> String {
-    use super::sql::quoted;
-    format!("{}.{}", quoted(&table.name.schema), quoted(&table.name.name))
-}
-
-/// A lock that was not given: on which table, and who holds it.
+/// A lock that was not given, in full.
 async fn explained(
     connection: &mut PgConnection,
     selection: &Selection,
     tables: &[ListedTable],
     failure: Failure,
 ) -> Failure {
-    if failure.code().as_deref() != Some("55P03") {
-        return failure;
+    match failure.code().as_deref() {
+        Some("55P03") => waiting(connection, selection, tables, failure).await,
+        Some("42501") => forbidden(connection, selection, failure).await,
+        _ => failure,
     }
+}
+
+/// Everything the account may not read, instead of the first thing.
+async fn forbidden(
+    connection: &mut PgConnection,
+    selection: &Selection,
+    failure: Failure,
+) -> Failure {
+    /// How many things a message names.
+    const NAMED: usize = 10;
+    let Selection { database, schemas, .. } = selection;
+    let Ok(missing) = catalog::missing_rights(connection, database, schemas).await else {
+        return failure;
+    };
+    let named: Vec<String> = missing
+        .iter()
+        .take(NAMED)
+        .map(|thing| format!("{} `{}`: {}", thing.kind, thing.name, thing.reason))
+        .collect();
+    let error = failure.error(database, "lock the tables of");
+    match error {
+        EngineError::Privilege { database, action, message } if !named.is_empty() => {
+            let more = match missing.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let message = format!("{message}; missing are {}{more}", named.join(", "));
+            Failure::Engine(EngineError::Privilege { database, action, message })
+        }
+        error => Failure::Engine(error),
+    }
+}
+
+/// On which table a lock was waited for, and who holds it.
+async fn waiting(
+    connection: &mut PgConnection,
+    selection: &Selection,
+    tables: &[ListedTable],
+    failure: Failure,
+) -> Failure {
     let sql = "SELECT l.relation::text, l.pid::text, a.usename::text, a.application_name \
                FROM pg_catalog.pg_locks l \
                LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \

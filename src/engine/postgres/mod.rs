@@ -1,11 +1,12 @@
 //! PostgreSQL, version 13 and later.
 //!
-//! `connect` opens and pins sessions, `locks` fixes the moment that is read, `tables` and `keys`
-//! say what there is to read, `rows` sends it: COPY in binary, taken apart by `binary` and `values`
-//! on the caller's thread. Nothing is written to a source, and nothing here knows an encoding of
+//! `connect` opens and pins sessions, `locks` fixes the moment that is read, `catalog` says what
+//! there is, `tables` and `keys` what of it is read by rows, `rows` sends those: COPY in binary,
+//! taken apart by `binary` and `values` on the caller's thread. Nothing is written to a source, and nothing here knows an encoding of
 //! ours.
 
 mod binary;
+mod catalog;
 mod connect;
 mod defaults;
 mod errors;
@@ -21,4 +22,4 @@ mod tables;
 mod types;
 mod values;
 
-pub use source::PostgresSource;
+pub use source::{PostgresSource, read_catalog};

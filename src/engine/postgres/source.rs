@@ -10,10 +10,11 @@ use super::connect::Link;
 use super::locks::{self, Moment};
 use super::rows::Reader;
 use super::tables::{self, Selection, Table};
+use super::{catalog, query};
 use crate::engine::error::EngineError;
 use crate::engine::{OpenOptions, ReadEnd, ReadFrom, ServerUrl};
 use crate::model::snapshot::Scope;
-use crate::model::{Catalog, RowSink, TableSpec, Value};
+use crate::model::{Catalog, NotCaptured, RowSink, TableSpec, Value};
 
 /// An open source.
 pub struct PostgresSource {
@@ -29,6 +30,28 @@ struct Reading {
     moment: Moment,
     /// By name.
     tables: Vec<Table>,
+}
+
+/// What the catalog of a database says, without a lock on a table and without what reading rows
+/// needs, and what the account may not read.
+pub fn read_catalog(
+    url: &ServerUrl,
+    options: &OpenOptions,
+    scope: &Scope,
+) -> Result<(Catalog, Vec<NotCaptured>), EngineError> {
+    let link = Link::open(url, options)?;
+    let (database, schemas, scope) = (link.name.clone(), url.schemas.clone(), scope.clone());
+    link.call("read the catalog of", move |connection| {
+        async move {
+            let session = &mut connection.session;
+            query::execute(session, locks::BEGIN.to_owned()).await?;
+            let catalog = catalog::read(session, &database, &scope, &schemas).await?;
+            let missing = catalog::missing_rights(session, &database, &schemas).await?;
+            query::execute(session, "ROLLBACK".to_owned()).await?;
+            Ok((catalog, missing))
+        }
+        .boxed()
+    })
 }
 
 impl PostgresSource {
@@ -76,7 +99,7 @@ impl PostgresSource {
             None => None,
         };
         let asked = scope.clone();
-        let (moment, tables) = self.link.call(action, move |connection| {
+        let (moment, tables, facts) = self.link.call(action, move |connection| {
             async move {
                 let session = &mut connection.session;
                 let moment = match known {
@@ -85,13 +108,15 @@ impl PostgresSource {
                 };
                 let listed = moment.tables.clone();
                 let tables = tables::read(session, &selection, &asked, listed).await?;
-                Ok((moment, tables))
+                let (database, schemas) = (&selection.database, &selection.schemas);
+                let catalog = catalog::read(session, database, &asked, schemas).await?;
+                Ok((moment, tables, catalog))
             }
             .boxed()
         })?;
         let specs = tables.iter().map(|table| table.spec.clone()).collect();
         self.reading = Some(Reading { scope: scope.clone(), moment, tables });
-        Ok(Catalog { tables: specs, ..Catalog::default() })
+        Ok(Catalog { tables: specs, ..facts })
     }
 
     /// Another session that reads at the same moment, as long as this one does.
