@@ -16,6 +16,7 @@ macro_rules! each {
 mod dialect;
 mod error;
 mod pattern;
+pub mod postgres;
 mod remote;
 mod secret;
 mod server_url;

@@ -34,9 +34,14 @@ mod pack_lab;
 mod pack_laws;
 mod pack_schema;
 mod pack_values;
+mod pg_cases;
+mod pg_catalog;
+mod pg_catalog_pairs;
+mod pg_lab;
+mod pg_rows;
+mod pg_types;
 mod real_data;
 mod rust_source;
-#[allow(dead_code, reason = "the engines' tests use it")]
 mod servers;
 mod shop;
 mod snapshot_faults;
