@@ -126,6 +126,49 @@ pub enum EngineError {
         /// What was being done.
         action: String,
     },
+    /// The server does not answer.
+    #[error("cannot connect to `{database}`: {message}")]
+    Unreachable {
+        /// The database.
+        database: String,
+        /// What was tried and what came of it.
+        message: String,
+    },
+    /// The connection broke.
+    #[error("lost the connection while trying to {action} `{database}`: {message}")]
+    ConnectionLost {
+        /// The database.
+        database: String,
+        /// What was being done.
+        action: String,
+        /// What was heard last.
+        message: String,
+    },
+    /// The structure of the database changed while it was read.
+    #[error("`{database}` was changed by others while it was read: {what}; run this again")]
+    Changed {
+        /// The database.
+        database: String,
+        /// What changed, with names.
+        what: String,
+    },
+    /// A value has not the shape that its column's type says.
+    #[error(
+        "`{database}`: row {row} of table `{table}`, as read, has a value in column `{column}` \
+         that is no {declared_type}"
+    )]
+    Malformed {
+        /// The database.
+        database: String,
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// The place of the row in the order of reading, from 1.
+        row: u64,
+        /// The column's type.
+        declared_type: String,
+    },
     /// The disk failed or is full.
     #[error("could not {action} `{database}`: {message}")]
     Storage {

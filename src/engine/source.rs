@@ -1,14 +1,26 @@
 //! A database that is read, whichever engine it is of.
 
-use super::{EngineError, OpenOptions, ReadEnd, ReadFrom, SourceUrl, sqlite};
+use super::{EngineError, OpenOptions, ReadEnd, ReadFrom, SourceUrl, mysql, sqlite};
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, RowSink, TableSpec, Value};
+
+/// Hands a call to whichever source is behind.
+macro_rules! each {
+    ($engines:ident, $this:expr, $engine:ident => $call:expr) => {
+        match $this {
+            $engines::Sqlite($engine) => $call,
+            $engines::Mysql($engine) => $call,
+        }
+    };
+}
 
 /// A database that is read.
 #[non_exhaustive]
 pub enum Source {
     /// A SQLite file.
     Sqlite(sqlite::SqliteSource),
+    /// A database on a MySQL or MariaDB server.
+    Mysql(Box<mysql::MysqlSource>),
 }
 
 impl Source {
@@ -18,6 +30,10 @@ impl Source {
             SourceUrl::Sqlite(path) => {
                 Ok(Source::Sqlite(sqlite::SqliteSource::open(path, options).await?))
             }
+            SourceUrl::Mysql(server) => {
+                let source = mysql::MysqlSource::open(server, options).await?;
+                Ok(Source::Mysql(Box::new(source)))
+            }
             server => Err(unsupported(server)),
         }
     }
@@ -26,6 +42,7 @@ impl Source {
     pub fn engine(&self) -> &'static str {
         match self {
             Source::Sqlite(_) => "sqlite",
+            Source::Mysql(_) => "mysql",
         }
     }
 
@@ -41,7 +58,10 @@ impl Source {
 
     /// Begins the transaction in which everything is read.
     pub async fn begin(&mut self) -> Result<(), EngineError> {
-        each!(Source, self, engine => engine.begin().await)
+        match self {
+            Source::Sqlite(engine) => engine.begin().await,
+            Source::Mysql(engine) => engine.begin(1).await,
+        }
     }
 
     /// Ends the transaction.
