@@ -214,8 +214,8 @@ fn column(row: &Answer, is_mariadb: bool) -> ColumnInfo {
         || extra.contains("STORED GENERATED")
         || !row.text(8).is_empty();
     let is_expression = extra.contains("DEFAULT_GENERATED") || extra.contains("auto_increment");
-    let default = (!is_expression)
-        .then(|| default(&declared_type, row.get(6), is_nullable, is_mariadb));
+    let default =
+        (!is_expression).then(|| default(&declared_type, row.get(6), is_nullable, is_mariadb));
     ColumnInfo {
         name: row.text(1).to_owned(),
         declared_type,
