@@ -280,8 +280,8 @@ fn identity_is_the_servers_however_it_is_reached() {
     let scene = scene("CREATE TABLE t(id int PRIMARY KEY);");
     block_on(async {
         let source = scene.source().await;
-        let url = scene.database.server.tcp_url(&scene.database.name);
-        let url = url.replacen("tester@", "tester:tester-password@", 1).parse().unwrap();
+        let (_account, url) = scene.account();
+        let url = url.replacen('@', ":geheim@", 1).parse().unwrap();
         let other = Source::open(&url, &OpenOptions::default()).await.unwrap();
         assert_eq!(source.identity(), other.identity());
         assert!(source.identity().ends_with(&scene.database.name), "{}", source.identity());

@@ -203,7 +203,8 @@ fn add_to_index(indexes: &mut Vec<IndexInfo>, row: &Answer) {
     let Some(index) = indexes.last_mut() else { return };
     let is_whole = row.get(3).is_none();
     index.columns.push(row.get(2).filter(|_| is_whole).map(str::to_owned));
-    index.is_ascending &= row.text(4) == "A";
+    // MySQL 5.7 says nothing here, and has no other order.
+    index.is_ascending &= row.text(4) != "D";
 }
 
 fn column(row: &Answer, is_mariadb: bool) -> ColumnInfo {
