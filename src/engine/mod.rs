@@ -15,6 +15,7 @@ macro_rules! each {
 
 mod dialect;
 mod error;
+pub mod mysql;
 mod pattern;
 mod remote;
 mod secret;
