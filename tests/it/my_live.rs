@@ -217,9 +217,14 @@ fn l18_missing_rights_name_the_object() {
             "GRANT SELECT (id) ON {name}.t TO {name}@localhost; GRANT SELECT ON {name}.u TO {name}@localhost;
              GRANT INSERT ON {name}.t TO {name}@localhost;"
         ));
-        let error = catalog(Scope::default()).unwrap_err();
-        assert!(matches!(error, EngineError::Privilege { .. }), "{error}");
-        assert!(error.to_string().contains("`t`"), "{error}");
+        let partial = catalog(Scope::default()).unwrap();
+        let unknown: Vec<_> = partial
+            .not_captured
+            .iter()
+            .filter(|item| item.is_unknown && item.name == "t")
+            .collect();
+        assert!(!unknown.is_empty(), "{:?}", partial.not_captured);
+        assert_eq!(partial.tables.len(), 1, "its rows are not read in part");
         let scope = Scope { excluded_tables: vec!["t".to_owned()], ..Scope::default() };
         assert_eq!(catalog(scope).unwrap().tables.len(), 1);
         scene.run(&format!("DROP USER {name}@localhost;"));
@@ -238,9 +243,10 @@ fn wrong_addresses_say_what_is_wrong() {
     };
     let with = |password: &str| url.replacen('@', &format!(":{password}@"), 1);
     let error = open(&with("geheim-not"));
-    assert!(matches!(error, EngineError::Privilege { .. }), "{error}");
-    let other = with("geheim").replace(&format!("/{}", scene.database.name), "/no_such_database");
-    let error = open(&other);
+    assert!(matches!(error, EngineError::Login { .. }), "{error}");
+    let right = with("geheim");
+    let server = right.strip_suffix(&scene.database.name).unwrap();
+    let error = open(&format!("{server}no_such_database"));
     assert!(
         matches!(error, EngineError::NotFound { .. } | EngineError::Privilege { .. }),
         "{error}"
@@ -250,10 +256,7 @@ fn wrong_addresses_say_what_is_wrong() {
     let error = open("mysql://u:geheim@127.0.0.1:1/");
     assert!(error.to_string().contains("names no database"), "{error}");
     let error = open(&format!("{}?ssl-mode=verify-ca", with("geheim")));
-    assert!(
-        matches!(error, EngineError::Driver { .. } | EngineError::Unreachable { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, EngineError::Unreachable { .. }), "{error}");
 }
 
 #[test]
@@ -270,7 +273,7 @@ fn a_server_that_goes_away_is_an_error_and_no_end() {
         let mut rows = Rows::default();
         let read = source.read_rows(spec(&catalog, "t"), &ReadFrom::Start, &mut rows).await;
         let error = read.unwrap_err();
-        assert!(matches!(error, EngineError::ConnectionLost { .. }), "{error}");
+        assert!(matches!(error, EngineError::Lost { .. }), "{error}");
         assert!(error.to_string().contains("table `t`"), "{error}");
     });
 }

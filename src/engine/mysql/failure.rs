@@ -12,6 +12,9 @@ use crate::engine::remote::Abandoned;
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
 /// The statement was killed.
 pub(super) const INTERRUPTED: u16 = 1317;
+/// The account or its password is wrong.
+const LOGIN_REFUSED: u16 = 1045;
+const LOGIN_REFUSED_WITHOUT_PASSWORD: u16 = 1698;
 /// A table changed its definition after the snapshot was opened.
 const DEFINITION_CHANGED: u16 = 1412;
 
@@ -49,13 +52,13 @@ pub(super) fn classify(database: &str, action: &str, error: sqlx::Error) -> Engi
             1205 => EngineError::Locked { database, action, message },
             DEFINITION_CHANGED => EngineError::Changed { database, what: message },
             // The server goes down, or somebody killed the connection.
-            1053 | 1077 | 1079 | 1927 => EngineError::ConnectionLost { database, action, message },
+            1053 | 1077 | 1079 | 1927 => EngineError::Lost { database, action, message },
             number => EngineError::Server { database, action, message, code: number.into() },
         };
     }
     match error {
         sqlx::Error::Io(error) => {
-            EngineError::ConnectionLost { database, action, message: error.to_string() }
+            EngineError::Lost { database, action, message: error.to_string() }
         }
         source => EngineError::Driver { database, action, source },
     }
@@ -65,9 +68,19 @@ pub(super) fn classify(database: &str, action: &str, error: sqlx::Error) -> Engi
 pub(super) fn classify_connect(database: &str, error: sqlx::Error) -> EngineError {
     match error {
         sqlx::Error::Io(error) => {
-            EngineError::Unreachable { database: database.to_owned(), message: error.to_string() }
+            EngineError::Unreachable { database: database.to_owned(), reason: error.to_string() }
         }
-        error => classify(database, "connect to", error),
+        sqlx::Error::Tls(error) => {
+            EngineError::Unreachable { database: database.to_owned(), reason: error.to_string() }
+        }
+        error => match number(&error) {
+            Some(LOGIN_REFUSED | LOGIN_REFUSED_WITHOUT_PASSWORD) => {
+                let message = server_error(&error).map(|e| e.message().to_owned());
+                let message = message.unwrap_or_default();
+                EngineError::Login { database: database.to_owned(), message }
+            }
+            _ => classify(database, "connect to", error),
+        },
     }
 }
 
@@ -78,7 +91,7 @@ pub(super) fn abandoned(database: &str, action: &str, why: Abandoned) -> EngineE
         Abandoned::Stopped => EngineError::Stopped { database, action },
         Abandoned::Gone => {
             let message = "the connection takes no more statements".to_owned();
-            EngineError::ConnectionLost { database, action, message }
+            EngineError::Lost { database, action, message }
         }
     }
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use sqlx::Connection as _;
 use sqlx::mysql::MySqlConnection;
 
+use super::catalog::{Rows, rows_of};
 use super::connect::Link;
 use super::failure;
 use super::query::{execute, query};
@@ -43,7 +44,7 @@ impl Locked {
 }
 
 fn is_transactional(engine: &str) -> bool {
-    matches!(engine, "InnoDB" | "ROCKSDB")
+    rows_of(engine) == Rows::Consistent
 }
 
 /// Begins a transaction and takes the lock of every table (step 1).

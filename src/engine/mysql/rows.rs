@@ -256,14 +256,17 @@ impl<'t> Decoder<'t> {
     }
 
     fn malformed(&self, place: usize) -> EngineError {
-        let column = self.table.columns.get(place);
-        EngineError::Malformed {
-            database: self.database.to_owned(),
-            table: self.table.name.to_string(),
-            column: column.map(|c| c.name.clone()).unwrap_or_default(),
-            row: self.rows + 1,
-            declared_type: column.map(|c| c.declared_type.clone()).unwrap_or_default(),
-        }
+        let what = match self.table.columns.get(place) {
+            Some(column) => format!(
+                "what it sends for column `{}` of row {} in reading order is no {}",
+                column.name,
+                self.rows + 1,
+                column.declared_type
+            ),
+            None => format!("row {} in reading order is cut short", self.rows + 1),
+        };
+        let action = format!("read table `{}` of", self.table.name);
+        EngineError::Malformed { database: self.database.to_owned(), action, what }
     }
 }
 

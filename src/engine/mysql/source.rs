@@ -4,6 +4,8 @@
 //! one moment, and no table can change its shape until [`MysqlSource::end`]. The connection lives
 //! on a thread of its own; the methods block while it works.
 
+use std::collections::BTreeSet;
+
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
@@ -13,13 +15,13 @@ use super::moment::{self, GlobalLock, Locked};
 use super::query::query;
 use super::rows::{self, Decoder, Exactly, Layout};
 use super::sql::{quoted, text};
-use super::{failure, tables};
+use super::{catalog, failure, tables};
 use crate::engine::error::EngineError;
 use crate::engine::remote::Remote;
 use crate::engine::sqlite::OpenOptions;
 use crate::engine::{ReadEnd, ReadFrom, ServerUrl, SourceUrl};
 use crate::model::snapshot::{Guarantee, Scope};
-use crate::model::{Catalog, RowSink, TableSpec, Value};
+use crate::model::{Catalog, ObjectKind, ObjectName, RowSink, TableSpec, Value};
 
 /// An open source.
 pub struct MysqlSource {
@@ -45,7 +47,7 @@ impl MysqlSource {
         })
         .map_err(|error| EngineError::Unreachable {
             database: name.clone(),
-            message: error.to_string(),
+            reason: error.to_string(),
         })?;
         let remote = connected.map_err(|error| match error {
             Ok(error) => error,
@@ -186,11 +188,25 @@ impl MysqlSource {
     /// Everything the catalog says.
     pub async fn catalog(&mut self, scope: &Scope) -> Result<Catalog, EngineError> {
         let asked = scope.clone();
-        let tables = self.call("read the catalog of", move |link| {
+        let mut catalog = self.call("read the catalog of", move |link| {
             let database = link.database.clone();
-            async move { tables::read(&mut link.connection, &database, &asked).await }.boxed()
+            async move {
+                let connection = &mut link.connection;
+                let mut catalog = catalog::read(connection, &database, &asked).await?;
+                catalog.tables = tables::read(connection, &database, &asked).await?;
+                Ok(catalog)
+            }
+            .boxed()
         })?;
-        for table in &tables {
+        // What the catalog does not know of a table it has listed as unknown, rows included.
+        let known: BTreeSet<&ObjectName> = catalog
+            .facts
+            .iter()
+            .filter(|fact| fact.id.kind == ObjectKind::Table)
+            .map(|fact| &fact.id.object)
+            .collect();
+        catalog.tables.retain(|table| known.contains(&table.name));
+        for table in &catalog.tables {
             if let Some(message) = self.locked.denied.get(&table.name.name) {
                 return Err(EngineError::Privilege {
                     database: self.name.clone(),
@@ -199,7 +215,7 @@ impl MysqlSource {
                 });
             }
         }
-        Ok(Catalog { tables, ..Catalog::default() })
+        Ok(catalog)
     }
 
     /// What the consistency rests on.

@@ -8,34 +8,26 @@ use std::collections::BTreeMap;
 
 use sqlx::mysql::MySqlConnection;
 
+use super::catalog::{Rows, rows_of};
 use super::query::{Answer, query};
-use super::types::{self, Kind, decimal};
+use super::types::{self, Kind, read_decimal};
 use super::{keys, sql};
 use crate::engine::error::EngineError;
 use crate::engine::mysql::failure;
 use crate::engine::{RECEIPTS_TABLE, pattern};
 use crate::model::snapshot::Scope;
+use crate::model::value::FiniteDecimal;
 use crate::model::{ColumnSpec, Decimal, ObjectName, TableSpec, Value};
-
-/// Engines whose tables show rows that are kept elsewhere, or keep none.
-const ELSEWHERE: [&str; 7] = [
-    "FEDERATED",
-    "CONNECT",
-    "SPIDER",
-    "MRG_MyISAM",
-    "MRG_MYISAM",
-    "BLACKHOLE",
-    "PERFORMANCE_SCHEMA",
-];
 
 /// Whether the rows of a table are its own and are read: a base table, with or without history, of
 /// an engine that keeps its rows itself. `table_type` and `engine` are the catalog's words.
-pub(in crate::engine) fn has_rows_of_its_own(table_type: &str, engine: &str) -> bool {
-    matches!(table_type, "BASE TABLE" | "SYSTEM VERSIONED") && !ELSEWHERE.contains(&engine)
+fn has_rows_of_its_own(table_type: &str, engine: &str) -> bool {
+    matches!(table_type, "BASE TABLE" | "SYSTEM VERSIONED")
+        && !matches!(rows_of(engine), Rows::Elsewhere(_))
 }
 
 /// Whether the scope, or this program, leaves a table out. Names are compared as the server does.
-pub(in crate::engine) fn is_excluded(name: &str, scope: &Scope, ignores_case: bool) -> bool {
+fn is_excluded(name: &str, scope: &Scope, ignores_case: bool) -> bool {
     let is_receipts = name.eq_ignore_ascii_case(RECEIPTS_TABLE);
     is_receipts || scope.excluded_tables.iter().any(|p| pattern::matches(p, name, ignores_case))
 }
@@ -253,8 +245,13 @@ fn default(
     match kind {
         Kind::Signed => text.parse().map_or(Value::Null, Value::Int),
         Kind::Unsigned => text.parse().map_or(Value::Null, Value::unsigned),
-        Kind::Decimal => decimal(text.as_bytes())
-            .map_or(Value::Null, |number| Value::Decimal(Decimal::Finite(number))),
+        Kind::Decimal => {
+            let mut number = FiniteDecimal::default();
+            match read_decimal(text.as_bytes(), &mut number) {
+                true => Value::Decimal(Decimal::Finite(number)),
+                false => Value::Null,
+            }
+        }
         Kind::Text(types::Charset::Utf8(_)) | Kind::Enum(types::Charset::Utf8(_), _)
             if !is_mariadb || !is_bare =>
         {

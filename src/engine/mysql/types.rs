@@ -184,8 +184,14 @@ impl Kind {
             Kind::Unsigned => integer(unsigned(bytes)?),
             Kind::Bit => integer(bit(bytes)?),
             Kind::Decimal => {
-                *room = Decimal::Finite(decimal(bytes)?);
-                ValueRef::Decimal(room)
+                if !matches!(room, Decimal::Finite(_)) {
+                    *room = Decimal::Finite(FiniteDecimal::default());
+                }
+                let is_number = match room {
+                    Decimal::Finite(number) => read_decimal(bytes, number),
+                    _ => false,
+                };
+                is_number.then_some(ValueRef::Decimal(room))?
             }
             Kind::Float => match bytes.len() {
                 4 => ValueRef::Float32(u32::from_le_bytes(bytes.try_into().ok()?)),
@@ -278,31 +284,29 @@ fn bit(bytes: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(number))
 }
 
-/// A number as the server writes it: sign, digits, a point.
-pub(super) fn decimal(text: &[u8]) -> Option<FiniteDecimal> {
-    let (is_negative, digits) = match text.strip_prefix(b"-") {
-        Some(digits) => (true, digits),
+/// Puts a number as the server writes it into `number`: sign, digits, a point. False where it is
+/// written otherwise.
+#[inline]
+pub(super) fn read_decimal(text: &[u8], number: &mut FiniteDecimal) -> bool {
+    let (is_negative, numerals) = match text.strip_prefix(b"-") {
+        Some(numerals) => (true, numerals),
         None => (false, text),
     };
-    // DECIMAL has at most 65 digits.
-    let mut numerals = [0; 80];
-    let mut count = 0;
-    let mut scale = None;
-    for &byte in digits {
-        match byte {
-            b'.' if scale.is_none() => scale = Some(0),
-            b'0'..=b'9' => {
-                *numerals.get_mut(count)? = byte - b'0';
-                count += 1;
-                scale = scale.map(|digits: u16| digits + 1);
-            }
-            _ => return None,
-        }
-    }
-    if count == 0 {
-        return None;
-    }
-    FiniteDecimal::new(is_negative, &numerals[..count], scale.unwrap_or(0))
+    let point = numerals.iter().position(|&byte| byte == b'.');
+    let fraction = point.map_or(0, |point| numerals.len() - point - 1);
+    let Ok(scale) = u16::try_from(fraction) else { return false };
+    // A second point, or anything else, gives a digit above 9 and is refused.
+    let digits = |numerals: &[u8], digits: &mut Vec<u8>| {
+        digits.extend(numerals.iter().map(|byte| byte.wrapping_sub(b'0')));
+    };
+    let (whole, fraction) = numerals.split_at(point.unwrap_or(numerals.len()));
+    let fraction = fraction.get(1..).unwrap_or_default();
+    let is_number = number.refill(|room| {
+        digits(whole, room);
+        digits(fraction, room);
+        (is_negative, scale)
+    });
+    is_number && !(whole.is_empty() && fraction.is_empty())
 }
 
 /// A date, or a date and time: a length, then as many of year, month, day, hour, minute, second
