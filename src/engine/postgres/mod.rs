@@ -21,6 +21,8 @@ pub fn read_catalog(
     scope: &Scope,
     schemas: &[String],
 ) -> Result<(Catalog, Vec<NotCaptured>), EngineError> {
+    // A socket's folder comes as a parameter, beside a host that the driver insists on.
+    let url = url.replacen("@/", "@localhost/", 1);
     let failed = |source| EngineError::Driver {
         database: "the database".to_owned(),
         action: "connect to".to_owned(),
@@ -31,7 +33,7 @@ pub fn read_catalog(
         .build()
         .map_err(|error| failed(sqlx::Error::Io(error)))?;
     runtime.block_on(async {
-        let mut connection = PgConnection::connect(url).await.map_err(failed)?;
+        let mut connection = PgConnection::connect(&url).await.map_err(failed)?;
         connection.execute(AssertSqlSafe(BEGIN)).await.map_err(failed)?;
         let catalog = catalog::read(&mut connection, "the database", scope, schemas).await?;
         let missing = catalog::missing_rights(&mut connection, "the database", schemas).await?;

@@ -114,7 +114,10 @@ impl Directory {
     }
 
     async fn read_entries(&mut self, reader: &mut Reader<'_>) -> Result<(), EngineError> {
-        let sql = format!("WITH {ENTRIES} SELECT * FROM entries");
+        let sql = format!(
+            "WITH {ENTRIES} SELECT class, oid, words, schema, name, part, relation, owner, has_fact \
+             FROM entries"
+        );
         for row in reader.rows(&sql).await? {
             let read = || -> Result<_, sqlx::Error> {
                 let address = Address { class: row.try_get("class")?, oid: row.try_get("oid")? };
