@@ -40,13 +40,14 @@ pub(super) fn triggers(
             "delete" => work.changes(Verb::Delete) > 0 && work.deletes == Deletes::Run,
             _ => work.changes(Verb::Update) > 0,
         };
-        let triggers: Vec<String> = rules
+        let mut triggers: Vec<String> = rules
             .table(name)
             .into_iter()
             .flat_map(|table| &table.triggers)
             .filter(|trigger| fires(&trigger.event))
             .map(|trigger| trigger.name.clone())
             .collect();
+        triggers.dedup();
         if !triggers.is_empty() {
             let is_allowed = consent.triggers().contains(name);
             lines.push(TriggerLine { table: name.clone(), triggers, is_allowed });

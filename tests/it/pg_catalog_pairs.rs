@@ -14,7 +14,7 @@ use crate::servers::{self, Database, Server};
 use crate::sqlite_database::shared_data;
 
 /// How many pairs of each collection are tried.
-const SAMPLE: usize = 12;
+const SAMPLE: usize = 4;
 
 fn facts(catalog: &Catalog) -> Vec<String> {
     catalog.facts.iter().map(line).collect()
@@ -60,7 +60,8 @@ fn make_roles(server: &Server, notes: &Value) {
         .flat_map(|suite| suite["roles_to_create"].as_array().unwrap())
         .map(|role| role.as_str().unwrap())
         .collect();
-    for role in roles {
+    // The dumps among them were made by `postgres`.
+    for role in roles.into_iter().chain(["postgres"]) {
         let _ = server.try_run("postgres", &format!("CREATE ROLE \"{role}\";"));
     }
 }
@@ -143,7 +144,7 @@ fn states_of_a_long_chain_of_migrations_are_told_apart() {
     for (number, step) in text.unwrap().lines().enumerate() {
         let step: Value = serde_json::from_str(step).unwrap();
         database.sql(step["up"].as_str().unwrap_or_default());
-        if number % 20 != 0 {
+        if number % 40 != 0 {
             continue;
         }
         let found = catalog(&database);
@@ -153,5 +154,5 @@ fn states_of_a_long_chain_of_migrations_are_told_apart() {
         (before, before_dump) = (after, after_dump);
         states += 1;
     }
-    assert!(states > 10, "{states}");
+    assert!(states > 4, "{states}");
 }

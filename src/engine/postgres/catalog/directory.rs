@@ -114,7 +114,10 @@ impl Directory {
     }
 
     async fn read_entries(&mut self, reader: &mut Reader<'_>) -> Result<(), EngineError> {
-        let sql = format!("WITH {ENTRIES} SELECT * FROM entries");
+        let sql = format!(
+            "WITH {ENTRIES} SELECT class, oid, words, schema, name, part, relation, owner, has_fact \
+             FROM entries"
+        );
         for row in reader.rows(&sql).await? {
             let read = || -> Result<_, sqlx::Error> {
                 let address = Address { class: row.try_get("class")?, oid: row.try_get("oid")? };
@@ -193,13 +196,24 @@ impl Directory {
         }
     }
 
+    /// The object at an address; the table, for the index of a constraint.
+    fn spoken_of(&self, address: Address) -> Option<&Entry> {
+        let entry = self.entries.get(&address)?;
+        match (entry.words.as_str(), entry.has_fact, entry.relation) {
+            ("index", false, Some(oid)) => {
+                self.entries.get(&Address { class: self.relation_class, oid })
+            }
+            _ => Some(entry),
+        }
+    }
+
     /// The objects that a fact depends on, by name; not the one it is about.
     pub fn dependencies(&self, found: &Found) -> Vec<ObjectName> {
         let mut names = BTreeSet::new();
         for to in self.depends.get(&(found.address, found.sub)).into_iter().flatten() {
             if let Some(extension) = self.extensions.get(to) {
                 names.insert(ObjectName::bare(extension));
-            } else if let Some(entry) = self.entries.get(to)
+            } else if let Some(entry) = self.spoken_of(*to)
                 && entry.words != "schema"
             {
                 names.insert(entry.name.clone());

@@ -21,6 +21,7 @@ mod routines;
 mod secrets;
 mod sequences;
 mod types;
+mod views;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -53,6 +54,12 @@ pub(super) async fn read(
     found.retain(|found| !directory.is_silent(found.address, found.relation));
     for found in &mut found {
         found.fact.depends_on = directory.dependencies(found);
+        if reader.version < 16
+            && let ObjectKind::View | ObjectKind::MaterializedView = found.fact.id.kind
+            && let Some(Attribute::Text(query)) = found.fact.attributes.get_mut("query")
+        {
+            *query = views::unqualified(query);
+        }
     }
     not_captured.extend(omissions::read(&directory, &mut reader).await?);
     not_captured.extend(without_facts(&directory, &reader, &found));
