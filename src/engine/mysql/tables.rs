@@ -207,8 +207,10 @@ fn column(row: &Answer, is_mariadb: bool) -> ColumnInfo {
         || extra.contains("STORED GENERATED")
         || !row.text(8).is_empty();
     let is_expression = extra.contains("DEFAULT_GENERATED") || extra.contains("auto_increment");
-    let default =
-        (!is_expression).then(|| default(&declared_type, row.get(6), is_nullable, is_mariadb));
+    let default = (!is_expression).then(|| match row.get(6) {
+        Some(text) => default(&declared_type, text, is_mariadb),
+        None => no_default(&declared_type, is_nullable),
+    });
     ColumnInfo {
         name: row.text(1).to_owned(),
         declared_type,
@@ -220,23 +222,20 @@ fn column(row: &Answer, is_mariadb: bool) -> ColumnInfo {
     }
 }
 
+/// What rows get that were there before a column without a default.
+fn no_default(declared_type: &str, is_nullable: bool) -> Value {
+    match Kind::of(declared_type) {
+        _ if is_nullable => Value::Null,
+        Kind::Signed | Kind::Unsigned => Value::Int(0),
+        Kind::Text(types::Charset::Utf8(_)) => Value::Text(String::new()),
+        _ => Value::Null,
+    }
+}
+
 /// The constant that rows get which were there before the column; NULL where it is not known, which
 /// only shows more rows as changed. MariaDB shows a default as an expression, MySQL as its text.
-fn default(
-    declared_type: &str,
-    default: Option<&str>,
-    is_nullable: bool,
-    is_mariadb: bool,
-) -> Value {
+fn default(declared_type: &str, default: &str, is_mariadb: bool) -> Value {
     let kind = Kind::of(declared_type);
-    let Some(default) = default else {
-        return match kind {
-            _ if is_nullable => Value::Null,
-            Kind::Signed | Kind::Unsigned => Value::Int(0),
-            Kind::Text(types::Charset::Utf8(_)) => Value::Text(String::new()),
-            _ => Value::Null,
-        };
-    };
     let text = match default.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
         Some(quoted) if is_mariadb => unescaped(quoted),
         _ => default.to_owned(),
