@@ -46,6 +46,7 @@ mod pg_rows;
 mod pg_types;
 mod real_data;
 mod rust_source;
+mod server_commands;
 mod servers;
 mod shop;
 mod snapshot_faults;

@@ -64,6 +64,18 @@ impl PostgresSource {
         Ok(PostgresSource { link, url: url.clone(), options: options.clone(), reading: None })
     }
 
+    /// What the account may not read.
+    pub async fn missing_rights(&mut self) -> Result<Vec<NotCaptured>, EngineError> {
+        let (database, schemas) = (self.link.name.clone(), self.url.schemas.clone());
+        self.link.call("read the rights on", move |connection| {
+            async move {
+                let session = &mut connection.session;
+                Ok(catalog::missing_rights(session, &database, &schemas).await?)
+            }
+            .boxed()
+        })
+    }
+
     /// Begins a reading; its moment is that of the next look at the catalog.
     pub async fn begin(&mut self) -> Result<(), EngineError> {
         self.end().await
