@@ -56,7 +56,8 @@ fn servers_are_not_changed() {
         lab.snapshot("dev.db", "dev");
         lab.run(&["pack", "prod", "dev", "-o", "change"]).ok();
         for flags in [&["--dry-run"][..], &[], &["--accept-target"]] {
-            let apply = [&["apply", "change", "--to", &b.url()], flags].concat();
+            let url = b.url();
+            let apply = [&["apply", "change", "--to", &url][..], flags].concat();
             lab.run(&apply).fails(3, product);
         }
         for from in ["a", "prod"] {
