@@ -19,4 +19,5 @@ pub use checkpoint::Progress;
 pub use error::SnapshotError;
 pub use pace::{Limits, Pace, Rate};
 pub use restore::restore;
+pub use table::RowMemory;
 pub use take::{Observer, Outcome, Request, Taken, take};

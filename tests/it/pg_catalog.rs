@@ -3,7 +3,7 @@
 //! `pg_catalog.sql` holds an object of every kind, `pg_catalog.txt` the facts they must give; the
 //! pages of PostgreSQL's manual on its commands say what those mean.
 
-use deepdiff_db::engine::{EngineError, postgres};
+use deepdiff_db::engine::{EngineError, OpenOptions, SourceUrl, postgres};
 use deepdiff_db::model::snapshot::Scope;
 use deepdiff_db::model::{Attribute, Catalog, Fact, NotCaptured};
 
@@ -14,7 +14,18 @@ const FACTS: &str = include_str!("pg_catalog.txt");
 
 /// The catalog of a whole database.
 pub fn catalog(database: &Database) -> Catalog {
-    postgres::read_catalog(&database.url(), &Scope::default(), &[]).unwrap().0
+    read(&database.url(), &Scope::default(), &[]).unwrap().0
+}
+
+/// What the catalog says, and which rights are missing.
+fn read(
+    url: &str,
+    scope: &Scope,
+    schemas: &[String],
+) -> Result<(Catalog, Vec<NotCaptured>), EngineError> {
+    let SourceUrl::Postgres(mut url) = url.parse()? else { panic!("{url}") };
+    url.schemas = schemas.to_vec();
+    postgres::read_catalog(&url, &OpenOptions::default(), scope)
 }
 
 /// A fact as a line.
@@ -308,7 +319,7 @@ fn what_is_excluded_takes_what_goes_with_it() {
         excluded_tables: vec!["shop.orders".to_owned(), "measur?".to_owned()],
         ..Scope::default()
     };
-    let catalog = postgres::read_catalog(&database.url(), &scope, &[]).unwrap().0;
+    let catalog = read(&database.url(), &scope, &[]).unwrap().0;
     for line in lines(&catalog) {
         let (kind, rest) = line.split_once(' ').unwrap();
         let object = rest.split([' ', ':']).next().unwrap();
@@ -319,6 +330,15 @@ fn what_is_excluded_takes_what_goes_with_it() {
     let named: Vec<&str> =
         not_captured(&catalog, "table").iter().map(|thing| thing.name.as_str()).collect();
     assert_eq!(named, ["shop.measure", "shop.orders"]);
+    let scope = Scope {
+        excluded_tables: vec!["orders".to_owned(), "oders".to_owned()],
+        key_overrides: vec![
+            ("shop.animal".to_owned(), vec!["name".to_owned()]),
+            ("anmial".to_owned(), vec!["name".to_owned()]),
+        ],
+    };
+    let unused = read(&database.url(), &scope, &[]).unwrap().0.unused_rules;
+    assert_eq!(unused, ["exclude: no table matches `oders`", "keys: there is no table `anmial`"]);
 }
 
 #[test]
@@ -326,18 +346,18 @@ fn p68_chosen_schemas_are_read_alone() {
     let database = loaded(&servers::postgres(), &script(false));
     database
         .sql("CREATE TABLE public.customer (id text); CREATE VIEW public.upper AS SELECT 1 AS one");
-    let read = |schemas: &[&str]| {
+    let of_schemas = |schemas: &[&str]| {
         let schemas: Vec<String> = schemas.iter().map(|&name| name.to_owned()).collect();
-        postgres::read_catalog(&database.url(), &Scope::default(), &schemas).map(|read| read.0)
+        read(&database.url(), &Scope::default(), &schemas).map(|read| read.0)
     };
-    let catalog = read(&["public"]).unwrap();
+    let catalog = of_schemas(&["public"]).unwrap();
     let found = lines(&catalog);
     assert!(found.iter().all(|line| !line.contains(" shop.") && !line.starts_with("foreign ")));
     line_of(&found, "column public.customer id: type=text;");
     line_of(&found, "view public.upper :");
     let others: Vec<_> = not_captured(&catalog, "schema");
     assert!(others.iter().any(|thing| thing.name == "shop" && !thing.is_unknown));
-    let error = read(&["public", "absent"]).unwrap_err();
+    let error = of_schemas(&["public", "absent"]).unwrap_err();
     assert!(matches!(error, EngineError::NotFound { .. }), "{error}");
     assert!(error.to_string().contains("`absent`"), "{error}");
 }
@@ -351,7 +371,7 @@ fn x4_what_the_account_may_not_see_is_unknown() {
          GRANT SELECT ON shop.holes, shop.orders TO {role}; GRANT SELECT (name) ON shop.animal TO {role}"
     ));
     let url = database.url().replace("tester@", &format!("{role}@"));
-    let (seen, missing) = postgres::read_catalog(&url, &Scope::default(), &[]).unwrap();
+    let (seen, missing) = read(&url, &Scope::default(), &[]).unwrap();
     let reason = |name: &str| -> &str {
         let is_it = |thing: &&NotCaptured| thing.name == name && thing.is_unknown;
         &missing.iter().find(is_it).unwrap_or_else(|| panic!("{name}: {missing:#?}")).reason

@@ -1,42 +1,25 @@
-//! PostgreSQL 13 to 18.
+//! PostgreSQL, version 13 and later.
 //!
-//! For now the catalog alone, read over a connection of its own.
+//! `connect` opens and pins sessions, `locks` fixes the moment that is read, `catalog` says what
+//! there is, `tables` and `keys` what of it is read by rows, `rows` sends those: COPY in binary,
+//! taken apart by `binary` and `values` on the caller's thread. Nothing is written to a source, and nothing here knows an encoding of
+//! ours.
 
+mod binary;
 mod catalog;
+mod connect;
+mod defaults;
+mod errors;
+mod keys;
+mod literals;
+mod locks;
+mod passfile;
+mod query;
+mod rows;
+mod source;
+mod sql;
+mod tables;
+mod types;
+mod values;
 
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
-
-use super::error::EngineError;
-use crate::model::snapshot::Scope;
-use crate::model::{Catalog, NotCaptured};
-
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''; \
-    SET LOCAL quote_all_identifiers = off; SET LOCAL TimeZone = 'UTC'; \
-    SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'; \
-    SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'";
-
-/// What the catalog of a database says, and which rights are missing to read it.
-pub fn read_catalog(
-    url: &str,
-    scope: &Scope,
-    schemas: &[String],
-) -> Result<(Catalog, Vec<NotCaptured>), EngineError> {
-    // A socket's folder comes as a parameter, beside a host that the driver insists on.
-    let url = url.replacen("@/", "@localhost/", 1);
-    let failed = |source| EngineError::Driver {
-        database: "the database".to_owned(),
-        action: "connect to".to_owned(),
-        source,
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| failed(sqlx::Error::Io(error)))?;
-    runtime.block_on(async {
-        let mut connection = PgConnection::connect(&url).await.map_err(failed)?;
-        connection.execute(AssertSqlSafe(BEGIN)).await.map_err(failed)?;
-        let catalog = catalog::read(&mut connection, "the database", scope, schemas).await?;
-        let missing = catalog::missing_rights(&mut connection, "the database", schemas).await?;
-        Ok((catalog, missing))
-    })
-}
+pub use source::{PostgresSource, read_catalog};

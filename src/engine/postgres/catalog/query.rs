@@ -119,7 +119,7 @@ pub(super) fn failed(database: &str, error: sqlx::Error) -> EngineError {
     let database = database.to_owned();
     let action = "read the catalog of".to_owned();
     let state =
-        error.as_database_error().and_then(|told| told.code().map(|code| code.into_owned()));
+        error.as_database_error().and_then(|told| told.code().map(std::borrow::Cow::into_owned));
     match (state.as_deref(), error.as_database_error()) {
         (Some("42501"), Some(told)) => {
             EngineError::Privilege { database, action, message: told.message().to_owned() }
