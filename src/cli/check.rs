@@ -21,7 +21,7 @@ pub fn run(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> Result<E
     let runtime = runtime()?;
     let (server, catalog, evidence) = runtime.block_on(async {
         let mut source = Source::open(&named.url, &OpenOptions::default()).await?;
-        source.begin().await?;
+        source.begin(1).await?;
         let catalog = source.catalog(&context.config.scope()).await?;
         let evidence = source.evidence().await?;
         let server = source.server();

@@ -22,6 +22,7 @@ use crate::report::rows::{JsonlRows, MarkdownRows, RowPrinter, TextRows};
 use crate::report::stat::SchemaLines;
 use crate::report::value::visible;
 use crate::report::{schema, stat};
+use crate::snapshot::Limits;
 use crate::store::{Reader, Store};
 use crate::tree::StoreMode;
 
@@ -136,6 +137,7 @@ pub fn side(
         message: "for a comparison",
         checkpoint: None,
         checkpoint_every: Duration::MAX,
+        limits: Limits::default(),
     };
     let Some((taken, writer)) = taking.run()? else {
         return Err(CliError::new(Exit::Interrupted, "interrupted"));

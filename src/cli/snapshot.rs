@@ -21,7 +21,7 @@ use crate::model::{ObjectName, SnapshotId};
 use crate::report::stat::plural;
 use crate::report::value::visible;
 use crate::snapshot::{
-    self, Observer, Outcome, Progress, Request, RowMemory, SnapshotError, Taken,
+    self, Limits, Observer, Outcome, Progress, Request, RowMemory, SnapshotError, Taken,
 };
 use crate::store::{Moment, Move, RefName, Store, Writer};
 use crate::tree::{ScratchSpace, StoreMode};
@@ -44,6 +44,7 @@ pub fn run(context: &Context, args: &SnapshotArgs, out: &mut dyn Write) -> Resul
         message: &args.message,
         checkpoint: Some((&reference, args.resume)),
         checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
+        limits: args.limits(),
     };
     let Some((taken, writer)) = taking.run()? else {
         return interrupted(context, out, &reference);
@@ -164,6 +165,8 @@ pub struct Taking<'a> {
     pub checkpoint: Option<(&'a RefName, bool)>,
     /// How often to keep one.
     pub checkpoint_every: Duration,
+    /// What the source may be asked.
+    pub limits: Limits,
 }
 
 impl Taking<'_> {
@@ -188,6 +191,8 @@ impl Taking<'_> {
             scope: &self.context.config.scope(),
             mode: self.mode,
             jobs: self.jobs.unwrap_or_else(processors),
+            readers: self.jobs.unwrap_or(1),
+            limits: self.limits.clone(),
             parents: self.parents.clone(),
             author: &author,
             message: self.message,

@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod error;
 pub mod lists;
 pub mod pace;
+mod parallel;
 pub mod reread;
 pub mod restore;
 pub mod table;

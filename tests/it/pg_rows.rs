@@ -351,7 +351,7 @@ fn a_stop_flag_ends_a_statement_that_waits() {
     let options = OpenOptions { busy_timeout: Duration::from_secs(60), stop: Some(stop.clone()) };
     let url: SourceUrl = database.url().parse().unwrap();
     let mut source = runtime.block_on(Source::open(&url, &options)).unwrap();
-    runtime.block_on(source.begin()).unwrap();
+    runtime.block_on(source.begin(1)).unwrap();
     stop.store(true, Ordering::Relaxed);
     let error = runtime.block_on(source.catalog(&Scope::default())).unwrap_err();
     assert!(matches!(error, EngineError::Stopped { .. }), "{error:?}");
@@ -379,7 +379,7 @@ fn q21_k21_physical_order_is_no_part_of_a_state() {
     let before = pair.state(&pair.prod, "prod");
     assert_eq!(pair.state(&pair.dev, "dev"), before);
     pair.prod.sql(
-        "UPDATE t SET v = v WHERE id % 3 = 0; CREATE INDEX by_v ON t(v); CLUSTER t USING by_v;
+        "UPDATE t SET v = v WHERE id % 3 = 0; CREATE INDEX by_v ON t(v); CLUSTER t USING by_v; DROP INDEX by_v;
          UPDATE k SET v = v WHERE v < '8';",
     );
     pair.prod.sql("VACUUM FULL");

@@ -9,9 +9,9 @@
 //!
 //! Every operation meets every fault; the ideas of what survives take turns from one to the next.
 
-use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use deepdiff_db::cli::scratch::Scratch;
@@ -20,7 +20,7 @@ use deepdiff_db::fsio::{Fault, SimulatedFs, Survival};
 use deepdiff_db::model::snapshot::Scope;
 use deepdiff_db::model::{ObjectName, StateId};
 use deepdiff_db::snapshot::{
-    Observer, Outcome, Progress, Request, RowMemory, SnapshotError, take, take::now,
+    Limits, Observer, Outcome, Progress, Request, RowMemory, SnapshotError, take, take::now,
 };
 use deepdiff_db::store::verify::Depth;
 use deepdiff_db::store::{Expected, Moment, Move, RefName, Store, WriterOptions};
@@ -63,7 +63,7 @@ struct Watch<'a> {
     store: &'a Store,
     name: RefName,
     stop_after: Option<u32>,
-    kept_within_a_table: Cell<u32>,
+    kept_within_a_table: AtomicU32,
 }
 
 impl Observer for Watch<'_> {
@@ -72,13 +72,13 @@ impl Observer for Watch<'_> {
     fn rows(&self, _: u64) {}
 
     fn should_stop(&self) -> bool {
-        self.stop_after.is_some_and(|kept| self.kept_within_a_table.get() >= kept)
+        self.stop_after.is_some_and(|kept| self.kept_within_a_table.load(Ordering::Relaxed) >= kept)
     }
 
     fn keep(&self, progress: &Progress) -> Result<(), SnapshotError> {
         self.store.write_checkpoint(&self.name, &progress.to_stored(now()))?;
         if progress.unfinished.is_some() {
-            self.kept_within_a_table.set(self.kept_within_a_table.get() + 1);
+            self.kept_within_a_table.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -129,12 +129,14 @@ impl Scene {
         let scratch: Arc<dyn ScratchSpace> =
             Arc::new(Scratch::new(store.file_system(), &store.tmp_dir()));
         let watch =
-            Watch { store, name: prod.clone(), stop_after, kept_within_a_table: Cell::new(0) };
+            Watch { store, name: prod.clone(), stop_after, kept_within_a_table: AtomicU32::new(0) };
         let request = Request {
             label: "prod",
             scope: &Scope::default(),
             mode: StoreMode::Full,
             jobs: 1,
+            readers: 1,
+            limits: Limits::default(),
             parents: Vec::new(),
             author: "ada",
             message: "",
@@ -145,7 +147,9 @@ impl Scene {
         let outcome = take(&self.runtime, &mut source, &writer, &scratch, request, &watch);
         self.runtime.block_on(source.close()).unwrap();
         let Outcome::Taken(taken) = outcome? else { return Ok(None) };
-        assert!(begin == Begin::AtCheckpoint || watch.kept_within_a_table.get() > 1);
+        assert!(
+            begin == Begin::AtCheckpoint || watch.kept_within_a_table.load(Ordering::Relaxed) > 1
+        );
         let change = Move {
             name: &prod,
             expected: Expected::Anything,

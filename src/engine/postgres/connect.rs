@@ -270,7 +270,6 @@ fn connect_options(url: &ServerUrl) -> PgConnectOptions {
     let mut options = PgConnectOptions::new_without_pgpass()
         .application_name("deepdiff-db")
         .extra_float_digits(None)
-        .statement_cache_capacity(0)
         .disable_statement_logging();
     if let Some(host) = &url.host {
         options = options.host(host);

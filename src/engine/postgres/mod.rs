@@ -2,8 +2,8 @@
 //!
 //! `connect` opens and pins sessions, `locks` fixes the moment that is read, `catalog` says what
 //! there is, `tables` and `keys` what of it is read by rows, `rows` sends those: COPY in binary,
-//! taken apart by `binary` and `values` on the caller's thread. Nothing is written to a source, and nothing here knows an encoding of
-//! ours.
+//! taken apart by `binary` and `values` on the caller's thread. Nothing is written to a source, and
+//! nothing here knows an encoding of ours.
 
 mod binary;
 mod catalog;

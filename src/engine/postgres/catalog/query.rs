@@ -16,6 +16,7 @@ use sqlx::{AssertSqlSafe, Column as _, Row as _, TypeInfo as _};
 
 use super::secrets::blotted;
 use crate::engine::error::EngineError;
+use crate::engine::postgres::errors::classify;
 use crate::model::{Attribute, Fact, FactId, ObjectKind, ObjectName};
 
 /// How far a query reaches.
@@ -83,11 +84,12 @@ pub(super) struct Reader<'c> {
 impl Reader<'_> {
     /// The rows of a query whose one parameter is the list of schemas.
     pub async fn rows(&mut self, sql: &str) -> Result<Vec<PgRow>, EngineError> {
-        // Every text is a constant of this program, cut to the version of the server.
+        // Every text is a constant of this program, cut to the version of the server. It is
+        // prepared under a name: the driver looks types up in between, and an unnamed statement
+        // would not outlive that.
         let sql = AssertSqlSafe(for_version(sql, self.version));
         sqlx::query(sql)
             .bind(&self.schemas)
-            .persistent(false)
             .fetch_all(&mut *self.connection)
             .await
             .map_err(|error| failed(self.database, error))
@@ -116,19 +118,7 @@ impl Reader<'_> {
 
 /// The error of a query of the catalog.
 pub(super) fn failed(database: &str, error: sqlx::Error) -> EngineError {
-    let database = database.to_owned();
-    let action = "read the catalog of".to_owned();
-    let state =
-        error.as_database_error().and_then(|told| told.code().map(std::borrow::Cow::into_owned));
-    match (state.as_deref(), error.as_database_error()) {
-        (Some("42501"), Some(told)) => {
-            EngineError::Privilege { database, action, message: told.message().to_owned() }
-        }
-        (Some("55P03"), Some(told)) => {
-            EngineError::Locked { database, action, message: told.message().to_owned() }
-        }
-        _ => EngineError::Driver { database, action, source: error },
-    }
+    classify(database, "read the catalog of", error)
 }
 
 /// The text of a query for a major version.
