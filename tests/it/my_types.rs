@@ -125,6 +125,10 @@ fn t12_and_t13_json() {
              (3, 'null'), (4, NULL), (5, '"é\\u0000"');"#,
     ) {
         scene.exact("t");
+        let catalog = scene.catalog();
+        let is_mysql = catalog.tables[0].columns[1].declared_type == "json";
+        let marked = catalog.not_captured.iter().any(|item| item.name == "t.v");
+        assert_eq!(marked, is_mysql, "{:?}", catalog.not_captured);
     }
 }
 

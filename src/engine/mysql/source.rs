@@ -215,6 +215,9 @@ impl MysqlSource {
                 });
             }
         }
+        let texts = tables::kept_as_shown(&catalog.tables);
+        catalog.not_captured.extend(texts);
+        catalog.not_captured.sort();
         Ok(catalog)
     }
 

@@ -1,6 +1,6 @@
 //! What a column's declared type makes of the bytes of the binary protocol.
 //!
-//! The type comes from the catalog and says everything (`docs/format.md`): the server's column
+//! The type comes from the catalog and says everything: the server's column
 //! type, and for text its charset. Values are taken by their raw fields; what does not have the
 //! shape of its type is refused, never approximated.
 
