@@ -90,7 +90,7 @@ impl Reader<'_> {
         let sql = format!(
             "SET LOCAL enable_indexscan = off; SELECT count(*)::text FROM {}; \
              SET LOCAL enable_indexscan = on",
-            self.from_clause()
+            self.relation()
         );
         let rows = self.in_server_encoding(&action, move |connection| {
             async move { Ok(query::text(&mut connection.session, sql).await?) }.boxed()
@@ -144,7 +144,7 @@ impl Reader<'_> {
     }
 
     /// `ONLY "s"."t"`: the rows of children are theirs, those of partitions the root's.
-    fn from_clause(&self) -> String {
+    fn relation(&self) -> String {
         let only = if self.table.listed.is_partitioned { "" } else { "ONLY " };
         format!("{only}{}", self.encoding().qualified(&self.spec().name))
     }
@@ -156,7 +156,7 @@ impl Reader<'_> {
             .iter()
             .map(|column| column.reading.expression(&self.encoding().quoted(&column.name)))
             .collect();
-        format!("SELECT {} FROM {}", columns.join(", "), self.from_clause())
+        format!("SELECT {} FROM {}", columns.join(", "), self.relation())
     }
 
     fn scan(&self, from: &ReadFrom) -> Result<String, EngineError> {
@@ -377,7 +377,7 @@ fn is_aborted(error: &sqlx::Error) -> bool {
 }
 
 fn has_code(error: &sqlx::Error, code: &str) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|known| known == code)
+    matches!(error, sqlx::Error::Database(error) if error.code().is_some_and(|known| known == code))
 }
 
 /// Lets the rows through whose key is exactly this one: the server compares by the rules of
