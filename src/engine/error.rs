@@ -126,6 +126,14 @@ pub enum EngineError {
         /// What was being done.
         action: String,
     },
+    /// The structure of the database changed while it was read.
+    #[error("`{database}` was changed by others while it was read: {what}; run this again")]
+    Changed {
+        /// The database.
+        database: String,
+        /// What changed, with names.
+        what: String,
+    },
     /// The disk failed or is full.
     #[error("could not {action} `{database}`: {message}")]
     Storage {

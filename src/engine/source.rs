@@ -1,7 +1,9 @@
 //! A database that is read, whichever engine it is of.
 
-use super::{EngineError, OpenOptions, ReadEnd, ReadFrom, SourceUrl, postgres, sqlite};
-use crate::model::snapshot::Scope;
+use super::{
+    EngineError, OpenOptions, ReadEnd, ReadFrom, SourceUrl, mysql, pattern, postgres, sqlite,
+};
+use crate::model::snapshot::{Guarantee, Scope};
 use crate::model::{Catalog, RowSink, TableSpec, Value};
 
 /// Hands a call to whichever engine is behind.
@@ -10,6 +12,7 @@ macro_rules! each_source {
         match $source {
             Source::Sqlite($engine) => $call,
             Source::Postgres($engine) => $call,
+            Source::Mysql($engine) => $call,
         }
     };
 }
@@ -21,6 +24,8 @@ pub enum Source {
     Sqlite(sqlite::SqliteSource),
     /// A PostgreSQL database.
     Postgres(Box<postgres::PostgresSource>),
+    /// A database on a MySQL or MariaDB server.
+    Mysql(Box<mysql::MysqlSource>),
 }
 
 impl Source {
@@ -34,7 +39,10 @@ impl Source {
                 let source = postgres::PostgresSource::open(url, options).await?;
                 Ok(Source::Postgres(Box::new(source)))
             }
-            server @ SourceUrl::Mysql(_) => Err(unsupported(server)),
+            SourceUrl::Mysql(url) => {
+                let source = mysql::MysqlSource::open(url, options).await?;
+                Ok(Source::Mysql(Box::new(source)))
+            }
         }
     }
 
@@ -43,6 +51,7 @@ impl Source {
         match self {
             Source::Sqlite(_) => "sqlite",
             Source::Postgres(_) => "postgres",
+            Source::Mysql(_) => "mysql",
         }
     }
 
@@ -56,9 +65,42 @@ impl Source {
         each_source!(self, engine => engine.identity())
     }
 
-    /// Begins the transaction in which everything is read.
-    pub async fn begin(&mut self) -> Result<(), EngineError> {
-        each_source!(self, engine => engine.begin().await)
+    /// Begins the transaction in which everything is read, with as many connections as `readers`
+    /// says where they must all begin together (MySQL, MariaDB).
+    pub async fn begin(&mut self, readers: usize) -> Result<(), EngineError> {
+        match self {
+            Source::Sqlite(engine) => engine.begin().await,
+            Source::Postgres(engine) => engine.begin().await,
+            Source::Mysql(engine) => engine.begin(readers).await,
+        }
+    }
+
+    /// Other connections that read at the same moment, at most so many; none where one is all
+    /// there can be. The catalog must have been read.
+    pub async fn readers(&mut self, wanted: usize) -> Result<Vec<Source>, EngineError> {
+        match self {
+            Source::Sqlite(_) => Ok(Vec::new()),
+            Source::Postgres(engine) => {
+                let mut readers = Vec::new();
+                for _ in 0..wanted {
+                    readers.push(Source::Postgres(Box::new(engine.reader().await?)));
+                }
+                Ok(readers)
+            }
+            Source::Mysql(engine) => {
+                let readers = engine.take_readers();
+                Ok(readers.into_iter().map(|reader| Source::Mysql(Box::new(reader))).collect())
+            }
+        }
+    }
+
+    /// How consistent what is read is, by so many connections.
+    pub fn guarantee(&self, connections: usize) -> Guarantee {
+        match self {
+            Source::Postgres(_) if connections > 1 => Guarantee::ExportedSnapshot,
+            Source::Sqlite(_) | Source::Postgres(_) => Guarantee::SingleConnection,
+            Source::Mysql(engine) => engine.guarantee(),
+        }
     }
 
     /// Ends the transaction.
@@ -73,7 +115,11 @@ impl Source {
 
     /// Everything the catalog says, under a scope.
     pub async fn catalog(&mut self, scope: &Scope) -> Result<Catalog, EngineError> {
-        each_source!(self, engine => engine.catalog(scope).await)
+        let mut catalog = each_source!(self, engine => engine.catalog(scope).await)?;
+        if !matches!(self, Source::Sqlite(_)) {
+            catalog.unused_rules = pattern::unused_rules(scope, &catalog);
+        }
+        Ok(catalog)
     }
 
     /// What the consistency of the reading rests on, in the engine's words.
@@ -110,9 +156,4 @@ impl Source {
     ) -> Result<u64, EngineError> {
         each_source!(self, engine => engine.read_row_by_key(table, key, sink).await)
     }
-}
-
-fn unsupported(url: &SourceUrl) -> EngineError {
-    let reason = "that engine is not read yet".to_owned();
-    EngineError::Url { url: url.redacted(), reason }
 }

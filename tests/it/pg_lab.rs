@@ -65,7 +65,7 @@ pub fn try_open(url: &str, scope: &Scope) -> Result<Open, EngineError> {
         ..OpenOptions::default()
     };
     let mut source = runtime.block_on(Source::open(&url, &options))?;
-    runtime.block_on(source.begin())?;
+    runtime.block_on(source.begin(1))?;
     let catalog = runtime.block_on(source.catalog(scope))?;
     Ok(Open { runtime, source, catalog })
 }

@@ -351,7 +351,7 @@ fn a_stop_flag_ends_a_statement_that_waits() {
     let options = OpenOptions { busy_timeout: Duration::from_secs(60), stop: Some(stop.clone()) };
     let url: SourceUrl = database.url().parse().unwrap();
     let mut source = runtime.block_on(Source::open(&url, &options)).unwrap();
-    runtime.block_on(source.begin()).unwrap();
+    runtime.block_on(source.begin(1)).unwrap();
     stop.store(true, Ordering::Relaxed);
     let error = runtime.block_on(source.catalog(&Scope::default())).unwrap_err();
     assert!(matches!(error, EngineError::Stopped { .. }), "{error:?}");

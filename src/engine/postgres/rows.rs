@@ -18,7 +18,7 @@ use super::tables::Table;
 use super::types::Reading;
 use super::{literals, query};
 use crate::engine::error::EngineError;
-use crate::engine::{ReadEnd, ReadFrom};
+use crate::engine::{KeyRange, ReadEnd, ReadFrom};
 use crate::model::{Flow, RowSink, SinkError, TableSpec, Value, ValueRef};
 
 /// How many bytes of rows are gathered into a piece.
@@ -163,26 +163,45 @@ impl Reader<'_> {
         let mut sql = self.select();
         let names = self.spec().key.column_names();
         let quoted: Vec<String> = names.iter().map(|name| self.encoding().quoted(name)).collect();
-        if let ReadFrom::After(key) = from {
-            if !self.spec().reads_in_key_order || names.is_empty() || names.len() != key.len() {
-                let what = "is not read in key order, so not from the middle";
-                return Err(self.unsupported(what));
-            }
-            let values = names
-                .iter()
-                .zip(key)
-                .map(|(name, value)| {
-                    let (_, reading) = self.place(name)?;
-                    literals::typed(reading, value, self.encoding())
-                        .ok_or_else(|| self.unsupported(&format!("has no such key (`{name}`)")))
-                })
-                .collect::<Result<Vec<String>, EngineError>>()?;
-            sql.push_str(&format!(" WHERE ({}) > ({})", quoted.join(", "), values.join(", ")));
+        let range = match from {
+            ReadFrom::Start => KeyRange::default(),
+            ReadFrom::After(key) => KeyRange { after: Some(key.clone()), ..KeyRange::default() },
+            ReadFrom::Between(range) => range.clone(),
+        };
+        let mut conditions = Vec::new();
+        for (key, operator) in [(&range.after, ">"), (&range.until, "<=")] {
+            let Some(key) = key else { continue };
+            let values = self.key_literals(&names, key)?;
+            conditions.push(format!("({}) {operator} ({})", quoted.join(", "), values.join(", ")));
+        }
+        if !conditions.is_empty() {
+            sql.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
         }
         if self.spec().reads_in_key_order && !names.is_empty() {
-            sql.push_str(&format!(" ORDER BY {}", quoted.join(", ")));
+            let direction = if range.is_descending { " DESC" } else { "" };
+            let order: Vec<String> = quoted.iter().map(|q| format!("{q}{direction}")).collect();
+            sql.push_str(&format!(" ORDER BY {}", order.join(", ")));
+        }
+        if let Some(limit) = range.limit {
+            sql.push_str(&format!(" LIMIT {limit}"));
         }
         Ok(sql)
+    }
+
+    /// The values of a key, to compare rows with.
+    fn key_literals(&self, names: &[&str], key: &[Value]) -> Result<Vec<String>, EngineError> {
+        if !self.spec().reads_in_key_order || names.is_empty() || names.len() != key.len() {
+            return Err(self.unsupported("is not read in key order, so not from the middle"));
+        }
+        names
+            .iter()
+            .zip(key)
+            .map(|(name, value)| {
+                let (_, reading) = self.place(name)?;
+                literals::typed(reading, value, self.encoding())
+                    .ok_or_else(|| self.unsupported(&format!("has no such key (`{name}`)")))
+            })
+            .collect()
     }
 
     /// Runs a job while the session speaks the encoding of the server.
@@ -377,7 +396,10 @@ fn is_aborted(error: &sqlx::Error) -> bool {
 }
 
 fn has_code(error: &sqlx::Error, code: &str) -> bool {
-    matches!(error, sqlx::Error::Database(error) if error.code().is_some_and(|known| known == code))
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|known| known == code)
 }
 
 /// Lets the rows through whose key is exactly this one: the server compares by the rules of

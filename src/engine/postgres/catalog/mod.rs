@@ -75,7 +75,7 @@ pub(super) async fn read(
     sequences.sort_by(|a, b| a.name.cmp(&b.name));
     not_captured.sort();
     not_captured.dedup();
-    Ok(Catalog { facts, tables: Vec::new(), definitions, sequences, not_captured })
+    Ok(Catalog { facts, definitions, sequences, not_captured, ..Catalog::default() })
 }
 
 /// What the account may not read of these schemas: all that a snapshot would miss.

@@ -93,7 +93,7 @@ pub(super) async fn grants(
             true => entry.part(),
             false => format!("column {}", item.part),
         };
-        let key = (entry.name.clone(), format!("{what}{}", item.grantor_and_grantee()));
+        let key = (entry.name.clone(), format!("{what}{}", item.ends()));
         held.entry(key).or_default().take(item);
     }
     Ok(facts(ObjectKind::Grant, held, |object| vec![object.clone()]))
@@ -115,9 +115,7 @@ pub(super) async fn default_grants(reader: &mut Reader<'_>) -> Result<Vec<Fact>,
             _ => reader.schemas.contains(&object.schema),
         };
         if is_inside {
-            held.entry((object, format!("{objects}{}", item.grantor_and_grantee())))
-                .or_default()
-                .take(item);
+            held.entry((object, format!("{objects}{}", item.ends()))).or_default().take(item);
         }
     }
     Ok(facts(ObjectKind::DefaultGrant, held, |_| Vec::new()))
@@ -165,7 +163,7 @@ impl Item {
         })
     }
 
-    fn grantor_and_grantee(&self) -> String {
+    fn ends(&self) -> String {
         match &self.grantor {
             Some(grantor) => format!(" TO {} BY {grantor}", self.grantee),
             None => format!(" TO {}", self.grantee),
