@@ -22,14 +22,6 @@ impl Draft {
         self
     }
 
-    /// A number, where there is one.
-    pub(super) fn number(mut self, name: &str, number: Option<i64>) -> Draft {
-        if let Some(number) = number {
-            self.0.attributes.insert(name.to_owned(), Attribute::Number(number));
-        }
-        self
-    }
-
     /// A text, where there is one.
     pub(super) fn text(mut self, name: &str, text: Option<impl Into<String>>) -> Draft {
         if let Some(text) = text {
