@@ -13,6 +13,8 @@
     reason = "a benchmark makes small numbers, lists columns, prints, and ends where it cannot go on"
 )]
 
+mod items;
+
 use std::hint::black_box;
 use std::sync::LazyLock;
 use std::time::Instant;
@@ -26,6 +28,8 @@ use deepdiff_db::model::{
     SinkError, TableSpec, Value,
 };
 
+use items::{ADJECTIVES, COLOURS, DIGITS, NOUNS, Random};
+
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 const CHUNK_ROWS: usize = 255;
@@ -35,84 +39,6 @@ const ROWS: usize = CHUNK_ROWS * CHUNKS;
 /// An id in the chunk's list and an entry in the index of the object file.
 const INDEX_ENTRY: usize = 44;
 
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn one_of<'a>(&mut self, all: &[&'a str]) -> &'a str {
-        all[self.below(all.len() as u64) as usize]
-    }
-}
-
-const ADJECTIVES: [&str; 16] = [
-    "Stainless",
-    "Foldable",
-    "Compact",
-    "Insulated",
-    "Handmade",
-    "Recycled",
-    "Wireless",
-    "Ceramic",
-    "Adjustable",
-    "Organic",
-    "Heavy-duty",
-    "Portable",
-    "Waterproof",
-    "Magnetic",
-    "Vintage",
-    "Slim",
-];
-const NOUNS: [&str; 24] = [
-    "kettle",
-    "lantern",
-    "backpack",
-    "notebook",
-    "bottle",
-    "grinder",
-    "cable",
-    "blanket",
-    "helmet",
-    "speaker",
-    "teapot",
-    "charger",
-    "wallet",
-    "toolbox",
-    "mirror",
-    "drawer",
-    "hammock",
-    "compass",
-    "apron",
-    "thermos",
-    "bicycle pump",
-    "cutting board",
-    "desk lamp",
-    "rain jacket",
-];
-const COLOURS: [&str; 12] = [
-    "black",
-    "white",
-    "forest green",
-    "navy",
-    "sand",
-    "copper",
-    "grey",
-    "red",
-    "olive",
-    "teal",
-    "ivory",
-    "plum",
-];
 const WORDS: [&str; 32] = [
     "the",
     "order",
@@ -148,7 +74,6 @@ const WORDS: [&str; 32] = [
     "handling",
 ];
 const STATUS: [&str; 6] = ["new", "paid", "shipped", "delivered", "returned", "cancelled"];
-const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 fn timestamp(seconds: u64) -> String {
     let (day, second) = (seconds / 86_400, seconds % 86_400);
@@ -427,7 +352,7 @@ fn main() {
     let spec = spec(&columns);
     let layout = RowLayout::new(&spec).unwrap();
     let hasher = Hasher::new(HashAlgorithm::Blake3);
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     let rows: Vec<Vec<Value>> = (0..ROWS)
         .map(|row| columns.iter_mut().map(|(_, make)| make(row, &mut random)).collect())
         .collect();

@@ -5,9 +5,10 @@ use std::fs;
 use super::Bench;
 use super::diffing::beside_itself;
 use super::handle::Database;
+use super::items::Random;
 use super::report::{Line, Target, duration, float, number};
 use super::run::{Contestant, Job, Run, Store, Watch, in_turn, text, url};
-use super::table::{Change, Random};
+use super::table::Change;
 
 /// A pack of guarded changes onto a copy, beside the SQL that `sqldiff` writes.
 pub fn apply(bench: &Bench) -> Vec<Line> {

@@ -13,6 +13,8 @@ mod changing;
 mod diffing;
 mod extremes;
 mod handle;
+#[path = "../items/mod.rs"]
+mod items;
 mod reading;
 mod report;
 mod run;

@@ -7,43 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::handle::Database;
+use super::items::{ADJECTIVES, COLOURS, DIGITS, NOUNS, Random};
 
 /// Raised whenever the tables change: databases of another edition are not used.
 const EDITION: u32 = 2;
-
-/// SplitMix64: one multiplication a number, and any number can be had without those before it.
-#[derive(Debug, Clone)]
-pub struct Random(u64);
-
-impl Random {
-    /// Random numbers that depend on the seed only.
-    pub fn new(seed: u64) -> Random {
-        Random(seed)
-    }
-
-    /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `limit`.
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn signed_below(&mut self, limit: u32) -> i64 {
-        i64::try_from(self.below(u64::from(limit))).expect("below a 32-bit number")
-    }
-
-    fn of<'a>(&mut self, words: &[&'a str]) -> &'a str {
-        let at = usize::try_from(self.below(words.len() as u64)).expect("an index");
-        words[at]
-    }
-}
 
 /// The table of 112 bytes a row. Nullable JSON stands in every other row.
 const ITEMS: &str = "CREATE TABLE items (
@@ -58,65 +25,9 @@ const ITEMS: &str = "CREATE TABLE items (
     PRIMARY KEY (id)
 )";
 
-const ADJECTIVES: [&str; 16] = [
-    "Stainless",
-    "Foldable",
-    "Compact",
-    "Insulated",
-    "Handmade",
-    "Recycled",
-    "Wireless",
-    "Ceramic",
-    "Adjustable",
-    "Organic",
-    "Heavy-duty",
-    "Portable",
-    "Waterproof",
-    "Magnetic",
-    "Vintage",
-    "Slim",
-];
-const NOUNS: [&str; 24] = [
-    "kettle",
-    "lantern",
-    "backpack",
-    "notebook",
-    "bottle",
-    "grinder",
-    "cable",
-    "blanket",
-    "helmet",
-    "speaker",
-    "teapot",
-    "charger",
-    "wallet",
-    "toolbox",
-    "mirror",
-    "drawer",
-    "hammock",
-    "compass",
-    "apron",
-    "thermos",
-    "bicycle pump",
-    "cutting board",
-    "desk lamp",
-    "rain jacket",
-];
-const COLOURS: [&str; 12] = [
-    "black",
-    "white",
-    "forest green",
-    "navy",
-    "sand",
-    "copper",
-    "grey",
-    "red",
-    "olive",
-    "teal",
-    "ivory",
-    "plum",
-];
-const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+fn signed_below(random: &mut Random, limit: u32) -> i64 {
+    i64::try_from(random.below(u64::from(limit))).expect("below a 32-bit number")
+}
 
 fn code(random: &mut Random) -> String {
     let mut bits = random.next();
@@ -130,7 +41,7 @@ fn code(random: &mut Random) -> String {
 }
 
 fn title(random: &mut Random) -> String {
-    let words = (random.of(&ADJECTIVES), random.of(&NOUNS), random.of(&COLOURS));
+    let words = (random.one_of(&ADJECTIVES), random.one_of(&NOUNS), random.one_of(&COLOURS));
     format!("{} {}, {} #{:04}", words.0, words.1, words.2, random.below(10_000))
 }
 
@@ -147,7 +58,7 @@ fn timestamp(random: &mut Random) -> String {
 }
 
 fn attributes(random: &mut Random) -> Option<String> {
-    let colour = random.of(&COLOURS);
+    let colour = random.one_of(&COLOURS);
     let (batch, shelf, weight) = (random.below(100_000), random.below(400), random.below(9000));
     (random.below(2) == 0).then(|| {
         format!(
@@ -199,15 +110,15 @@ impl Data {
             let mut id = 0;
             for _ in 0..rows {
                 // Most ids follow each other; some are gone, sometimes many at once.
-                id += if random.below(8) == 0 { 1 + random.signed_below(60) } else { 1 };
+                id += if random.below(8) == 0 { 1 + signed_below(&mut random, 60) } else { 1 };
                 insert.bind_int(1, id);
-                insert.bind_int(2, random.signed_below(2000));
+                insert.bind_int(2, signed_below(&mut random, 2000));
                 insert.bind_text(3, Some(&code(&mut random)));
                 insert.bind_float(4, amount(&mut random));
                 insert.bind_text(5, Some(&title(&mut random)));
                 insert.bind_text(6, Some(&timestamp(&mut random)));
                 insert.bind_text(7, attributes(&mut random).as_deref());
-                insert.bind_int(8, random.signed_below(2));
+                insert.bind_int(8, signed_below(&mut random, 2));
                 insert.run();
             }
             drop(insert);
@@ -242,9 +153,9 @@ impl Data {
                 insert.bind_int(1, id);
                 for column in 2..=2000 {
                     if column % 2 == 1 {
-                        insert.bind_int(column, random.signed_below(1_000_000));
+                        insert.bind_int(column, signed_below(&mut random, 1_000_000));
                     } else {
-                        insert.bind_text(column, Some(random.of(&NOUNS)));
+                        insert.bind_text(column, Some(random.one_of(&NOUNS)));
                     }
                 }
                 insert.run();
@@ -271,18 +182,15 @@ impl Data {
                 }
                 value.truncate(bytes);
                 value[bytes - 1] = last;
-                let database = open_for_filling(path);
-                database.execute("CREATE TABLE large (id INTEGER PRIMARY KEY, value BLOB)");
-                let insert = database.prepare("INSERT INTO large VALUES (?, ?)");
-                for (id, value) in [(1, &b"small"[..]), (2, &value), (3, b"small")] {
-                    insert.bind_int(1, id);
-                    insert.bind_blob(2, value);
-                    insert.run();
-                }
-                drop(insert);
-                database.execute("COMMIT");
+                fill_large(path, &[(1, b"small"), (2, &value), (3, b"small")]);
             })
         })
+    }
+
+    /// The same database without the row of the large value.
+    pub fn without_large(&self) -> PathBuf {
+        let rows: [(i64, &[u8]); 2] = [(1, b"small"), (3, b"small")];
+        self.make("large-none.db", |path| fill_large(path, &rows))
     }
 
     fn make(&self, name: &str, fill: impl FnOnce(&Path)) -> PathBuf {
@@ -297,6 +205,19 @@ impl Data {
         }
         path
     }
+}
+
+fn fill_large(path: &Path, rows: &[(i64, &[u8])]) {
+    let database = open_for_filling(path);
+    database.execute("CREATE TABLE large (id INTEGER PRIMARY KEY, value BLOB)");
+    let insert = database.prepare("INSERT INTO large VALUES (?, ?)");
+    for (id, value) in rows {
+        insert.bind_int(1, *id);
+        insert.bind_blob(2, value);
+        insert.run();
+    }
+    drop(insert);
+    database.execute("COMMIT");
 }
 
 fn open_for_filling(path: &Path) -> Database {

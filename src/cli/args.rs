@@ -1,8 +1,11 @@
 //! The command line, as clap reads it. What it means is decided by the command's own file.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::snapshot::{Limits, Rate};
 
 /// Git for database state: snapshot live databases, compare them offline, bring changes back
 /// safely.
@@ -118,8 +121,8 @@ pub struct SnapshotArgs {
     #[arg(long, short, default_value = "", hide_default_value = true)]
     pub message: String,
     /// Worker threads that hash and compress; by default one for each processor.
-    #[arg(long, value_name = "N")]
-    pub jobs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
     /// Store keys and row hashes only, no values.
     #[arg(long)]
     pub hash_only: bool,
@@ -129,6 +132,55 @@ pub struct SnapshotArgs {
     /// How often to make safe what was read, so that --resume can go on from there.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub checkpoint_seconds: u64,
+    /// Give up where the transaction has been open for so long (`90s`, `10m`, `2h`).
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub max_age: Option<Duration>,
+    /// Read at most so much in a second: rows (`50000`, `50k`) or bytes (`20MB`).
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub max_rate: Option<Rate>,
+    /// Read nothing while there is such a file.
+    #[arg(long, value_name = "FILE")]
+    pub pause_file: Option<PathBuf>,
+}
+
+impl SnapshotArgs {
+    /// What the source may be asked.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            max_age: self.max_age,
+            max_rate: self.max_rate,
+            pause_file: self.pause_file.clone(),
+        }
+    }
+}
+
+/// A number and the unit after it.
+fn quantity(text: &str) -> Option<(u64, &str)> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    Some((text[..digits].parse().ok().filter(|&number| number > 0)?, &text[digits..]))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = match quantity(text) {
+        Some((number, "" | "s")) => Some(number),
+        Some((number, "m")) => number.checked_mul(60),
+        Some((number, "h")) => number.checked_mul(3600),
+        _ => None,
+    };
+    seconds.map(Duration::from_secs).ok_or_else(|| "write it as 90s, 10m or 2h".to_owned())
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    let times = |number: u64, factor: u64| number.checked_mul(factor);
+    let rate = match quantity(text) {
+        Some((number, "" | "rows")) => Some(Rate::Rows(number)),
+        Some((number, "k")) => times(number, 1_000).map(Rate::Rows),
+        Some((number, "kB" | "KB")) => times(number, 1_000).map(Rate::Bytes),
+        Some((number, "MB")) => times(number, 1_000_000).map(Rate::Bytes),
+        Some((number, "GB")) => times(number, 1_000_000_000).map(Rate::Bytes),
+        _ => None,
+    };
+    rate.ok_or_else(|| "write it as 50000 or 50k (rows) or 20MB (bytes)".to_owned())
 }
 
 /// `log`
@@ -163,7 +215,8 @@ pub struct LsArgs {
 pub struct CatArgs {
     /// The table.
     pub table: String,
-    /// The values of the row's key, in key order; without them every row is printed.
+    /// The values of the row's key, in key order; without them every row is printed. `NULL` finds
+    /// NULL and the text, `1` numbers and the text, `x'00FF'` bytes and the text.
     pub key: Vec<String>,
     /// The snapshot to read: a ref, tag, id, `ref~n` or `ref@date`.
     #[arg(long, value_name = "SNAPSHOT")]

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::error::CliError;
 use super::exit::Exit;
+use crate::engine::{Secret, SourceUrl};
 use crate::model::snapshot::Scope;
 
 /// The name of the file.
@@ -33,8 +34,70 @@ pub struct Config {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
-    /// `sqlite:PATH`; a relative path starts at the folder of the file.
+    /// `sqlite:PATH`, `postgres://…` or `mysql://…`; a relative path starts at the folder of the
+    /// file.
     pub url: String,
+    /// The variable of the environment that holds the password.
+    pub password_env: Option<String>,
+    /// The file whose first line is the password; a relative path starts at the folder of the file.
+    pub password_file: Option<PathBuf>,
+    /// The command, with its arguments, whose first line of output is the password.
+    pub password_command: Option<Vec<String>>,
+}
+
+impl SourceConfig {
+    /// The password that the configuration leads to. What is read is never shown, not even where
+    /// reading fails.
+    fn password(&self, name: &str, dir: Option<&Path>) -> Result<Option<Secret>, CliError> {
+        let failed = |what: String| {
+            CliError::new(Exit::CouldNot, format!("no password for source `{name}`: {what}"))
+        };
+        let text = match (&self.password_env, &self.password_file, &self.password_command) {
+            (None, None, None) => return Ok(None),
+            (Some(variable), None, None) => std::env::var(variable)
+                .map_err(|_| failed(format!("the variable {variable} is not set")))?,
+            (None, Some(path), None) => {
+                let path = dir.map_or_else(|| path.clone(), |dir| dir.join(path));
+                std::fs::read_to_string(&path)
+                    .map_err(|error| failed(format!("{}: {error}", path.display())))?
+            }
+            (None, None, Some(command)) => output_of(command).map_err(failed)?,
+            _ => {
+                let message = format!("source `{name}` names its password in more than one way");
+                return Err(CliError::usage(message));
+            }
+        };
+        match text.lines().next() {
+            Some(password) if !password.is_empty() => Ok(Some(Secret::new(password))),
+            _ => Err(failed("it is empty".to_owned())),
+        }
+    }
+
+    /// The database, with the password that the configuration leads to.
+    pub fn source_url(&self, name: &str, dir: Option<&Path>) -> Result<SourceUrl, CliError> {
+        let mut url = self.url.parse::<SourceUrl>()?;
+        if let Some(dir) = dir {
+            url = url.relative_to(dir);
+        }
+        let password = self.password(name, dir)?;
+        Ok(url.with_password(|| password))
+    }
+}
+
+/// What a command prints; the error names the command, never its output.
+fn output_of(command: &[String]) -> Result<String, String> {
+    let (program, arguments) =
+        command.split_first().ok_or_else(|| "password_command is empty".to_owned())?;
+    let output = std::process::Command::new(program)
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|error| format!("`{program}`: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("`{program}` failed ({})", output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|_| format!("`{program}` printed no text"))
 }
 
 /// How long things are kept.
@@ -89,5 +152,28 @@ mod tests {
         assert!(toml::from_str::<Config>("[sources.prod]\nurl='x'\nurk='y'").is_err());
         let config: Config = toml::from_str("[sources.prod]\nurl='sqlite:x'").unwrap();
         assert_eq!(config.sources["prod"].url, "sqlite:x");
+    }
+
+    #[test]
+    fn a_password_comes_from_one_place_and_is_not_shown() {
+        let read = |more: &str| {
+            let text = format!("[sources.p]\nurl='postgres://u@h/d'\n{more}");
+            let config: Config = toml::from_str(&text).unwrap();
+            config.sources["p"].source_url("p", None)
+        };
+        let url = read("password_command=['echo','geheim']").unwrap();
+        let SourceUrl::Postgres(server) = &url else { panic!("{url:?}") };
+        assert_eq!(server.password, Some(Secret::new("geheim")));
+        assert!(!format!("{url:?} {url}").contains("geheim"));
+        for bad in [
+            "password_env='DEEPDIFF_NO_SUCH_VARIABLE'",
+            "password_file='/no/such/file'",
+            "password_command=['false']",
+            "password_command=['true']",
+            "password_command=[]",
+            "password_env='A'\npassword_file='b'",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 }

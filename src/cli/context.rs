@@ -77,13 +77,14 @@ impl Context {
     pub fn source(&self, text: &str) -> Result<NamedSource, CliError> {
         let name = text.strip_prefix("source:").unwrap_or(text);
         if let Some(source) = self.config.sources.get(name) {
-            let url = source.url.parse::<SourceUrl>()?;
-            let url = match &self.config.dir {
-                Some(dir) => url.relative_to(dir),
-                None => url,
-            };
+            let url = source.source_url(name, self.config.dir.as_deref())?;
             let reference = Some(name.to_owned());
             return Ok(NamedSource { label: name.to_owned(), reference, url });
+        }
+        if text.starts_with("source:") {
+            let names: Vec<&str> = self.config.sources.keys().map(String::as_str).collect();
+            return Err(CliError::usage(format!("deepdiff.toml names no source `{name}`"))
+                .hint(format!("its sources: {}", names.join(", "))));
         }
         let url = text.parse::<SourceUrl>()?;
         Ok(NamedSource { label: url.to_string(), reference: None, url })

@@ -19,7 +19,10 @@ use crate::diff::{
 use crate::model::Flow;
 use crate::report::json::{DiffReport, Side};
 use crate::report::rows::{JsonlRows, MarkdownRows, RowPrinter, TextRows};
+use crate::report::stat::SchemaLines;
+use crate::report::value::visible;
 use crate::report::{schema, stat};
+use crate::snapshot::Limits;
 use crate::store::{Reader, Store};
 use crate::tree::StoreMode;
 
@@ -31,6 +34,7 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
     let to = side(context, &store, &reader, &args.to)?;
     let mut comparison = diff::compare(&reader, &from, &to)?;
     keep_tables(&reader, args, [&from, &to], &mut comparison)?;
+    check_columns(&reader, args, [&from, &to])?;
     if args.data {
         comparison.schema.clear();
     }
@@ -48,23 +52,39 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
         return stream(args, &comparison, &filter, &mut out);
     }
     let mut counts = Vec::new();
-    if !args.schema {
-        for table in &comparison.tables {
-            counts.push((table.name.clone(), filter.count(table)?));
-        }
-    }
+    let mut texts = Vec::new();
+    let has_details = !context.global.json && !args.stat;
+    let mut room = if has_details { LONGEST_TEXT } else { 0 };
     if args.schema {
         comparison.tables.clear();
     }
+    let has_tables = !comparison.tables.is_empty();
+    // A table that has other columns, and the same rows, is a change of the schema alone.
+    let mut differing = Vec::new();
+    for table in std::mem::take(&mut comparison.tables) {
+        let (count, text) = filter.told(&table, room)?;
+        if count != RowCounts::default() {
+            room -= text.as_ref().map_or(0, Vec::len);
+            counts.push((table.name.clone(), count));
+            texts.push(text);
+            differing.push(table);
+        }
+    }
+    let is_all = args.columns.is_empty() && !args.data;
+    if is_all && counts.is_empty() && comparison.schema.is_empty() && has_tables {
+        comparison.incomplete.push("tables differ, and no row of them does".to_owned());
+    }
+    comparison.tables = differing;
     let report = DiffReport { from: told(&from), to: told(&to), comparison, counts };
     if context.global.json {
         writeln!(out, "{}", report.to_json())?;
     } else {
-        for line in stat::lines(&report) {
+        let schema = if args.stat { SchemaLines::Listed } else { SchemaLines::Counted };
+        for line in stat::lines(&report, schema) {
             writeln!(out, "{line}")?;
         }
         if !args.stat {
-            details(&report, &filter, &mut out)?;
+            details(&report, &texts, &filter, &mut out)?;
         }
     }
     out.flush()?;
@@ -81,7 +101,7 @@ fn exit(verdict: Verdict) -> Exit {
 
 fn told(loaded: &LoadedSnapshot) -> Side {
     Side {
-        snapshot: Some(loaded.id),
+        snapshot: loaded.id,
         state: loaded.snapshot.state,
         not_captured: loaded.snapshot.not_captured.clone(),
     }
@@ -117,6 +137,7 @@ pub fn side(
         message: "for a comparison",
         checkpoint: None,
         checkpoint_every: Duration::MAX,
+        limits: Limits::default(),
     };
     let Some((taken, writer)) = taking.run()? else {
         return Err(CliError::new(Exit::Interrupted, "interrupted"));
@@ -149,6 +170,33 @@ fn keep_tables(
     Ok(())
 }
 
+/// A column that none of the tables has is an error: nothing would ever differ in it.
+fn check_columns(
+    reader: &Reader,
+    args: &DiffArgs,
+    sides: [&LoadedSnapshot; 2],
+) -> Result<(), CliError> {
+    if args.columns.is_empty() {
+        return Ok(());
+    }
+    let mut known = BTreeSet::new();
+    for side in sides {
+        for table in side.tables(reader)? {
+            if args.table.is_empty() || args.table.contains(&table.spec.name.to_string()) {
+                known.extend(table.spec.columns.into_iter().map(|column| column.name));
+            }
+        }
+    }
+    match args.columns.iter().find(|name| !known.contains(*name)) {
+        None => Ok(()),
+        Some(unknown) => {
+            let known: Vec<String> = known.iter().map(|name| visible(name)).collect();
+            Err(CliError::usage(format!("no table that is compared has a column `{unknown}`"))
+                .hint(format!("columns: {}", known.join(", "))))
+        }
+    }
+}
+
 /// What of the changed rows is wanted.
 struct Filter<'a> {
     columns: &'a [String],
@@ -163,6 +211,24 @@ impl Filter<'_> {
         }
         let (counts, _) = self.each(table, &mut |_| Ok(()))?;
         Ok(counts)
+    }
+
+    /// The counts, and what the rows print as where there is room for it: a small difference is then
+    /// found once, and not first counted and then printed.
+    fn told(
+        &self,
+        table: &TableComparison,
+        room: usize,
+    ) -> Result<(RowCounts, Option<Vec<u8>>), CliError> {
+        if room == 0 {
+            return Ok((self.count(table)?, None));
+        }
+        let mut text = ShortText { bytes: Vec::new(), room, is_full: false };
+        match self.print(table, &mut TextRows::new(&mut text)) {
+            Ok(counts) => Ok((counts, Some(text.bytes))),
+            Err(_) if text.is_full => Ok((self.count(table)?, None)),
+            Err(error) => Err(error),
+        }
     }
 
     /// The change as far as it is wanted.
@@ -199,25 +265,67 @@ impl Filter<'_> {
         Ok((counts, hidden))
     }
 
+    /// Prints the changes of a table, and nothing where there are none.
     fn print(
         &self,
         table: &TableComparison,
         printer: &mut dyn RowPrinter,
     ) -> Result<RowCounts, CliError> {
-        printer.begin(table)?;
-        let (counts, hidden) = self.each(table, &mut |change| printer.row(table, change))?;
-        printer.end(table, counts, hidden)?;
+        let mut has_begun = false;
+        let (counts, hidden) = self.each(table, &mut |change| {
+            if !std::mem::replace(&mut has_begun, true) {
+                printer.begin(table)?;
+            }
+            printer.row(table, change)
+        })?;
+        if counts != RowCounts::default() {
+            if !has_begun {
+                printer.begin(table)?;
+            }
+            printer.end(table, counts, hidden)?;
+        }
         Ok(counts)
     }
 }
 
-/// After the overview: schema changes with their details, then the rows of each table.
-fn details(report: &DiffReport, filter: &Filter<'_>, out: &mut dyn Write) -> Result<(), CliError> {
+/// How many bytes of printed rows are kept until everything was counted.
+const LONGEST_TEXT: usize = 1 << 20;
+
+/// A text up to a length; what goes beyond is refused.
+struct ShortText {
+    bytes: Vec<u8>,
+    room: usize,
+    is_full: bool,
+}
+
+impl Write for ShortText {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.is_full |= self.bytes.len() + bytes.len() > self.room;
+        if self.is_full {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// After the overview: schema changes with their details, then the rows of each table, as text
+/// where that is known already.
+fn details(
+    report: &DiffReport,
+    texts: &[Option<Vec<u8>>],
+    filter: &Filter<'_>,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
     print_schema(&report.comparison, out)?;
-    let mut printer = TextRows::new(out);
-    for (table, (_, counts)) in report.comparison.tables.iter().zip(&report.counts) {
-        if *counts != RowCounts::default() {
-            filter.print(table, &mut printer)?;
+    for (table, text) in report.comparison.tables.iter().zip(texts) {
+        match text {
+            Some(text) => out.write_all(text)?,
+            None => drop(filter.print(table, &mut TextRows::new(&mut *out))?),
         }
     }
     Ok(())
@@ -227,10 +335,10 @@ fn print_schema(comparison: &Comparison, out: &mut dyn Write) -> Result<(), CliE
     if !comparison.schema.is_empty() {
         writeln!(out, "\nschema")?;
     }
-    for change in &comparison.schema {
-        writeln!(out, "{}", schema::headline(change))?;
-        for line in schema::details(change) {
-            writeln!(out, "    {line}")?;
+    for group in schema::grouped(&comparison.schema) {
+        writeln!(out, "{}", group.headline())?;
+        for line in schema::details(group.change) {
+            writeln!(out, "    {}", visible(&line))?;
         }
     }
     Ok(())
@@ -251,13 +359,13 @@ fn stream(
                 }
             }
             DiffFormat::Markdown => {
-                for change in &comparison.schema {
-                    writeln!(out, "- `{}`", schema::headline(change))?;
+                for group in schema::grouped(&comparison.schema) {
+                    writeln!(out, "- `{}`", group.headline())?;
                 }
             }
             DiffFormat::Text | DiffFormat::Sql => {
-                for change in &comparison.schema {
-                    writeln!(out, "-- schema: {}", schema::headline(change))?;
+                for group in schema::grouped(&comparison.schema) {
+                    writeln!(out, "-- schema: {}", group.headline())?;
                 }
             }
         }

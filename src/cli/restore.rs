@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::snapshot::{Taking, runtime};
 use crate::engine::{OpenOptions, Target};
 use crate::report::stat::plural;
-use crate::snapshot::restore;
+use crate::snapshot::{Limits, restore};
 use crate::store::StoreError;
 use crate::tree::StoreMode;
 
@@ -66,6 +66,7 @@ pub fn run(context: &Context, args: &RestoreArgs, out: &mut dyn Write) -> Result
         message: "",
         checkpoint: None,
         checkpoint_every: Duration::MAX,
+        limits: Limits::default(),
     };
     let Some((taken, _unpublished)) = taking.run()? else {
         return Err(CliError::new(

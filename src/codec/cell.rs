@@ -46,34 +46,63 @@ pub mod tag {
 }
 
 /// The length of every payload of this tag, where it is fixed. `Err` for an unknown tag.
+#[inline]
 pub fn fixed_len(tag: u8) -> Result<Option<usize>, DecodeError> {
-    if tag & EXTERNAL != 0 {
-        let inner = tag & !EXTERNAL;
-        return match fixed_len(inner)? {
-            None => Ok(Some(EXTERNAL_LEN)),
-            Some(_) => Err(unknown_tag(tag)),
-        };
+    match LENS[usize::from(tag)] {
+        Len::Fixed(len) => Ok(Some(usize::from(len))),
+        Len::Own => Ok(None),
+        Len::Unknown => Err(unknown_tag(tag)),
     }
-    Ok(match tag {
-        tag::NULL => Some(0),
-        tag::BOOL => Some(1),
-        tag::INT | tag::UINT | tag::FLOAT64 | tag::TIME => Some(8),
-        tag::FLOAT32 => Some(4),
-        tag::DATE => Some(7),
-        tag::TIME_TZ => Some(12),
-        tag::DATE_TIME | tag::TIMESTAMP => Some(15),
-        tag::INTERVAL | tag::UUID => Some(16),
-        tag::DECIMAL | tag::TEXT | tag::RAW_TEXT | tag::BYTES | tag::JSON | tag::OTHER => None,
-        _ => return Err(unknown_tag(tag)),
-    })
 }
+
+#[derive(Clone, Copy)]
+enum Len {
+    Fixed(u8),
+    Own,
+    Unknown,
+}
+
+/// What [`fixed_len`] says, by tag: it is asked for every cell.
+static LENS: [Len; 256] = {
+    let mut lens = [Len::Unknown; 256];
+    let fixed = [
+        (tag::NULL, 0),
+        (tag::BOOL, 1),
+        (tag::INT, 8),
+        (tag::UINT, 8),
+        (tag::FLOAT64, 8),
+        (tag::TIME, 8),
+        (tag::FLOAT32, 4),
+        (tag::DATE, 7),
+        (tag::TIME_TZ, 12),
+        (tag::DATE_TIME, 15),
+        (tag::TIMESTAMP, 15),
+        (tag::INTERVAL, 16),
+        (tag::UUID, 16),
+    ];
+    let mut n = 0;
+    while n < fixed.len() {
+        lens[fixed[n].0 as usize] = Len::Fixed(fixed[n].1);
+        n += 1;
+    }
+    let own = [tag::DECIMAL, tag::TEXT, tag::RAW_TEXT, tag::BYTES, tag::JSON, tag::OTHER];
+    let mut n = 0;
+    while n < own.len() {
+        lens[own[n] as usize] = Len::Own;
+        // Only these can be long enough to be stored apart: `EXTERNAL_LEN`.
+        lens[(own[n] | EXTERNAL) as usize] = Len::Fixed(40);
+        n += 1;
+    }
+    lens
+};
 
 /// Whether payloads of this tag have lengths of their own.
 #[inline]
 pub fn is_variable(tag: u8) -> bool {
-    matches!(tag, tag::DECIMAL | tag::TEXT | tag::RAW_TEXT | tag::BYTES | tag::JSON | tag::OTHER)
+    matches!(LENS[usize::from(tag)], Len::Own)
 }
 
+#[cold]
 fn unknown_tag(tag: u8) -> DecodeError {
     DecodeError::new("value", format!("type tag {tag:#04x} is not known"))
 }
@@ -188,7 +217,7 @@ pub struct Cell<'a> {
 }
 
 /// A value that is an object of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ExternalValue {
     /// `Value` or `ValueList`.
     pub kind: Kind,
@@ -198,6 +227,21 @@ pub struct ExternalValue {
     pub len: u64,
     /// The tag the value has without [`EXTERNAL`].
     pub tag: u8,
+}
+
+impl ExternalValue {
+    /// What stands in a row for the value: its length and id.
+    pub fn payload(&self) -> [u8; EXTERNAL_LEN] {
+        let mut payload = [0u8; EXTERNAL_LEN];
+        payload[..8].copy_from_slice(&self.len.to_le_bytes());
+        payload[8..].copy_from_slice(&self.id.0);
+        payload
+    }
+
+    /// The tag that stands in a row for the value.
+    pub fn cell_tag(&self) -> u8 {
+        self.tag | EXTERNAL
+    }
 }
 
 impl Cell<'_> {
@@ -284,6 +328,18 @@ pub fn read_value(tag: u8, payload: &[u8]) -> Result<Value, DecodeError> {
         tag::OTHER => Value::Other(read_text(payload)?),
         _ => return Err(unknown_tag(tag)),
     })
+}
+
+/// As [`read_value`]; text and bytes keep the memory of the payload, so a large value is not
+/// there twice.
+pub fn into_value(tag: u8, payload: Vec<u8>) -> Result<Value, DecodeError> {
+    match tag {
+        tag::TEXT => String::from_utf8(payload)
+            .map(Value::Text)
+            .map_err(|_| DecodeError::new("value", "text that is not UTF-8")),
+        tag::BYTES => Ok(Value::Bytes(payload)),
+        _ => read_value(tag, &payload),
+    }
 }
 
 fn read_text(bytes: &[u8]) -> Result<String, DecodeError> {

@@ -5,7 +5,7 @@
 //! nothing is copied between encoding and hashing (`codec::row_hash`). Values above 4 KiB are handed to a
 //! [`LargeValues`] and enter by length and id.
 
-use super::cell::{self, Cell, EXTERNAL, EXTERNAL_ABOVE, tag};
+use super::cell::{self, Cell, EXTERNAL, EXTERNAL_ABOVE, ExternalValue, tag};
 use super::hash::FRAME_LEN;
 use super::{DecodeError, Hasher, key, row_hash};
 use crate::model::{Flow, ObjectId, RowKey, RowSink, SinkError, TableSpec, ValueRef};
@@ -108,11 +108,19 @@ pub struct RowLayout {
 struct LayoutColumn {
     /// `u16 name length, name`.
     prefix: Vec<u8>,
+    /// The prefix with room behind it, where it is short: one copy of a fixed length.
+    start: Option<[u8; START]>,
     /// The first eight bytes of the prefix, and which of their bits belong to it.
     head: u64,
     mask: u64,
     key_position: Option<usize>,
 }
+
+/// How many bytes [`LayoutColumn::start`] has. A prefix, tag, length and eight bytes of payload fit.
+const START: usize = 32;
+
+/// A tag and the length of a payload.
+const CELL_HEAD: usize = 3;
 
 impl LayoutColumn {
     fn new(name: &str, key_position: Option<usize>) -> Option<Self> {
@@ -123,11 +131,33 @@ impl LayoutColumn {
             (head[place], mask[place]) = (byte, 0xFF);
         }
         let (head, mask) = (u64::from_le_bytes(head), u64::from_le_bytes(mask));
-        Some(LayoutColumn { prefix, head, mask, key_position })
+        let mut start = [0u8; START];
+        let start = (prefix.len() + CELL_HEAD + 8 <= START).then(|| {
+            start[..prefix.len()].copy_from_slice(&prefix);
+            start
+        });
+        Some(LayoutColumn { prefix, start, head, mask, key_position })
+    }
+
+    /// Appends the prefix and zeros for the `len` bytes, at most eleven, that follow it; gives
+    /// those.
+    #[inline(always)]
+    fn begin<'o>(&self, len: usize, out: &'o mut Vec<u8>) -> &'o mut [u8] {
+        let at = out.len() + self.prefix.len();
+        match &self.start {
+            Some(start) => out.extend_from_slice(start),
+            None => {
+                out.extend_from_slice(&self.prefix);
+                out.extend_from_slice(&[0; CELL_HEAD + 8]);
+            }
+        }
+        out.truncate(at + len);
+        &mut out[at..]
     }
 
     /// Whether a row goes on with a cell of this column. Most names are short, and one comparison
     /// decides.
+    #[inline(always)]
     fn begins(&self, rest: &[u8]) -> bool {
         match rest.first_chunk::<8>() {
             Some(head) if u64::from_le_bytes(*head) & self.mask != self.head => false,
@@ -208,14 +238,21 @@ impl RowLayout {
     /// Appends the cell of the column at `index` to a preimage; NULL adds nothing. Cells must come
     /// in the order of columns.
     pub fn write_cell(&self, index: usize, cell: Cell<'_>, preimage: &mut Vec<u8>) {
-        if cell.is_null() {
-            return;
+        if !cell.is_null() {
+            preimage.extend_from_slice(&self.columns[index].prefix);
+            write_tagged(cell, preimage);
         }
-        preimage.extend_from_slice(&self.columns[index].prefix);
-        preimage.push(cell.tag);
-        let len = u16::try_from(cell.payload.len()).expect("inline payloads are at most 4 KiB");
-        preimage.extend_from_slice(&len.to_le_bytes());
-        preimage.extend_from_slice(cell.payload);
+    }
+
+    /// What stands before the tag in the cells of the column at `index`.
+    pub fn cell_name(&self, index: usize) -> Vec<u8> {
+        self.columns[index].prefix.clone()
+    }
+
+    /// What stands before the payload, where the tag and the payload's length are known.
+    pub fn cell_head(&self, index: usize, tag: u8, len: usize) -> Vec<u8> {
+        let [low, high] = payload_len(len).to_le_bytes();
+        [self.columns[index].prefix.as_slice(), &[tag, low, high]].concat()
     }
 
     /// Whether the column at `index` is part of the key.
@@ -244,6 +281,8 @@ pub struct RowCells<'a> {
 impl<'a> Iterator for RowCells<'a> {
     type Item = Result<(usize, Cell<'a>), DecodeError>;
 
+    // Called for every cell of every row: what is handed over in memory costs more than the work.
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
@@ -257,6 +296,7 @@ impl<'a> Iterator for RowCells<'a> {
 }
 
 impl<'a> RowCells<'a> {
+    #[inline(always)]
     fn read(&mut self) -> Option<(usize, Cell<'a>)> {
         let columns = self.layout.columns.get(self.column..)?;
         let skipped = columns.iter().position(|column| column.begins(self.rest))?;
@@ -331,6 +371,23 @@ where
         self.key_has_null = false;
     }
 
+    /// Takes the next cell of the row as a value that is stored apart already; never one of the
+    /// key.
+    pub fn apart(&mut self, value: &ExternalValue) -> Result<(), SinkError> {
+        let layout = self.layout;
+        let column = layout.columns.get(self.column).ok_or("more cells than columns")?;
+        if column.key_position.is_some() {
+            return Err("a value of the key that is stored apart".into());
+        }
+        layout.write_cell(
+            self.column,
+            Cell { tag: value.cell_tag(), payload: &value.payload() },
+            &mut self.batch.bytes,
+        );
+        self.column += 1;
+        Ok(())
+    }
+
     /// Writes a value of any kind and length but NULL.
     fn write_value(&mut self, column: &LayoutColumn, value: ValueRef<'_>) -> Result<(), SinkError> {
         let out = &mut self.batch.bytes;
@@ -394,9 +451,8 @@ where
             ValueRef::Int(n) => write_word(column, tag::INT, n.to_le_bytes(), out),
             ValueRef::Float64(bits) => write_word(column, tag::FLOAT64, bits.to_le_bytes(), out),
             ValueRef::Text(text) if text.len() <= EXTERNAL_ABOVE => {
-                out.extend_from_slice(&column.prefix);
                 let [low, high] = payload_len(text.len()).to_le_bytes();
-                out.extend_from_slice(&[tag::TEXT, low, high]);
+                column.begin(CELL_HEAD, out).copy_from_slice(&[tag::TEXT, low, high]);
                 out.extend_from_slice(text.as_bytes());
             }
             value => self.write_value(column, value)?,
@@ -422,17 +478,24 @@ where
     }
 }
 
+/// Appends the part of a cell that follows its column's name.
+#[inline]
+pub fn write_tagged(cell: Cell<'_>, preimage: &mut Vec<u8>) {
+    let [low, high] = payload_len(cell.payload.len()).to_le_bytes();
+    preimage.extend_from_slice(&[cell.tag, low, high]);
+    preimage.extend_from_slice(cell.payload);
+}
+
 fn payload_len(len: usize) -> u16 {
     u16::try_from(len).expect("inline payloads are at most 4 KiB")
 }
 
-/// Writes a cell of eight bytes, the most frequent kind, in two copies.
+/// Writes a cell of eight bytes, the most frequent kind, in copies of fixed lengths.
 fn write_word(column: &LayoutColumn, tag: u8, word: [u8; 8], out: &mut Vec<u8>) {
-    let mut cell = [0u8; 11];
+    let mut cell = [0u8; CELL_HEAD + 8];
     (cell[0], cell[1]) = (tag, 8);
-    cell[3..].copy_from_slice(&word);
-    out.extend_from_slice(&column.prefix);
-    out.extend_from_slice(&cell);
+    cell[CELL_HEAD..].copy_from_slice(&word);
+    column.begin(cell.len(), out).copy_from_slice(&cell);
 }
 
 fn write_external(out: &mut Vec<u8>, head: usize, len: usize, id: &ObjectId) {

@@ -11,17 +11,16 @@ use super::error::DiffError;
 use super::respelled::Respelled;
 use crate::codec::key;
 use crate::codec::state::StoredTable;
-use crate::model::{Flow, SinkError, Value};
+use crate::model::{Flow, RowKey, SinkError, Value};
 use crate::store::Objects;
-use crate::tree::rows::Row;
-use crate::tree::state::whole_row;
+use crate::tree::rows::{Known, Row, RowValue, row_values};
 use crate::tree::{
     Pairs, RowAt, RowComparer, Rows, SORT_BUDGET, ScratchObjects, ScratchSpace, Span, StoreMode,
     Tree, TreeDiff, TreePlan, rekey,
 };
 
 /// Takes changed rows.
-pub type OnChange<'a> = dyn FnMut(RowChange) -> Result<Flow, SinkError> + 'a;
+pub type OnChange<'a, V = Value> = dyn FnMut(RowChange<V>) -> Result<Flow, SinkError> + 'a;
 
 /// What rows are compared with: where the objects are, and where rows wait that do not fit in
 /// memory, should a table's key have changed.
@@ -33,11 +32,11 @@ pub struct Access<'o> {
 }
 
 /// Hands on every changed row of a table that is on either side or on both, values included.
-pub fn rows(
+pub fn rows<V: RowValue>(
     access: &Access<'_>,
     before: Option<&StoredTable>,
     after: Option<&StoredTable>,
-    on_change: &mut OnChange<'_>,
+    on_change: &mut OnChange<'_, V>,
 ) -> Result<(), DiffError> {
     let side = |table| Side { table, mode: StoreMode::Full };
     both(access, before.map(side), after.map(side), &mut |event| {
@@ -139,18 +138,11 @@ impl Event<'_, '_, '_> {
         }
     }
 
-    fn change(&self) -> Result<RowChange, DiffError> {
+    fn change<V: RowValue>(&self) -> Result<RowChange<V>, DiffError> {
         Ok(match self {
             Event::Deleted(at, count) => RowChange::Deleted(Row { count: *count, ..row(at)? }),
             Event::Inserted(at, count) => RowChange::Inserted(Row { count: *count, ..row(at)? }),
-            Event::Updated { span, index, comparer } => {
-                let left = RowAt { chunk: span.left.clone(), row: span.left_from + index };
-                let right = RowAt { chunk: span.right.clone(), row: span.right_from + index };
-                let columns = comparer.columns();
-                let changed = comparer.changed_columns(span, *index)?;
-                let changed = changed.into_iter().map(|c| columns[c].name.clone()).collect();
-                RowChange::Updated { before: row(&left)?, after: row(&right)?, changed }
-            }
+            Event::Updated { span, index, comparer } => updated(span, *index, comparer)?,
             Event::Respelled(left, right) => {
                 let (before, after) = (row(left)?, row(right)?);
                 let changed = changed_names(left, &before, right, &after);
@@ -160,10 +152,54 @@ impl Event<'_, '_, '_> {
     }
 }
 
+fn updated<V: RowValue>(
+    span: &Pairs<'_, '_>,
+    index: usize,
+    comparer: &RowComparer,
+) -> Result<RowChange<V>, DiffError> {
+    let left = RowAt { chunk: span.left.clone(), row: span.left_from + index };
+    let right = RowAt { chunk: span.right.clone(), row: span.right_from + index };
+    let columns = comparer.columns();
+    let changed = comparer.changed_columns(span, index)?;
+    let changed: Vec<String> = changed.into_iter().map(|c| columns[c].name.clone()).collect();
+    let before = row(&left)?;
+    let after = if comparer.is_by_row_hash() {
+        row(&right)?
+    } else {
+        row_beside(&right, (&left, &before), &changed)?
+    };
+    Ok(RowChange::Updated { before, after, changed })
+}
+
+/// A row under the same key as one that was read: what is in no changed column is the same there,
+/// and its blocks are not read again.
+fn row_beside<V: RowValue>(
+    at: &RowAt<'_>,
+    (left, before): (&RowAt<'_>, &Row<V>),
+    changed: &[String],
+) -> Result<Row<V>, DiffError> {
+    let left_names = left.chunk.plan().column_names();
+    let mut values = Vec::with_capacity(before.values.len());
+    for (index, name) in at.chunk.plan().column_names().iter().enumerate() {
+        let same = left_names.binary_search(name).ok().filter(|_| !changed.contains(name));
+        values.push(match same {
+            Some(place) => before.values[place].clone(),
+            None => V::read(&at.chunk, at.row, index)?,
+        });
+    }
+    let count = at.chunk.count(at.row)?;
+    Ok(Row { key: before.key.clone(), values, known: before.known, count })
+}
+
 /// The columns in which two rows differ whose keys differ in spelling.
-fn changed_names(left: &RowAt<'_>, before: &Row, right: &RowAt<'_>, after: &Row) -> Vec<String> {
+fn changed_names<V: RowValue>(
+    left: &RowAt<'_>,
+    before: &Row<V>,
+    right: &RowAt<'_>,
+    after: &Row<V>,
+) -> Vec<String> {
     let (left, right) = (left.chunk.plan().column_names(), right.chunk.plan().column_names());
-    let value = |names: &[String], row: &Row, name: &String| {
+    let value = |names: &[String], row: &Row<V>, name: &String| {
         names.iter().position(|n| n == name).map(|at| row.values[at].clone())
     };
     let mut names: Vec<String> = left.iter().chain(right).cloned().collect();
@@ -171,30 +207,32 @@ fn changed_names(left: &RowAt<'_>, before: &Row, right: &RowAt<'_>, after: &Row)
     names.dedup();
     names.retain(|name| match (value(left, before, name), value(right, after, name)) {
         (Some(old), Some(new)) => old != new,
-        (Some(only), None) | (None, Some(only)) => only != Value::Null,
+        (Some(only), None) | (None, Some(only)) => only != V::from(Value::Null),
         (None, None) => false,
     });
     names
 }
 
-fn row(at: &RowAt<'_>) -> Result<Row, DiffError> {
+fn row<V: RowValue>(at: &RowAt<'_>) -> Result<Row<V>, DiffError> {
     let count = at.chunk.count(at.row)?;
     let key = at.chunk.key(at.row)?.to_vec();
     let plan = at.chunk.plan();
     if plan.mode() == StoreMode::Full {
-        return Ok(Row { key, values: whole_row(at)?, count });
+        return Ok(Row { key, values: row_values(at)?, known: Known::All, count });
     }
-    let mut values = vec![Value::Null; plan.column_names().len()];
+    let mut values = vec![V::from(Value::Null); plan.column_names().len()];
+    let mut known = Known::Nothing;
     if !key::is_cut(&key) {
         let decoded = key::decode(&key)?.values;
         for (index, value) in values.iter_mut().enumerate() {
             let position = plan.layout().key_position(index);
-            if let Some(known) = position.and_then(|position| decoded.get(position)) {
-                *value = known.clone();
+            if let Some(stored) = position.and_then(|position| decoded.get(position)) {
+                *value = V::from(stored.clone());
+                known = Known::Key;
             }
         }
     }
-    Ok(Row { key, values, count })
+    Ok(Row { key, values, known, count })
 }
 
 type OnEvent<'a> = dyn FnMut(Event<'_, '_, '_>) -> Result<Flow, DiffError> + 'a;
@@ -217,8 +255,7 @@ fn both(
     if left.table.spec.key.column_names() != right.table.spec.key.column_names() {
         return rekeyed(access, left, right, on_event);
     }
-    let respelled = Respelled::find(&left_tree, &right_tree, &right.table.spec.key)?;
-    compare(&left_tree, &right_tree, &respelled, on_event)
+    compare(&left_tree, &right_tree, &right.table.spec.key, on_event)
 }
 
 /// The key itself changed: the left side is sorted anew by the key of the right.
@@ -237,31 +274,37 @@ fn rekeyed(
     let root = rekey(&left_tree, &plan, &sorted, &access.scratch, SORT_BUDGET)?;
     let left_tree = Tree::new(&sorted, plan, root);
     let right_tree = right.tree(access.objects)?;
-    let respelled = Respelled::find(&left_tree, &right_tree, &right.table.spec.key)?;
-    compare(&left_tree, &right_tree, &respelled, on_event)
+    compare(&left_tree, &right_tree, &right.table.spec.key, on_event)
 }
 
 fn compare(
     left: &Tree<'_>,
     right: &Tree<'_>,
-    respelled: &Respelled,
+    row_key: &RowKey,
     on_event: &mut OnEvent<'_>,
 ) -> Result<(), DiffError> {
     let mut comparer = RowComparer::new(left, right);
     let mut diff = TreeDiff::new(left, right)?;
+    let mut respelled = None;
     while let Some(span) = diff.next_span()? {
+        // Looked for once a key is on one side only, which in most differences none is.
+        if respelled.is_none() && !matches!(span, Span::Both(_)) {
+            respelled = Some(Respelled::find(left, right, row_key)?);
+        }
+        let partner = |key: &[u8]| respelled.as_ref().and_then(|found| found.partner_of_left(key));
+        let is_partner = |key: &[u8]| respelled.as_ref().is_some_and(|found| found.has_right(key));
         let flow = match &span {
-            Span::Left(rows) => each(rows, &mut |at, count| match respelled
-                .partner_of_left(at.chunk.key(at.row)?)
-            {
-                None => on_event(Event::Deleted(at, count)),
-                Some(key) => match right.find(key)? {
-                    Some(partner) => on_event(Event::Respelled(at, partner)),
+            Span::Left(rows) => {
+                each(rows, &mut |at, count| match partner(at.chunk.key(at.row)?) {
                     None => on_event(Event::Deleted(at, count)),
-                },
-            })?,
+                    Some(key) => match right.find(key)? {
+                        Some(partner) => on_event(Event::Respelled(at, partner)),
+                        None => on_event(Event::Deleted(at, count)),
+                    },
+                })?
+            }
             Span::Right(rows) => each(rows, &mut |at, count| {
-                if respelled.has_right(at.chunk.key(at.row)?) {
+                if is_partner(at.chunk.key(at.row)?) {
                     return Ok(Flow::Continue);
                 }
                 on_event(Event::Inserted(at, count))

@@ -126,6 +126,14 @@ pub enum EngineError {
         /// What was being done.
         action: String,
     },
+    /// The structure of the database changed while it was read.
+    #[error("`{database}` was changed by others while it was read: {what}; run this again")]
+    Changed {
+        /// The database.
+        database: String,
+        /// What changed, with names.
+        what: String,
+    },
     /// The disk failed or is full.
     #[error("could not {action} `{database}`: {message}")]
     Storage {
@@ -158,6 +166,60 @@ pub enum EngineError {
         /// The driver's error.
         #[source]
         source: sqlx::Error,
+    },
+    /// Nobody answers where the server should be, or not as it should.
+    #[error(
+        "could not connect to `{database}`: {reason}; check that the server runs, its address, \
+         and that it takes connections from here"
+    )]
+    Unreachable {
+        /// The database.
+        database: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The server does not let the account in.
+    #[error(
+        "could not log in to `{database}`: {message}; check the account, and the password in the \
+         configuration, the environment or the password file"
+    )]
+    Login {
+        /// The database.
+        database: String,
+        /// The server's message.
+        message: String,
+    },
+    /// The connection ended in the middle.
+    #[error("lost the connection while trying to {action} `{database}`: {message}")]
+    Lost {
+        /// The database.
+        database: String,
+        /// What was being done.
+        action: String,
+        /// What was heard last.
+        message: String,
+    },
+    /// A server's answer is not of the form it should have.
+    #[error("could not {action} `{database}`: {what}")]
+    Malformed {
+        /// The database.
+        database: String,
+        /// What was being done.
+        action: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Any other answer of a server whose codes are not numbers.
+    #[error("could not {action} `{database}`: {message} (code {code})")]
+    Refused {
+        /// The database.
+        database: String,
+        /// What was being done.
+        action: String,
+        /// The server's message.
+        message: String,
+        /// The server's code.
+        code: String,
     },
     /// A file operation failed.
     #[error("could not {action} `{database}`")]

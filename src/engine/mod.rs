@@ -17,6 +17,7 @@ mod dialect;
 mod error;
 pub mod mysql;
 mod pattern;
+pub mod postgres;
 mod remote;
 mod secret;
 mod server_url;
@@ -46,6 +47,21 @@ pub enum ReadFrom {
     Start,
     /// After the row with this key, where the table is read in key order.
     After(Vec<Value>),
+    /// Between two keys, where the table is read in key order by several connections.
+    Between(KeyRange),
+}
+
+/// A range of a table's rows, in key order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct KeyRange {
+    /// The rows after this key; from the first one where there is none.
+    pub after: Option<Vec<Value>>,
+    /// The rows up to this key, itself included; to the last one where there is none.
+    pub until: Option<Vec<Value>>,
+    /// At most so many.
+    pub limit: Option<u64>,
+    /// From the last one backwards.
+    pub is_descending: bool,
 }
 
 /// How a reading ended.

@@ -1,5 +1,8 @@
 //! Patterns of table names: `*` stands for any characters, `?` for one.
 
+use crate::model::snapshot::Scope;
+use crate::model::{Catalog, TableSpec};
+
 /// Whether a name matches a pattern. Without regard to the case of ASCII letters where the engine
 /// compares names so.
 pub(crate) fn matches(pattern: &str, name: &str, ignores_case: bool) -> bool {
@@ -35,6 +38,29 @@ pub(crate) fn matches(pattern: &str, name: &str, ignores_case: bool) -> bool {
         }
     }
     pattern[p..].iter().all(|&character| character == '*')
+}
+
+/// The rules of a scope that have no effect on a catalog of a server, in words: patterns that match
+/// nothing that was left out, keys of tables that are not read.
+pub(crate) fn unused_rules(scope: &Scope, catalog: &Catalog) -> Vec<String> {
+    let bare = |name: &str| name.rsplit_once('.').map_or(name, |(_, name)| name).to_owned();
+    let mut unused = Vec::new();
+    for pattern in &scope.excluded_tables {
+        let is_used = catalog.not_captured.iter().any(|left_out| {
+            matches(pattern, &left_out.name, true) || matches(pattern, &bare(&left_out.name), true)
+        });
+        if !is_used {
+            unused.push(format!("exclude: no table matches `{pattern}`"));
+        }
+    }
+    for (table, _) in &scope.key_overrides {
+        let names = |spec: &TableSpec| [spec.name.to_string(), spec.name.name.clone()];
+        let is_read = |spec: &TableSpec| names(spec).iter().any(|n| n.eq_ignore_ascii_case(table));
+        if !catalog.tables.iter().any(is_read) {
+            unused.push(format!("keys: there is no table `{table}` whose rows are captured"));
+        }
+    }
+    unused
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! the password files that the servers' own clients read; that is the engines' business. An
 //! unknown parameter is an error: a misspelt `sslmode` must not be a connection in clear.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -55,6 +56,22 @@ pub struct ServerUrl {
     pub client_certificate: Option<(PathBuf, PathBuf)>,
 }
 
+/// The text with some host, where it names an account or a port and none, and whether the host is its own:
+/// `postgres://me@/shop` is no URL by the standard, and a common one of a database.
+fn with_host(text: &str) -> (Cow<'_, str>, bool) {
+    let place = text.find("://").and_then(|colon| {
+        let start = colon + 3;
+        let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |len| start + len);
+        let host = text[start..end].rfind('@').map_or(start, |at| start + at + 1);
+        let is_missing = (host == end && host > start) || text[host..end].starts_with(':');
+        is_missing.then_some(host)
+    });
+    match place {
+        Some(place) => (format!("{}none{}", &text[..place], &text[place..]).into(), false),
+        None => (text.into(), true),
+    }
+}
+
 /// Whose URL it is; the names of parameters differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
@@ -83,7 +100,8 @@ impl Family {
 impl ServerUrl {
     /// Reads a URL; the error says what is wrong, without the URL.
     pub(super) fn parse(text: &str, family: Family) -> Result<ServerUrl, String> {
-        let url = Url::parse(text).map_err(|error| error.to_string())?;
+        let (text, has_host) = with_host(text);
+        let url = Url::parse(&text).map_err(|error| error.to_string())?;
         if url.cannot_be_a_base() {
             return Err(format!("write it as `{}://USER@HOST/DATABASE`", family.scheme()));
         }
@@ -97,7 +115,7 @@ impl ServerUrl {
             database: some(decoded(url.path().trim_start_matches('/'))?),
             ..ServerUrl::default()
         };
-        if let Some(host) = url.host_str() {
+        if let Some(host) = url.host_str().filter(|_| has_host) {
             server.set_host(decoded(host.trim_start_matches('[').trim_end_matches(']'))?);
         }
         let mut certificate = (None, None);
@@ -245,6 +263,8 @@ mod tests {
 
     #[test]
     fn sockets_in_every_spelling() {
+        let url = ServerUrl::parse("postgres://me@:5433/shop", Family::Postgres).unwrap();
+        assert_eq!((url.user.as_deref(), url.host, url.port), (Some("me"), None, Some(5433)));
         for text in ["postgres:///shop?host=/run/pg", "postgres://%2Frun%2Fpg/shop"] {
             let url = ServerUrl::parse(text, Family::Postgres).unwrap();
             assert_eq!(url.socket, Some(PathBuf::from("/run/pg")), "{text}");

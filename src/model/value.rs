@@ -115,8 +115,8 @@ pub enum Decimal {
     NaN,
 }
 
-/// A finite decimal: sign, decimal digits without leading zeros, and the scale.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// A finite decimal: sign, decimal digits without leading zeros, and the scale. By default zero.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct FiniteDecimal {
     negative: bool,
     digits: Vec<u8>,
@@ -134,6 +134,20 @@ impl FiniteDecimal {
         let first = digits.iter().position(|&digit| digit != 0).unwrap_or(digits.len());
         let digits = digits[first..].to_vec();
         Some(FiniteDecimal { negative: negative && !digits.is_empty(), digits, scale })
+    }
+
+    /// Replaces the number in the memory of its digits, so that reading many costs no allocation
+    /// each: `write` appends digits of value 0–9 and gives sign and scale. False, with the number
+    /// zero, where a digit is above 9.
+    pub fn refill(&mut self, write: impl FnOnce(&mut Vec<u8>) -> (bool, u16)) -> bool {
+        self.digits.clear();
+        let (negative, scale) = write(&mut self.digits);
+        let is_valid = self.digits.iter().all(|&digit| digit <= 9);
+        let zeros = self.digits.iter().position(|&digit| digit != 0);
+        let zeros = zeros.filter(|_| is_valid).unwrap_or(self.digits.len());
+        self.digits.drain(..zeros);
+        (self.negative, self.scale) = (negative && !self.digits.is_empty(), scale);
+        is_valid
     }
 
     /// Whether the number is below zero.

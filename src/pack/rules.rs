@@ -155,12 +155,17 @@ impl Rules {
             }
             ObjectKind::Index => self.read_index(fact),
             ObjectKind::Trigger => {
-                let trigger = Trigger {
-                    name: fact.id.object.name.clone(),
-                    event: text(fact, "event").unwrap_or_default().to_ascii_lowercase(),
-                };
+                // A disabled trigger does not fire; one trigger may be of several events.
+                if text(fact, "enabled").is_some_and(|enabled| enabled != "ALWAYS") {
+                    return;
+                }
                 let table = ObjectName::bare(text(fact, "table").unwrap_or_default());
-                self.entry(&table).triggers.push(trigger);
+                let events = text(fact, "event").unwrap_or_default().to_ascii_lowercase();
+                let name = &fact.id.object.name;
+                let of_rows = events.split(" or ").filter(|event| *event != "truncate");
+                let triggers =
+                    of_rows.map(|event| Trigger { name: name.clone(), event: event.to_owned() });
+                self.entry(&table).triggers.extend(triggers);
             }
             _ => {}
         }

@@ -45,6 +45,16 @@ pub enum SnapshotError {
         /// How many there are.
         counted: u64,
     },
+    /// The transaction was open for longer than allowed.
+    #[error(
+        "the snapshot's transaction was open for longer than {} s; nothing was published, and the \
+         transaction is closed",
+        limit.as_secs_f64()
+    )]
+    TooOld {
+        /// The limit.
+        limit: std::time::Duration,
+    },
     /// The source is not as it was when the snapshot was interrupted.
     #[error("the interrupted snapshot cannot go on: {why}")]
     CannotResume {

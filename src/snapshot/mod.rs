@@ -9,6 +9,8 @@ pub mod check;
 pub mod checkpoint;
 pub mod error;
 pub mod lists;
+pub mod pace;
+mod parallel;
 pub mod reread;
 pub mod restore;
 pub mod table;
@@ -16,5 +18,7 @@ pub mod take;
 
 pub use checkpoint::Progress;
 pub use error::SnapshotError;
+pub use pace::{Limits, Pace, Rate};
 pub use restore::restore;
+pub use table::RowMemory;
 pub use take::{Observer, Outcome, Request, Taken, take};

@@ -9,16 +9,30 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 use super::error::SnapshotError;
-use super::lists::BATCH;
 use crate::codec::key;
 use crate::codec::row::{RowBatch, RowEncoder};
-use crate::engine::{EngineError, ReadEnd, ReadFrom, Session, Source};
+use crate::engine::{EngineError, KeyRange, ReadEnd, ReadFrom, Session, Source};
 use crate::model::snapshot::TreeRoot;
 use crate::model::{Flow, RowKey, RowSink, SinkError, TableSpec};
 use crate::tree::{
-    Checkpoint, ChunkPool, LargeValueWriter, SORT_BUDGET, ScratchSpace, Sorter, StoreMode,
-    TreeBuilder, TreeError, TreePlan,
+    Checkpoint, ChunkPool, CountedRows, LargeValueWriter, RangeBuilder, RangePart, SORT_BUDGET,
+    ScratchSpace, Sorter, StoreMode, TreeBuilder, TreeError, TreePlan,
 };
+
+/// How many bytes of rows are in memory at a time while a table is read. No id depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowMemory {
+    /// Rows that are encoded before they are handed on. A checkpoint lies between two batches.
+    pub batch: usize,
+    /// Rows that wait to be sorted; beyond it they wait in scratch files.
+    pub sort: usize,
+}
+
+impl Default for RowMemory {
+    fn default() -> Self {
+        RowMemory { batch: 256 << 10, sort: SORT_BUDGET }
+    }
+}
 
 /// Where rows come from: a source and the runtime its futures run on, or an open transaction.
 pub trait RowSource {
@@ -74,6 +88,8 @@ pub struct ReadTable<'a, 's> {
     pub spec: &'a TableSpec,
     /// Whether values are stored.
     pub mode: StoreMode,
+    /// How much of it is in memory.
+    pub memory: RowMemory,
 }
 
 /// How the reading of a table ended.
@@ -87,8 +103,25 @@ pub enum TableRead {
 /// Takes a checkpoint, where one is possible here.
 pub type TakeCheckpoint<'a> = dyn FnMut() -> Option<Checkpoint> + 'a;
 
-/// Called now and then with the rows read so far; `true` stops.
-pub type OnRows<'a> = dyn FnMut(u64, &mut TakeCheckpoint<'_>) -> Result<bool, SnapshotError> + 'a;
+/// How much was read of a table, or of a range of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Amount {
+    /// Rows.
+    pub rows: u64,
+    /// Their encoded bytes.
+    pub bytes: u64,
+}
+
+impl Amount {
+    fn add(&mut self, batch: &RowBatch) {
+        self.rows += batch.len() as u64;
+        self.bytes += batch.byte_len() as u64;
+    }
+}
+
+/// Called now and then with what was read so far; `true` stops.
+pub type OnRows<'a> =
+    dyn FnMut(Amount, &mut TakeCheckpoint<'_>) -> Result<bool, SnapshotError> + 'a;
 
 impl ReadTable<'_, '_> {
     /// Reads the table, from a checkpoint on where there is one.
@@ -127,21 +160,21 @@ impl ReadTable<'_, '_> {
             }
         };
         let is_whole = from == ReadFrom::Start;
-        let mut rows = 0;
+        let mut read = Amount::default();
         let is_stopped = self.read_rows(source, plan, &from, |batch| {
-            rows += batch.len() as u64;
+            read.add(&batch);
             let spare = builder.push(batch)?;
             // Only an order that the engine knows of can be entered in the middle.
             let is_resumable = self.spec.reads_in_key_order;
             let mut take = || if is_resumable { builder.checkpoint() } else { None };
-            let must_stop = on_rows(rows, &mut take)?;
+            let must_stop = on_rows(read, &mut take)?;
             Ok((spare, must_stop))
         })?;
         if is_stopped {
             return Ok(TableRead::Stopped);
         }
         if is_whole {
-            self.check_count(source, rows)?;
+            self.check_count(source, read.rows)?;
         }
         Ok(TableRead::Whole(builder.finish()?))
     }
@@ -152,26 +185,89 @@ impl ReadTable<'_, '_> {
         plan: &Arc<TreePlan>,
         on_rows: &mut OnRows<'_>,
     ) -> Result<TableRead, SnapshotError> {
-        let mut sorter = Sorter::new(Arc::clone(plan), Arc::clone(self.scratch), SORT_BUDGET);
-        let mut rows = 0;
+        let mut sorter = Sorter::new(Arc::clone(plan), Arc::clone(self.scratch), self.memory.sort);
+        let mut read = Amount::default();
         let is_stopped = self.read_rows(source, plan, &ReadFrom::Start, |batch| {
-            rows += batch.len() as u64;
+            read.add(&batch);
             let spare = sorter.push(batch)?;
-            Ok((spare, on_rows(rows, &mut || None)?))
+            Ok((spare, on_rows(read, &mut || None)?))
         })?;
         if is_stopped {
             return Ok(TableRead::Stopped);
         }
-        self.check_count(source, rows)?;
+        self.check_count(source, read.rows)?;
         let mut builder = TreeBuilder::new(Arc::clone(plan), self.pool, Arc::clone(self.scratch));
         let mut sorted = sorter.finish()?;
         while let Some(counted) = sorted.next_rows()? {
             builder.push_counted(counted)?;
-            if on_rows(rows, &mut || None)? {
+            if on_rows(read, &mut || None)? {
                 return Ok(TableRead::Stopped);
             }
         }
         Ok(TableRead::Whole(builder.finish()?))
+    }
+
+    /// Reads a range of the table; `None` where it was stopped. How many rows it has comes with it.
+    pub(super) fn read_range<S: RowSource>(
+        &self,
+        source: &mut S,
+        plan: &Arc<TreePlan>,
+        range: &KeyRange,
+        on_rows: &mut OnRows<'_>,
+    ) -> Result<Option<(RangePart, u64)>, SnapshotError> {
+        let window = plan.rules().rows.window as u64;
+        let around = |is_before| match is_before {
+            true => KeyRange {
+                until: range.after.clone(),
+                limit: Some(window),
+                is_descending: true,
+                ..KeyRange::default()
+            },
+            false => {
+                let after = range.until.clone();
+                KeyRange { after, limit: Some(window), ..KeyRange::default() }
+            }
+        };
+        let mut before = Vec::new();
+        if range.after.is_some() {
+            before = self.read_keys(source, plan, around(true))?;
+            before.reverse();
+        }
+        let scratch = Arc::clone(self.scratch);
+        let keys = before.iter().map(Vec::as_slice);
+        let mut builder = RangeBuilder::new(Arc::clone(plan), self.pool, scratch, keys);
+        let mut read = Amount::default();
+        let from = ReadFrom::Between(range.clone());
+        let is_stopped = self.read_rows(source, plan, &from, |batch| {
+            read.add(&batch);
+            builder.push(CountedRows { rows: batch, counts: Vec::new() })?;
+            Ok((self.pool.spare_batch(), on_rows(read, &mut || None)?))
+        })?;
+        if is_stopped {
+            return Ok(None);
+        }
+        let mut after = Vec::new();
+        if range.until.is_some() {
+            after = self.read_keys(source, plan, around(false))?;
+        }
+        let part = builder.finish(after.iter().map(Vec::as_slice))?;
+        Ok(Some((part, read.rows)))
+    }
+
+    /// The encoded keys of a range's rows.
+    pub(super) fn read_keys<S: RowSource>(
+        &self,
+        source: &mut S,
+        plan: &Arc<TreePlan>,
+        range: KeyRange,
+    ) -> Result<Vec<Vec<u8>>, SnapshotError> {
+        let mut keys = Vec::new();
+        self.read_rows(source, plan, &ReadFrom::Between(range), |mut batch| {
+            keys.extend((0..batch.len()).map(|row| batch.row(row).key.to_vec()));
+            batch.clear();
+            Ok((batch, false))
+        })?;
+        Ok(keys)
     }
 
     /// Reads rows and hands on encoded batches; gives whether `on_batch` stopped it.
@@ -185,11 +281,12 @@ impl ReadTable<'_, '_> {
         let sink = self.pool.sink();
         let large = LargeValueWriter::new(sink, self.mode);
         let mut is_stopped = false;
-        let mut encoder = RowEncoder::new(plan.layout(), sink.hasher(), large, BATCH, |batch| {
-            let (spare, must_stop) = on_batch(batch).map_err(SinkError::from)?;
-            is_stopped = must_stop;
-            Ok((spare, if must_stop { Flow::Stop } else { Flow::Continue }))
-        });
+        let mut encoder =
+            RowEncoder::new(plan.layout(), sink.hasher(), large, self.memory.batch, |batch| {
+                let (spare, must_stop) = on_batch(batch).map_err(SinkError::from)?;
+                is_stopped = must_stop;
+                Ok((spare, if must_stop { Flow::Stop } else { Flow::Continue }))
+            });
         let read = source.read_rows(self.spec, from, &mut encoder);
         match read {
             Ok(_) => {
@@ -202,7 +299,11 @@ impl ReadTable<'_, '_> {
     }
 
     /// An end of the rows is believed only where the database counts as many.
-    fn check_count<S: RowSource>(&self, source: &mut S, read: u64) -> Result<(), SnapshotError> {
+    pub(super) fn check_count<S: RowSource>(
+        &self,
+        source: &mut S,
+        read: u64,
+    ) -> Result<(), SnapshotError> {
         let counted = source.count_rows(self.spec)?;
         if counted != read {
             let table = self.spec.name.to_string();

@@ -8,7 +8,9 @@ use tokio::runtime::Runtime;
 use super::checkpoint::{Finished, Progress, Unfinished};
 use super::error::SnapshotError;
 use super::lists;
-use super::table::{self, ReadTable, TableRead};
+use super::pace::{Limits, Pace};
+use super::parallel::Readers;
+use super::table::{self, Amount, ReadTable, RowMemory, TableRead};
 use crate::codec::state::{self, StoredTable};
 use crate::codec::{Kind, state::write_table};
 use crate::engine::Source;
@@ -27,6 +29,10 @@ pub struct Request<'a> {
     pub mode: StoreMode,
     /// Threads that hash and compress.
     pub jobs: usize,
+    /// Connections that read, where the engine can read one moment by several.
+    pub readers: usize,
+    /// What the source may be asked.
+    pub limits: Limits,
     /// The snapshots before this one.
     pub parents: Vec<SnapshotId>,
     /// Who takes it.
@@ -35,12 +41,14 @@ pub struct Request<'a> {
     pub message: &'a str,
     /// How often what was read is made safe against an interruption.
     pub checkpoint_every: Duration,
+    /// How much of a table is in memory.
+    pub memory: RowMemory,
     /// Where an interrupted snapshot stopped.
     pub resume: Option<Progress>,
 }
 
 /// Follows a snapshot while it is taken.
-pub trait Observer {
+pub trait Observer: Sync {
     /// A table begins; with an estimate of its rows where there is one.
     fn table(&self, name: &ObjectName, estimate: Option<u64>);
     /// So many rows of the table were read.
@@ -64,6 +72,8 @@ pub struct Taken {
     pub rows: u64,
     /// How many bytes of row-hash preimages.
     pub bytes: u64,
+    /// The rules of the scope that had no effect, in words.
+    pub unused_rules: Vec<String>,
 }
 
 /// How the taking ended.
@@ -83,9 +93,12 @@ pub fn take(
     request: Request<'_>,
     observer: &dyn Observer,
 ) -> Result<Outcome, SnapshotError> {
-    runtime.block_on(source.begin())?;
+    runtime.block_on(source.begin(request.readers))?;
     let started = now();
+    let pace = Pace::new(request.limits.clone());
     let catalog = runtime.block_on(source.catalog(request.scope))?;
+    let others = runtime.block_on(source.readers(request.readers.saturating_sub(1)))?;
+    let connections = others.len() + 1;
     let mut evidence = runtime.block_on(source.evidence())?;
     let info = SourceInfo {
         label: request.label.to_owned(),
@@ -99,9 +112,17 @@ pub fn take(
     let is_resumed = request.resume.is_some();
     // The thread that reads encodes chunks, too, whenever the others have enough to do.
     let outcome = ChunkPool::scope(writer, request.jobs.saturating_sub(1), |pool| {
-        let mut session =
-            Session { runtime, source, writer, pool, scratch, request: &request, observer };
-        let Some(tables) = session.tables(&catalog, &mut progress)? else {
+        let mut session = Session {
+            runtime,
+            source,
+            writer,
+            pool,
+            scratch,
+            request: &request,
+            observer,
+            pace: &pace,
+        };
+        let Some(tables) = session.tables(&catalog, &mut progress, others)? else {
             return Ok::<_, SnapshotError>(None);
         };
         let facts = lists::facts(pool, scratch, &catalog)?;
@@ -128,7 +149,7 @@ pub fn take(
         state,
         source: info,
         read_at: progress.sessions_until(now()),
-        guarantee: if is_resumed { Guarantee::Resumed } else { Guarantee::SingleConnection },
+        guarantee: if is_resumed { Guarantee::Resumed } else { source.guarantee(connections) },
         evidence,
         not_captured: catalog.not_captured,
         sequences: catalog.sequences,
@@ -146,6 +167,7 @@ pub fn take(
         tables: tables.len() as u64,
         rows: sum(|root| root.rows),
         bytes: sum(|root| root.bytes),
+        unused_rules: catalog.unused_rules,
     })))
 }
 
@@ -162,11 +184,13 @@ struct Session<'a, 's> {
     scratch: &'a Arc<dyn ScratchSpace>,
     request: &'a Request<'a>,
     observer: &'a dyn Observer,
+    pace: &'a Pace,
 }
 
-struct WrittenTable {
-    id: ObjectId,
-    stored: StoredTable,
+/// A table whose rows are in the writer.
+pub(super) struct WrittenTable {
+    pub(super) id: ObjectId,
+    pub(super) stored: StoredTable,
 }
 
 impl Session<'_, '_> {
@@ -175,7 +199,11 @@ impl Session<'_, '_> {
         &mut self,
         catalog: &Catalog,
         progress: &mut Progress,
+        others: Vec<Source>,
     ) -> Result<Option<Vec<WrittenTable>>, SnapshotError> {
+        if !others.is_empty() {
+            return self.tables_by_several(catalog, progress, others);
+        }
         let mut written = Vec::with_capacity(catalog.tables.len());
         let mut last_checkpoint = Instant::now();
         for spec in &catalog.tables {
@@ -194,6 +222,27 @@ impl Session<'_, '_> {
             written.push(WrittenTable { id, stored });
         }
         Ok(Some(written))
+    }
+
+    fn tables_by_several(
+        &mut self,
+        catalog: &Catalog,
+        progress: &mut Progress,
+        others: Vec<Source>,
+    ) -> Result<Option<Vec<WrittenTable>>, SnapshotError> {
+        let written = catalog.tables.iter().map(|spec| self.finished_before(spec, progress));
+        let written = written.collect::<Result<Vec<_>, _>>()?;
+        // Where a single connection stopped within a table, the table is read anew.
+        progress.unfinished = None;
+        let readers = Readers {
+            writer: self.writer,
+            pool: self.pool,
+            scratch: self.scratch,
+            request: self.request,
+            observer: self.observer,
+            pace: self.pace,
+        };
+        readers.tables(catalog, written, progress, (self.runtime, &mut *self.source), others)
     }
 
     /// A table that was read whole before the snapshot was interrupted.
@@ -222,13 +271,26 @@ impl Session<'_, '_> {
     ) -> Result<TableRead, SnapshotError> {
         let estimate = self.runtime.block_on(self.source.estimated_rows(spec))?;
         self.observer.table(&spec.name, estimate);
-        let resume = progress.unfinished.take().filter(|u| u.table == spec.name);
-        let read =
-            ReadTable { pool: self.pool, scratch: self.scratch, spec, mode: self.request.mode };
+        // It stays the place to go on from until there is a later one.
+        progress.unfinished = progress.unfinished.take().filter(|u| u.table == spec.name);
+        let resume = progress.unfinished.clone();
+        let read = ReadTable {
+            pool: self.pool,
+            scratch: self.scratch,
+            spec,
+            mode: self.request.mode,
+            memory: self.request.memory,
+        };
         let every = self.request.checkpoint_every;
-        let (observer, writer) = (self.observer, self.writer);
-        let mut on_rows = |rows: u64, take: &mut table::TakeCheckpoint<'_>| {
-            observer.rows(rows);
+        let (observer, writer, pace) = (self.observer, self.writer, self.pace);
+        let mut before = Amount::default();
+        let mut on_rows = |read: Amount, take: &mut table::TakeCheckpoint<'_>| {
+            observer.rows(read.rows);
+            // Where a table is read a second time, through the sorter, its rows count again.
+            let rows = read.rows.checked_sub(before.rows).unwrap_or(read.rows);
+            let bytes = read.bytes.checked_sub(before.bytes).unwrap_or(read.bytes);
+            before = read;
+            pace.read(rows, bytes, &|| observer.should_stop())?;
             let must_stop = observer.should_stop();
             if !must_stop && last_checkpoint.elapsed() < every {
                 return Ok(false);
@@ -237,8 +299,9 @@ impl Session<'_, '_> {
             if at.is_none() && !must_stop {
                 return Ok(false);
             }
-            progress.unfinished =
-                at.map(|at| Unfinished { table: spec.name.clone(), checkpoint: at });
+            if let Some(checkpoint) = at {
+                progress.unfinished = Some(Unfinished { table: spec.name.clone(), checkpoint });
+            }
             writer.seal()?;
             observer.keep(progress)?;
             *last_checkpoint = Instant::now();

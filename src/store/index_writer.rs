@@ -71,6 +71,11 @@ impl Iterator for Merged<'_, '_> {
     type Item = (ObjectId, Place);
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let ([source], [head], [cursor]) =
+            (self.sources, self.heads.as_mut_slice(), self.cursors.as_mut_slice())
+        {
+            return std::mem::replace(head, source.entry(cursor));
+        }
         let least = self.heads.iter().flatten().min().copied()?;
         for (n, head) in self.heads.iter_mut().enumerate() {
             if *head == Some(least) {

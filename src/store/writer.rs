@@ -166,8 +166,13 @@ impl Writer {
         }
         held.push(sealed.lock);
         let mut session = locked(&self.session);
-        for object in &sealed.objects {
-            session.pending.remove(&object.id);
+        if session.pending.len() == sealed.objects.len() {
+            // It was the only file: every object goes into one, once.
+            session.pending = HashSet::new();
+        } else {
+            for object in &sealed.objects {
+                session.pending.remove(&object.id);
+            }
         }
     }
 

@@ -85,6 +85,11 @@ impl TreePlan {
         &self.names
     }
 
+    /// The rules that cut it.
+    pub fn rules(&self) -> TreeRules {
+        self.rules
+    }
+
     /// What is stored.
     pub fn mode(&self) -> StoreMode {
         self.mode

@@ -112,7 +112,7 @@ impl TestDatabase {
     pub fn catalog_under(&self, scope: &Scope) -> Catalog {
         block_on(async {
             let mut source = Source::open(&self.url(), &OpenOptions::default()).await.unwrap();
-            source.begin().await.unwrap();
+            source.begin(1).await.unwrap();
             let catalog = source.catalog(scope).await.unwrap();
             source.close().await.unwrap();
             catalog
@@ -136,7 +136,7 @@ impl TestDatabase {
     ) -> (Vec<Vec<Value>>, ReadEnd) {
         block_on(async {
             let mut source = Source::open(&self.url(), &OpenOptions::default()).await.unwrap();
-            source.begin().await.unwrap();
+            source.begin(1).await.unwrap();
             let mut rows = Rows { stop_after, ..Rows::default() };
             let end = source.read_rows(spec, from, &mut rows).await.unwrap();
             source.close().await.unwrap();

@@ -416,7 +416,7 @@ fn counts_and_estimates() {
     let catalog = database.catalog();
     block_on(async {
         let mut source = Source::open(&database.url(), &OpenOptions::default()).await.unwrap();
-        source.begin().await.unwrap();
+        source.begin(1).await.unwrap();
         for (table, count, estimate) in [
             ("t", 3, Some(5)),
             ("sparse", 2, None),

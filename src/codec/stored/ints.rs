@@ -25,10 +25,10 @@ struct Plan {
 }
 
 impl Plan {
-    /// The cheapest plan for these values.
-    fn new(values: impl Iterator<Item = u64> + Clone) -> Plan {
+    /// The plan for these values without cutting any.
+    fn whole(values: impl Iterator<Item = u64>) -> Plan {
         let (mut low, mut high, mut count) = (i64::MAX, i64::MIN, 0u64);
-        for value in values.clone() {
+        for value in values {
             low = low.min(value.cast_signed());
             high = high.max(value.cast_signed());
             count += 1;
@@ -36,17 +36,16 @@ impl Plan {
         if count == 0 {
             return Plan { base: 0, width: 0, is_patched: false, cost: 0 };
         }
-        let widest = width_of(high.wrapping_sub(low).cast_unsigned());
-        let mut plan =
-            Plan { base: low, width: widest, is_patched: false, cost: count * u64::from(widest) };
-        if widest > NARROW {
-            plan.patch(values, widest);
-        }
-        plan
+        let width = width_of(high.wrapping_sub(low).cast_unsigned());
+        Plan { base: low, width, is_patched: false, cost: count * u64::from(width) }
     }
 
-    /// Cuts the residuals to a smaller width where that is cheaper.
-    fn patch(&mut self, values: impl Iterator<Item = u64>, widest: u32) {
+    /// Cuts the residuals of the values to a smaller width where that is cheaper.
+    fn patch(&mut self, values: impl Iterator<Item = u64>) {
+        let widest = self.width;
+        if widest <= NARROW {
+            return;
+        }
         let mut with_width = [0u64; 65];
         let mut count = 0u64;
         for value in values {
@@ -99,8 +98,14 @@ fn differences(values: &[u64]) -> impl Iterator<Item = u64> + Clone + '_ {
 /// Appends a run. Its length is not written.
 pub(super) fn write(values: &[u64], out: &mut Vec<u8>) {
     let Some(&first) = values.first() else { return };
-    let plain = Plan::new(values.iter().copied());
-    let delta = Plan::new(differences(values));
+    let mut plain = Plan::whole(values.iter().copied());
+    let mut delta = Plan::whole(differences(values));
+    let plain_width = plain.width;
+    plain.patch(values.iter().copied());
+    // Differences that go far both up and down have their base far from all of them.
+    if delta.width <= plain_width {
+        delta.patch(differences(values));
+    }
     let is_delta = delta.cost + 32 < plain.cost;
     let plan = if is_delta { &delta } else { &plain };
     let mut mode = 0;

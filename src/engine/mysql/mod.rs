@@ -1,10 +1,28 @@
-//! The MySQL and MariaDB engine.
+//! The engine of MySQL and MariaDB.
 //!
-//! `catalog` reads what there is.
+//! `connect` opens a session with pinned settings (`option_files` says what URL and environment
+//! leave open), `moment` brings connections to one consistent moment, `catalog` reads what there
+//! is, `tables` and `keys` say what is read of it and how rows are identified, `rows` streams them
+//! (`batch` carries them between threads, `types` decodes them), `sql` writes text, `failure` sorts
+//! errors, `source` is what the rest of the program sees.
 
+mod batch;
 mod catalog;
+mod connect;
+mod failure;
+mod keys;
+mod moment;
+mod option_files;
+mod query;
+mod rows;
+mod source;
+mod sql;
+mod tables;
+mod types;
 
 use sqlx::mysql::MySqlConnection;
+
+pub use source::MysqlSource;
 
 use super::error::EngineError;
 use crate::model::snapshot::Scope;

@@ -25,6 +25,9 @@ pub(super) fn read<S: RowSink + ?Sized>(
     sink: &mut S,
 ) -> Result<ReadEnd, EngineError> {
     let context = Context { locked, encoding, table };
+    if matches!(from, ReadFrom::Between(_)) {
+        return Err(context.unsupported("is read by one connection, not in ranges"));
+    }
     let mut statement = context.prepare_scan(from)?;
     if let ReadFrom::After(key) = from {
         context.bind_key(&mut statement, key)?;

@@ -1,0 +1,101 @@
+//! What the rows of benchmarks are made of: random numbers and words, the same on every machine.
+//!
+//! The measured databases and the published sizes depend on every byte of this.
+
+/// SplitMix64: one multiplication a number, and any number can be had without those before it.
+#[derive(Debug, Clone)]
+pub struct Random(u64);
+
+impl Random {
+    /// Random numbers that depend on the seed only.
+    pub fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    /// The next 64 bits.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `limit`.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    /// One of these words.
+    pub fn one_of<'a>(&mut self, words: &[&'a str]) -> &'a str {
+        let at = usize::try_from(self.below(words.len() as u64)).expect("an index");
+        words[at]
+    }
+}
+
+/// How a thing is.
+pub const ADJECTIVES: [&str; 16] = [
+    "Stainless",
+    "Foldable",
+    "Compact",
+    "Insulated",
+    "Handmade",
+    "Recycled",
+    "Wireless",
+    "Ceramic",
+    "Adjustable",
+    "Organic",
+    "Heavy-duty",
+    "Portable",
+    "Waterproof",
+    "Magnetic",
+    "Vintage",
+    "Slim",
+];
+
+/// Things.
+pub const NOUNS: [&str; 24] = [
+    "kettle",
+    "lantern",
+    "backpack",
+    "notebook",
+    "bottle",
+    "grinder",
+    "cable",
+    "blanket",
+    "helmet",
+    "speaker",
+    "teapot",
+    "charger",
+    "wallet",
+    "toolbox",
+    "mirror",
+    "drawer",
+    "hammock",
+    "compass",
+    "apron",
+    "thermos",
+    "bicycle pump",
+    "cutting board",
+    "desk lamp",
+    "rain jacket",
+];
+
+/// Colours.
+pub const COLOURS: [&str; 12] = [
+    "black",
+    "white",
+    "forest green",
+    "navy",
+    "sand",
+    "copper",
+    "grey",
+    "red",
+    "olive",
+    "teal",
+    "ivory",
+    "plum",
+];
+
+/// The characters of codes.
+pub const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";

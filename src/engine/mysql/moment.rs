@@ -1,0 +1,188 @@
+//! One consistent moment on one connection or several.
+//!
+//! 1. A transaction begins, and takes the metadata lock of every table by `SELECT * … LIMIT 0`,
+//!    which opens no read view. From then on no table can be altered, truncated or dropped.
+//! 2. The first read of an InnoDB table opens the view. (`START TRANSACTION WITH CONSISTENT
+//!    SNAPSHOT` would do so, too, but ends the transaction before, and its locks with it.)
+//! 3. The tables are listed again. What came or went between is no longer possible after.
+//!
+//! Several connections do step 2 while a global read lock keeps everybody from committing.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use sqlx::Connection as _;
+use sqlx::mysql::MySqlConnection;
+
+use super::catalog::{Rows, rows_of};
+use super::connect::Link;
+use super::failure;
+use super::query::{execute, query};
+use super::sql::quoted;
+use super::tables::{self, Listed};
+use crate::engine::error::EngineError;
+
+/// How long the global lock may be waited for, and then held: everybody's writes wait with us.
+const GLOBAL_LOCK: Duration = Duration::from_secs(2);
+
+/// How often the tables may change between listing and locking.
+const ATTEMPTS: usize = 5;
+
+/// Tables that are locked for reading.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Locked {
+    pub(super) tables: Vec<Listed>,
+    /// Tables the account may not read, with what the server said.
+    pub(super) denied: BTreeMap<String, String>,
+}
+
+impl Locked {
+    /// Tables of engines that have no snapshots: their rows are of the time they are read.
+    pub(super) fn without_snapshot(&self) -> impl Iterator<Item = &Listed> {
+        self.tables.iter().filter(|table| !is_transactional(&table.engine))
+    }
+}
+
+fn is_transactional(engine: &str) -> bool {
+    rows_of(engine) == Rows::Consistent
+}
+
+/// Begins a transaction and takes the lock of every table (step 1).
+pub(super) async fn lock(link: &mut Link) -> Result<Locked, EngineError> {
+    let mut left = ATTEMPTS;
+    loop {
+        let begin = execute(&mut link.connection, "START TRANSACTION READ ONLY").await;
+        begin.map_err(|error| link.wrong("begin a transaction in", error))?;
+        let listed = list(link).await?;
+        let mut locked = Locked { tables: Vec::new(), denied: BTreeMap::new() };
+        let mut is_stale = false;
+        for table in &listed {
+            let touch = format!("SELECT * FROM {} LIMIT 0", quoted(&table.name));
+            match execute(&mut link.connection, touch).await {
+                Ok(()) => {}
+                Err(error) if failure::is_denied(&error) => {
+                    locked.denied.insert(table.name.clone(), error.to_string());
+                }
+                Err(error) if failure::number(&error) == Some(failure::NO_SUCH_TABLE) => {
+                    is_stale = true;
+                }
+                Err(error) => {
+                    let action = format!("lock table `{}` of", table.name);
+                    return Err(link.wrong(&action, error));
+                }
+            }
+        }
+        if !is_stale && list(link).await? == listed {
+            locked.tables = listed;
+            return Ok(locked);
+        }
+        left -= 1;
+        if left == 0 {
+            return Err(changed(link));
+        }
+        end(link).await?;
+    }
+}
+
+/// Opens the read view (step 2).
+pub(super) async fn open_view(link: &mut Link, locked: &Locked) -> Result<(), EngineError> {
+    let mut engines: Vec<&str> = Vec::new();
+    for table in &locked.tables {
+        let is_first = is_transactional(&table.engine) && !engines.contains(&table.engine.as_str());
+        if !is_first || locked.denied.contains_key(&table.name) {
+            continue;
+        }
+        engines.push(&table.engine);
+        let read = format!("SELECT 1 FROM {} LIMIT 1", quoted(&table.name));
+        query(&mut link.connection, read)
+            .await
+            .map_err(|error| link.wrong("open a consistent view of", error))?;
+    }
+    Ok(())
+}
+
+/// Fails where a table came between the locks and the view (step 3): it would be read at another
+/// moment, or not at all.
+pub(super) async fn check(link: &mut Link, locked: &Locked) -> Result<(), EngineError> {
+    if list(link).await? == locked.tables { Ok(()) } else { Err(changed(link)) }
+}
+
+/// Ends the transaction.
+pub(super) async fn end(link: &mut Link) -> Result<(), EngineError> {
+    let ended = execute(&mut link.connection, "COMMIT").await;
+    ended.map_err(|error| link.wrong("end the transaction in", error))
+}
+
+async fn list(link: &mut Link) -> Result<Vec<Listed>, EngineError> {
+    let listed = tables::list(&mut link.connection, &link.database).await;
+    listed.map_err(|error| link.wrong("list the tables of", error))
+}
+
+fn changed(link: &Link) -> EngineError {
+    let what = "tables came or went before they could be locked".to_owned();
+    EngineError::Changed { database: link.name.clone(), what }
+}
+
+/// A lock on everything, held by a connection of its own.
+pub(super) struct GlobalLock {
+    connection: MySqlConnection,
+    since: Instant,
+}
+
+impl GlobalLock {
+    /// Takes the lock; the error says in words why it could not be had, which is no failure.
+    pub(super) async fn take(link: &Link) -> Result<GlobalLock, String> {
+        let take = async {
+            let mut connection = link.beside().await?;
+            let wait = GLOBAL_LOCK.as_secs();
+            execute(&mut connection, format!("SET lock_wait_timeout = {wait}")).await?;
+            execute(&mut connection, "FLUSH TABLES WITH READ LOCK").await?;
+            Ok::<_, sqlx::Error>(GlobalLock { connection, since: Instant::now() })
+        };
+        // The server waits for statements that run, and everybody who writes waits behind us: that
+        // must end, whatever the server thinks of its timeout. A dropped connection ends it.
+        match tokio::time::timeout(GLOBAL_LOCK + Duration::from_millis(500), take).await {
+            Ok(Ok(lock)) => Ok(lock),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("it was not given in time".to_owned()),
+        }
+    }
+
+    /// Gives the lock back; whether it was held all the time, and not for too long.
+    pub(super) async fn release(mut self) -> bool {
+        let is_held = execute(&mut self.connection, "UNLOCK TABLES").await.is_ok();
+        let was_short = self.since.elapsed() <= GLOBAL_LOCK;
+        let _ = self.connection.close().await;
+        is_held && was_short
+    }
+}
+
+/// Where the server's log of changes is, as far as the account may see it: a GTID set or a
+/// position.
+pub(super) async fn position(link: &mut Link) -> Option<String> {
+    let gtid = if link.server.is_mariadb { "@@gtid_binlog_pos" } else { "@@GLOBAL.gtid_executed" };
+    let told = query(&mut link.connection, format!("SELECT {gtid}")).await.ok();
+    if let Some(gtid) =
+        told.as_ref().and_then(|rows| rows.first()).filter(|r| !r.text(0).is_empty())
+    {
+        return Some(format!("GTID {}", gtid.text(0).replace('\n', "")));
+    }
+    for statement in ["SHOW MASTER STATUS", "SHOW BINARY LOG STATUS"] {
+        let told = query(&mut link.connection, statement).await.unwrap_or_default();
+        if let Some(row) = told.first().filter(|row| !row.text(0).is_empty()) {
+            return Some(format!("binary log {}:{}", row.text(0), row.text(1)));
+        }
+    }
+    None
+}
+
+/// The isolation level of the session, in the server's words.
+pub(super) async fn isolation(link: &mut Link) -> Option<String> {
+    for variable in ["@@tx_isolation", "@@transaction_isolation"] {
+        let told = query(&mut link.connection, format!("SELECT {variable}")).await.ok();
+        if let Some(row) = told.as_ref().and_then(|rows| rows.first()) {
+            return Some(row.text(0).to_owned());
+        }
+    }
+    None
+}

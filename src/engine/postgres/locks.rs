@@ -1,0 +1,196 @@
+//! Fixing the moment that is read, and keeping the tables as they are until the end.
+//!
+//! TRUNCATE and rewriting DDL are not of a snapshot's kind: to an older snapshot a rewritten table
+//! is empty. So every table is locked first (ACCESS SHARE, which only such statements wait for),
+//! and the snapshot is taken after that. The tables to lock come from the catalog of a moment
+//! before; where the catalog of the snapshot says otherwise, all of it is done again.
+
+use sqlx::postgres::PgConnection;
+
+use super::errors::Failure;
+use super::tables::{self, ListedTable, Selection};
+use super::{catalog, query, sql};
+use crate::engine::error::EngineError;
+use crate::model::snapshot::Scope;
+
+/// How often tables may change in the moment between looking and locking.
+const ATTEMPTS: usize = 5;
+
+/// How many tables one statement locks.
+const LOCKED_AT_ONCE: usize = 200;
+
+/// The transaction in which everything is read.
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// A moment that is fixed.
+#[derive(Debug, Clone)]
+pub(super) struct Moment {
+    /// The name under which other sessions can read at the same moment.
+    pub(super) snapshot: String,
+    /// The tables that are locked, by name.
+    pub(super) tables: Vec<ListedTable>,
+}
+
+/// Locks the tables and fixes the moment.
+pub(super) async fn fix(
+    connection: &mut PgConnection,
+    selection: &Selection,
+    scope: &Scope,
+) -> Result<Moment, Failure> {
+    let mut before = tables::list(connection, selection, scope).await?;
+    for _ in 0..ATTEMPTS {
+        query::execute(connection, BEGIN.to_owned()).await?;
+        let changed = match lock(connection, &before, Wait::ForOthers).await {
+            Ok(()) => {
+                let sql = "SELECT pg_catalog.pg_export_snapshot()".to_owned();
+                let snapshot = query::text(connection, sql).await?;
+                let tables = tables::list(connection, selection, scope).await?;
+                if tables == before {
+                    return Ok(Moment { snapshot, tables });
+                }
+                Ok(tables)
+            }
+            Err(failure) => Err(failure),
+        };
+        query::execute(connection, "ROLLBACK".to_owned()).await?;
+        before = match changed {
+            Ok(tables) => tables,
+            // A table that was listed and is not there any more.
+            Err(failure) if matches!(failure.code().as_deref(), Some("42P01" | "3F000")) => {
+                tables::list(connection, selection, scope).await?
+            }
+            Err(failure) => return Err(explained(connection, selection, &before, failure).await),
+        };
+    }
+    Err(Failure::Engine(EngineError::Unsupported {
+        database: selection.database.clone(),
+        what: format!(
+            "its tables were created, dropped or rewritten in each of {ATTEMPTS} attempts to lock \
+             them; run this again when that is over"
+        ),
+    }))
+}
+
+/// Begins reading at a moment that another session has fixed and keeps.
+pub(super) async fn join(
+    connection: &mut PgConnection,
+    selection: &Selection,
+    moment: &Moment,
+) -> Result<(), Failure> {
+    let snapshot = moment.snapshot.replace('\'', "''");
+    let sql = format!("{BEGIN}; SET TRANSACTION SNAPSHOT '{snapshot}'");
+    query::execute(connection, sql).await?;
+    // Whoever waits for the first session's lock would make this one wait for ever.
+    let locked = lock(connection, &moment.tables, Wait::Never).await;
+    match locked {
+        Ok(()) => Ok(()),
+        Err(failure) => {
+            query::execute(connection, "ROLLBACK".to_owned()).await?;
+            Err(explained(connection, selection, &moment.tables, failure).await)
+        }
+    }
+}
+
+/// Whether a lock is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// As long as the session's `lock_timeout` says.
+    ForOthers,
+    /// Not at all.
+    Never,
+}
+
+async fn lock(
+    connection: &mut PgConnection,
+    tables: &[ListedTable],
+    wait: Wait,
+) -> Result<(), Failure> {
+    let wait = if wait == Wait::Never { " NOWAIT" } else { "" };
+    for tables in tables.chunks(LOCKED_AT_ONCE) {
+        let names: Vec<String> = tables
+            .iter()
+            .map(|table| {
+                // Partitions are locked with their root, and need no rights of their own.
+                let only = if table.is_partitioned { "" } else { "ONLY " };
+                // Statements are in UTF-8 as long as no rows are read.
+                let (schema, name) = (&table.name.schema, &table.name.name);
+                format!("{only}{}.{}", sql::quoted(schema), sql::quoted(name))
+            })
+            .collect();
+        let sql = format!("LOCK TABLE {} IN ACCESS SHARE MODE{wait}", names.join(", "));
+        query::execute(connection, sql).await?;
+    }
+    Ok(())
+}
+
+/// A lock that was not given, in full.
+async fn explained(
+    connection: &mut PgConnection,
+    selection: &Selection,
+    tables: &[ListedTable],
+    failure: Failure,
+) -> Failure {
+    match failure.code().as_deref() {
+        Some("55P03") => waiting(connection, selection, tables, failure).await,
+        Some("42501") => forbidden(connection, selection, failure).await,
+        _ => failure,
+    }
+}
+
+/// Everything the account may not read, instead of the first thing.
+async fn forbidden(
+    connection: &mut PgConnection,
+    selection: &Selection,
+    failure: Failure,
+) -> Failure {
+    /// How many things a message names.
+    const NAMED: usize = 10;
+    let Selection { database, schemas, .. } = selection;
+    let Ok(missing) = catalog::missing_rights(connection, database, schemas).await else {
+        return failure;
+    };
+    let named: Vec<String> = missing
+        .iter()
+        .take(NAMED)
+        .map(|thing| format!("{} `{}`: {}", thing.kind, thing.name, thing.reason))
+        .collect();
+    let error = failure.error(database, "lock the tables of");
+    match error {
+        EngineError::Privilege { database, action, message } if !named.is_empty() => {
+            let more = match missing.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let message = format!("{message}; missing are {}{more}", named.join(", "));
+            Failure::Engine(EngineError::Privilege { database, action, message })
+        }
+        error => Failure::Engine(error),
+    }
+}
+
+/// On which table a lock was waited for, and who holds it.
+async fn waiting(
+    connection: &mut PgConnection,
+    selection: &Selection,
+    tables: &[ListedTable],
+    failure: Failure,
+) -> Failure {
+    let sql = "SELECT l.relation::text, l.pid::text, a.usename::text, a.application_name \
+               FROM pg_catalog.pg_locks l \
+               LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
+               WHERE l.mode = 'AccessExclusiveLock' AND l.locktype = 'relation' \
+               AND l.database = (SELECT oid FROM pg_catalog.pg_database \
+               WHERE datname = current_database()) ORDER BY l.granted DESC";
+    let Ok(rows) = query::rows(connection, sql.to_owned()).await else { return failure };
+    let held = rows.iter().find_map(|row| {
+        let oid: u32 = row.number(0)?;
+        Some((row, tables.iter().find(|table| table.oid == oid)?))
+    });
+    let Some((row, table)) = held else { return failure };
+    let (process, user) = (row.text(1), row.text(2));
+    Failure::Engine(EngineError::Locked {
+        database: selection.database.clone(),
+        action: format!("lock table `{}` of", table.name),
+        message: format!("process {process} of the server, account `{user}`"),
+    })
+}

@@ -1,0 +1,432 @@
+//! Rows of PostgreSQL tables, by COPY in binary.
+//!
+//! The connection's thread gathers the server's messages into pieces of many rows; they are taken
+//! apart by whoever called. Every query names its columns, in the order of
+//! [`TableSpec::columns`]. A reading that is stopped in the middle cancels its statement and goes
+//! back to a savepoint, so that the session, its locks and its moment stay; where that fails, the
+//! session takes no more jobs.
+
+use std::sync::mpsc::{Receiver, Sender, SyncSender};
+
+use futures_util::{FutureExt as _, Stream, TryStreamExt as _};
+
+use super::binary::{Decoder, Wrong};
+use super::connect::{Connection, Link, cancel};
+use super::errors::{Failure, abandoned};
+use super::sql::ServerEncoding;
+use super::tables::Table;
+use super::types::Reading;
+use super::{literals, query};
+use crate::engine::error::EngineError;
+use crate::engine::{KeyRange, ReadEnd, ReadFrom};
+use crate::model::{Flow, RowSink, SinkError, TableSpec, Value, ValueRef};
+
+/// How many bytes of rows are gathered into a piece.
+const PIECE: usize = 256 * 1024;
+
+/// Messages from this size on are pieces of their own, and are not copied.
+const LARGE: usize = 64 * 1024;
+
+/// How many pieces may wait.
+const AHEAD: usize = 4;
+
+/// A piece of the stream.
+enum Piece {
+    /// Messages that were gathered.
+    Gathered(Vec<u8>),
+    /// A large message.
+    Large(Box<dyn AsRef<[u8]> + Send>),
+}
+
+/// A table and the session that reads it.
+pub(super) struct Reader<'r> {
+    /// The session.
+    pub(super) link: &'r Link,
+    /// The table.
+    pub(super) table: &'r Table,
+}
+
+impl Reader<'_> {
+    /// Sends the rows of the table, from a place on.
+    pub(super) fn read<S: RowSink + ?Sized>(
+        &self,
+        from: &ReadFrom,
+        sink: &mut S,
+    ) -> Result<ReadEnd, EngineError> {
+        let sql = self.scan(from)?;
+        self.copy(&sql, sink)
+    }
+
+    /// Sends the rows with exactly this key, bytes and all; says how many there are.
+    pub(super) fn read_by_key<S: RowSink + ?Sized>(
+        &self,
+        key: &[Value],
+        sink: &mut S,
+    ) -> Result<u64, EngineError> {
+        let names = self.spec().key.column_names();
+        if names.len() != key.len() || names.is_empty() {
+            return Err(self.unsupported("was asked for a key with another number of columns"));
+        }
+        let mut places = Vec::with_capacity(names.len());
+        let mut conditions = Vec::with_capacity(names.len());
+        for (name, value) in names.into_iter().zip(key) {
+            let (place, reading) = self.place(name)?;
+            let column = self.encoding().quoted(name);
+            let Some(condition) = literals::equals(&column, reading, value, self.encoding()) else {
+                return Ok(0);
+            };
+            places.push(place);
+            conditions.push(condition);
+        }
+        let select = format!("{} WHERE {}", self.select(), conditions.join(" AND "));
+        let mut exact = Exact { key, places: &places, row: Vec::new(), sink, sent: 0 };
+        self.copy(&select, &mut exact)?;
+        Ok(exact.sent)
+    }
+
+    /// The exact number of rows, from the table itself: the planner may not use an index for it.
+    pub(super) fn count(&self) -> Result<u64, EngineError> {
+        let action = format!("count the rows of table `{}` of", self.spec().name);
+        let sql = format!(
+            "SET LOCAL enable_indexscan = off; SELECT count(*)::text FROM {}; \
+             SET LOCAL enable_indexscan = on",
+            self.relation()
+        );
+        let rows = self.in_server_encoding(&action, move |connection| {
+            async move { Ok(query::text(&mut connection.session, sql).await?) }.boxed()
+        })?;
+        rows.parse().map_err(|_| EngineError::Malformed {
+            database: self.link.name.clone(),
+            action,
+            what: "the count is no number".to_owned(),
+        })
+    }
+
+    /// About how many rows there are, as the server's statistics say.
+    pub(super) fn estimate(&self) -> Result<Option<u64>, EngineError> {
+        let action = format!("estimate the rows of table `{}` of", self.spec().name);
+        let oid = self.table.listed.oid;
+        let sql = format!(
+            "SELECT sum(c.reltuples)::int8::text, bool_and(c.reltuples >= 0) \
+             FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND (c.oid = {oid} OR c.oid IN \
+             (SELECT relid FROM pg_catalog.pg_partition_tree({oid}) WHERE isleaf))"
+        );
+        let rows = self.link.rows(&action, sql)?;
+        Ok(rows.first().filter(|row| row.is_true(1)).and_then(|row| row.number(0)))
+    }
+
+    fn spec(&self) -> &TableSpec {
+        &self.table.spec
+    }
+
+    fn encoding(&self) -> &ServerEncoding {
+        &self.link.server.encoding
+    }
+
+    fn action(&self) -> String {
+        format!("read table `{}` of", self.spec().name)
+    }
+
+    fn unsupported(&self, what: &str) -> EngineError {
+        EngineError::Unsupported {
+            database: self.link.name.clone(),
+            what: format!("table `{}` {what}", self.spec().name),
+        }
+    }
+
+    fn place(&self, name: &str) -> Result<(usize, Reading), EngineError> {
+        self.table
+            .columns
+            .iter()
+            .position(|column| column.name == name)
+            .map(|place| (place, self.table.columns[place].reading))
+            .ok_or_else(|| self.unsupported(&format!("has no column `{name}` of its key")))
+    }
+
+    /// `ONLY "s"."t"`: the rows of children are theirs, those of partitions the root's.
+    fn relation(&self) -> String {
+        let only = if self.table.listed.is_partitioned { "" } else { "ONLY " };
+        format!("{only}{}", self.encoding().qualified(&self.spec().name))
+    }
+
+    fn select(&self) -> String {
+        let columns: Vec<String> = self
+            .table
+            .columns
+            .iter()
+            .map(|column| column.reading.expression(&self.encoding().quoted(&column.name)))
+            .collect();
+        format!("SELECT {} FROM {}", columns.join(", "), self.relation())
+    }
+
+    fn scan(&self, from: &ReadFrom) -> Result<String, EngineError> {
+        let mut sql = self.select();
+        let names = self.spec().key.column_names();
+        let quoted: Vec<String> = names.iter().map(|name| self.encoding().quoted(name)).collect();
+        let range = match from {
+            ReadFrom::Start => KeyRange::default(),
+            ReadFrom::After(key) => KeyRange { after: Some(key.clone()), ..KeyRange::default() },
+            ReadFrom::Between(range) => range.clone(),
+        };
+        let mut conditions = Vec::new();
+        for (key, operator) in [(&range.after, ">"), (&range.until, "<=")] {
+            let Some(key) = key else { continue };
+            let values = self.key_literals(&names, key)?;
+            conditions.push(format!("({}) {operator} ({})", quoted.join(", "), values.join(", ")));
+        }
+        if !conditions.is_empty() {
+            sql.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
+        }
+        if self.spec().reads_in_key_order && !names.is_empty() {
+            let direction = if range.is_descending { " DESC" } else { "" };
+            let order: Vec<String> = quoted.iter().map(|q| format!("{q}{direction}")).collect();
+            sql.push_str(&format!(" ORDER BY {}", order.join(", ")));
+        }
+        if let Some(limit) = range.limit {
+            sql.push_str(&format!(" LIMIT {limit}"));
+        }
+        Ok(sql)
+    }
+
+    /// The values of a key, to compare rows with.
+    fn key_literals(&self, names: &[&str], key: &[Value]) -> Result<Vec<String>, EngineError> {
+        if !self.spec().reads_in_key_order || names.is_empty() || names.len() != key.len() {
+            return Err(self.unsupported("is not read in key order, so not from the middle"));
+        }
+        names
+            .iter()
+            .zip(key)
+            .map(|(name, value)| {
+                let (_, reading) = self.place(name)?;
+                literals::typed(reading, value, self.encoding())
+                    .ok_or_else(|| self.unsupported(&format!("has no such key (`{name}`)")))
+            })
+            .collect()
+    }
+
+    /// Runs a job while the session speaks the encoding of the server.
+    fn in_server_encoding<R: Send + 'static>(
+        &self,
+        action: &str,
+        job: impl for<'c> FnOnce(
+            &'c mut Connection,
+        ) -> futures_util::future::BoxFuture<'c, Result<R, Failure>>
+        + Send
+        + 'static,
+    ) -> Result<R, EngineError> {
+        let encoding = self.encoding().clone();
+        self.link.call(action, move |connection| {
+            async move {
+                speak(connection, &encoding).await?;
+                let done = job(connection).await?;
+                speak_utf8(connection, &encoding).await?;
+                Ok(done)
+            }
+            .boxed()
+        })
+    }
+
+    /// Sends the rows of a query to the sink.
+    fn copy<S: RowSink + ?Sized>(
+        &self,
+        select: &str,
+        sink: &mut S,
+    ) -> Result<ReadEnd, EngineError> {
+        let action = self.action();
+        let sql = format!("COPY ({select}) TO STDOUT (FORMAT binary)");
+        let encoding = self.encoding().clone();
+        let mut decoder = Decoder::new(&self.table.columns, self.encoding());
+        let (spare, spares) = std::sync::mpsc::channel();
+        let mut is_stopped = false;
+        let streamed = self.link.remote().stream(
+            AHEAD,
+            move |connection: &mut Connection, pieces| {
+                async move { send(connection, &sql, &encoding, pieces, spares).await }.boxed()
+            },
+            |piece| {
+                let flow = feed(&mut decoder, piece, sink, &spare)?;
+                is_stopped = flow == Flow::Stop;
+                Ok::<bool, Wrong>(!is_stopped)
+            },
+        );
+        let name = &self.link.name;
+        let sent = streamed.map_err(|why| abandoned(name, &action, why))?;
+        let sent = sent.map_err(|wrong| wrong.error(name, &action))?;
+        if is_stopped {
+            return Ok(ReadEnd { rows: decoder.rows(), is_complete: false });
+        }
+        sent.map_err(|failure| failure.error(name, &action))?;
+        let rows = decoder.finish().map_err(|wrong| wrong.error(name, &action))?;
+        Ok(ReadEnd { rows, is_complete: true })
+    }
+}
+
+/// Takes a piece apart and gives its memory back.
+fn feed<S: RowSink + ?Sized>(
+    decoder: &mut Decoder<'_>,
+    piece: Piece,
+    sink: &mut S,
+    spare: &Sender<Vec<u8>>,
+) -> Result<Flow, Wrong> {
+    match piece {
+        Piece::Large(piece) => decoder.feed((*piece).as_ref(), sink),
+        Piece::Gathered(mut piece) => {
+            let flow = decoder.feed(&piece, sink)?;
+            piece.clear();
+            // Nobody takes it where the last piece has been sent.
+            let _ = spare.send(piece);
+            Ok(flow)
+        }
+    }
+}
+
+async fn speak(connection: &mut Connection, encoding: &ServerEncoding) -> Result<(), Failure> {
+    if encoding.is_utf8() {
+        return Ok(());
+    }
+    let sql = format!("SET client_encoding = '{}'", encoding.name);
+    Ok(query::execute(&mut connection.session, sql).await?)
+}
+
+async fn speak_utf8(connection: &mut Connection, encoding: &ServerEncoding) -> Result<(), Failure> {
+    if encoding.is_utf8() {
+        return Ok(());
+    }
+    Ok(query::execute(&mut connection.session, "SET client_encoding = 'UTF8'".to_owned()).await?)
+}
+
+/// Runs a COPY and sends what comes on, until it ends or nobody takes it any more.
+async fn send(
+    connection: &mut Connection,
+    sql: &str,
+    encoding: &ServerEncoding,
+    pieces: SyncSender<Piece>,
+    spares: Receiver<Vec<u8>>,
+) -> Result<(), Failure> {
+    if connection.is_broken {
+        return Err(Failure::Broken);
+    }
+    speak(connection, encoding).await?;
+    query::execute(&mut connection.session, "SAVEPOINT reading".to_owned()).await?;
+    // Whatever ends this before its last line, an error or a caller that gives up, leaves the
+    // driver somewhere in the middle.
+    connection.is_broken = true;
+    let taken = {
+        let mut stream = connection.session.copy_out_raw(sql).await?;
+        let taken = pass_on(&mut stream, &pieces, spares).await?;
+        if taken == Taken::InPart {
+            let asked = cancel(&connection.options, connection.process).await;
+            let rest = drain(&mut stream).await;
+            match rest {
+                Ok(()) => {}
+                Err(error) if asked && is_canceled(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        taken
+    };
+    drop(pieces);
+    connection.is_broken = false;
+    if taken == Taken::InPart {
+        // A request to cancel that came too late hits this.
+        let late = query::execute(&mut connection.session, "SELECT".to_owned()).await;
+        if let Err(error) = late
+            && !is_canceled(&error)
+            && !is_aborted(&error)
+        {
+            return Err(error.into());
+        }
+        let back = "ROLLBACK TO SAVEPOINT reading".to_owned();
+        query::execute(&mut connection.session, back).await?;
+    }
+    query::execute(&mut connection.session, "RELEASE SAVEPOINT reading".to_owned()).await?;
+    speak_utf8(connection, encoding).await
+}
+
+/// How much of a stream was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Whole,
+    InPart,
+}
+
+async fn pass_on<B: AsRef<[u8]> + Send + 'static>(
+    stream: &mut (impl Stream<Item = Result<B, sqlx::Error>> + Unpin),
+    pieces: &SyncSender<Piece>,
+    spares: Receiver<Vec<u8>>,
+) -> Result<Taken, sqlx::Error> {
+    let mut gathered = Vec::with_capacity(PIECE + LARGE);
+    while let Some(message) = stream.try_next().await? {
+        let bytes = message.as_ref();
+        let is_large = bytes.len() >= LARGE;
+        if !is_large {
+            gathered.extend_from_slice(bytes);
+        }
+        if gathered.len() >= PIECE || (is_large && !gathered.is_empty()) {
+            let next = spares.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE + LARGE));
+            let full = std::mem::replace(&mut gathered, next);
+            if pieces.send(Piece::Gathered(full)).is_err() {
+                return Ok(Taken::InPart);
+            }
+        }
+        if is_large && pieces.send(Piece::Large(Box::new(message))).is_err() {
+            return Ok(Taken::InPart);
+        }
+    }
+    if !gathered.is_empty() && pieces.send(Piece::Gathered(gathered)).is_err() {
+        // The stream itself has ended.
+        return Ok(Taken::Whole);
+    }
+    Ok(Taken::Whole)
+}
+
+async fn drain<B>(
+    stream: &mut (impl Stream<Item = Result<B, sqlx::Error>> + Unpin),
+) -> Result<(), sqlx::Error> {
+    while stream.try_next().await?.is_some() {}
+    Ok(())
+}
+
+fn is_canceled(error: &sqlx::Error) -> bool {
+    has_code(error, "57014")
+}
+
+fn is_aborted(error: &sqlx::Error) -> bool {
+    has_code(error, "25P02")
+}
+
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|known| known == code)
+}
+
+/// Lets the rows through whose key is exactly this one: the server compares by the rules of
+/// collations and numbers.
+struct Exact<'e, S: ?Sized> {
+    key: &'e [Value],
+    places: &'e [usize],
+    row: Vec<Value>,
+    sink: &'e mut S,
+    sent: u64,
+}
+
+impl<S: RowSink + ?Sized> RowSink for Exact<'_, S> {
+    fn cell(&mut self, value: ValueRef<'_>) -> Result<(), SinkError> {
+        self.row.push(value.to_value());
+        Ok(())
+    }
+
+    fn end_row(&mut self) -> Result<Flow, SinkError> {
+        let row = std::mem::take(&mut self.row);
+        if self.places.iter().zip(self.key).any(|(&place, wanted)| row[place] != *wanted) {
+            return Ok(Flow::Continue);
+        }
+        self.sent += 1;
+        for value in &row {
+            self.sink.cell(value.as_ref())?;
+        }
+        self.sink.end_row()
+    }
+}

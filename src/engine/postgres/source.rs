@@ -1,0 +1,257 @@
+//! A PostgreSQL database that is read: one session, one transaction, and others beside it.
+//!
+//! The moment that is read is fixed by the first look at the catalog, because the scope says which
+//! tables are locked for it. From then on everything is of that moment, in this session and in
+//! those of [`PostgresSource::reader`]. Calls wait for the server on the caller's thread.
+
+use futures_util::FutureExt as _;
+
+use super::connect::Link;
+use super::locks::{self, Moment};
+use super::rows::Reader;
+use super::tables::{self, Selection, Table};
+use super::{catalog, query};
+use crate::engine::error::EngineError;
+use crate::engine::{OpenOptions, ReadEnd, ReadFrom, ServerUrl};
+use crate::model::snapshot::Scope;
+use crate::model::{Catalog, NotCaptured, RowSink, TableSpec, Value};
+
+/// An open source.
+pub struct PostgresSource {
+    link: Link,
+    url: ServerUrl,
+    options: OpenOptions,
+    reading: Option<Reading>,
+}
+
+/// What is read, once the moment is fixed.
+struct Reading {
+    scope: Scope,
+    moment: Moment,
+    /// By name.
+    tables: Vec<Table>,
+}
+
+/// What the catalog of a database says, without a lock on a table and without what reading rows
+/// needs, and what the account may not read.
+pub fn read_catalog(
+    url: &ServerUrl,
+    options: &OpenOptions,
+    scope: &Scope,
+) -> Result<(Catalog, Vec<NotCaptured>), EngineError> {
+    let link = Link::open(url, options)?;
+    let (database, schemas, scope) = (link.name.clone(), url.schemas.clone(), scope.clone());
+    link.call("read the catalog of", move |connection| {
+        async move {
+            let session = &mut connection.session;
+            query::execute(session, locks::BEGIN.to_owned()).await?;
+            let catalog = catalog::read(session, &database, &scope, &schemas).await?;
+            let missing = catalog::missing_rights(session, &database, &schemas).await?;
+            query::execute(session, "ROLLBACK".to_owned()).await?;
+            Ok((catalog, missing))
+        }
+        .boxed()
+    })
+}
+
+impl PostgresSource {
+    /// Connects to a database for reading.
+    pub async fn open(
+        url: &ServerUrl,
+        options: &OpenOptions,
+    ) -> Result<PostgresSource, EngineError> {
+        let link = Link::open(url, options)?;
+        Ok(PostgresSource { link, url: url.clone(), options: options.clone(), reading: None })
+    }
+
+    /// Begins a reading; its moment is that of the next look at the catalog.
+    pub async fn begin(&mut self) -> Result<(), EngineError> {
+        self.end().await
+    }
+
+    /// Ends the transaction.
+    pub async fn end(&mut self) -> Result<(), EngineError> {
+        if self.reading.take().is_some() {
+            self.link.execute("end reading", "ROLLBACK".to_owned())?;
+        }
+        Ok(())
+    }
+
+    /// Closes the connection.
+    pub async fn close(mut self) -> Result<(), EngineError> {
+        // The server ends what a closed connection leaves open, but not without a complaint in its
+        // log; a connection that is gone already has nothing to close.
+        let _ = self.end().await;
+        Ok(())
+    }
+
+    /// Everything the catalog says. Locks the tables and fixes the moment, where that was not
+    /// done.
+    pub async fn catalog(&mut self, scope: &Scope) -> Result<Catalog, EngineError> {
+        let action = "read the catalog of";
+        let selection = self.selection();
+        let known = match &self.reading {
+            Some(reading) if reading.scope == *scope => Some(reading.moment.clone()),
+            Some(_) => {
+                let what = "is read under one scope in one transaction".to_owned();
+                return Err(EngineError::Unsupported { database: selection.database, what });
+            }
+            None => None,
+        };
+        let asked = scope.clone();
+        let (moment, tables, facts) = self.link.call(action, move |connection| {
+            async move {
+                let session = &mut connection.session;
+                let moment = match known {
+                    Some(moment) => moment,
+                    None => locks::fix(session, &selection, &asked).await?,
+                };
+                let listed = moment.tables.clone();
+                let tables = tables::read(session, &selection, &asked, listed).await?;
+                let (database, schemas) = (&selection.database, &selection.schemas);
+                let catalog = catalog::read(session, database, &asked, schemas).await?;
+                Ok((moment, tables, catalog))
+            }
+            .boxed()
+        })?;
+        let specs = tables.iter().map(|table| table.spec.clone()).collect();
+        self.reading = Some(Reading { scope: scope.clone(), moment, tables });
+        Ok(Catalog { tables: specs, ..facts })
+    }
+
+    /// Another session that reads at the same moment, as long as this one does.
+    pub async fn reader(&self) -> Result<PostgresSource, EngineError> {
+        let Some(reading) = &self.reading else {
+            return Err(self.not_begun());
+        };
+        let link = Link::open(&self.url, &self.options)?;
+        let (selection, moment) = (self.selection(), reading.moment.clone());
+        link.call("read at the same moment from", move |connection| {
+            async move { locks::join(&mut connection.session, &selection, &moment).await }.boxed()
+        })?;
+        let reading = Some(Reading {
+            scope: reading.scope.clone(),
+            moment: reading.moment.clone(),
+            tables: reading.tables.clone(),
+        });
+        Ok(PostgresSource { link, url: self.url.clone(), options: self.options.clone(), reading })
+    }
+
+    /// What the consistency of the reading rests on.
+    pub async fn evidence(&mut self) -> Result<Vec<String>, EngineError> {
+        let mut evidence = Vec::new();
+        if let Some(reading) = &self.reading {
+            evidence.push(format!(
+                "one snapshot, {}, taken after ACCESS SHARE locks on {} tables",
+                reading.moment.snapshot,
+                reading.moment.tables.len()
+            ));
+        }
+        let lsn = if self.link.server.is_standby {
+            "'replayed up to LSN ' || pg_catalog.pg_last_wal_replay_lsn()"
+        } else {
+            "'LSN ' || pg_catalog.pg_current_wal_lsn()"
+        };
+        let sql = format!(
+            "SELECT {lsn} UNION ALL SELECT 'visible transactions ' || \
+             pg_catalog.pg_current_snapshot()::text UNION ALL \
+             SELECT 'began at ' || pg_catalog.now()::text"
+        );
+        let rows = self.link.rows("read the state of", sql)?;
+        evidence.extend(rows.iter().map(|row| row.text(0).to_owned()));
+        evidence.push(format!("system identifier {}", self.link.server.system));
+        evidence.extend(self.stale_collations()?);
+        Ok(evidence)
+    }
+
+    /// Collations whose library has changed since, after which indexes on text may be out of order:
+    /// rows of such tables are read without them.
+    fn stale_collations(&self) -> Result<Vec<String>, EngineError> {
+        let sql = "SELECT c.collname::text FROM pg_catalog.pg_collation c \
+                   WHERE c.collversion <> pg_catalog.pg_collation_actual_version(c.oid) \
+                   AND EXISTS (SELECT FROM pg_catalog.pg_attribute a \
+                   WHERE a.attcollation = c.oid AND a.attrelid >= 16384) ORDER BY 1";
+        let rows = self.link.rows("read the collations of", sql.to_owned())?;
+        Ok(rows
+            .iter()
+            .map(|row| format!("collation {} has another version than its indexes", row.text(0)))
+            .collect())
+    }
+
+    /// The server program and its version.
+    pub fn server(&self) -> String {
+        self.link.server.version.clone()
+    }
+
+    /// The cluster, the database in it, and the schemas of it.
+    pub fn identity(&self) -> String {
+        let server = &self.link.server;
+        let mut identity =
+            format!("postgres:{}/{}/{}", server.system, server.database_oid, server.database);
+        if !self.url.schemas.is_empty() {
+            identity.push_str(&format!("?schema={}", self.url.schemas.join(",")));
+        }
+        identity
+    }
+
+    /// Sends rows to the sink.
+    pub async fn read_rows<S: RowSink + ?Sized>(
+        &mut self,
+        table: &TableSpec,
+        from: &ReadFrom,
+        sink: &mut S,
+    ) -> Result<ReadEnd, EngineError> {
+        self.table_reader(table)?.read(from, sink)
+    }
+
+    /// The exact number of rows.
+    pub async fn count_rows(&mut self, table: &TableSpec) -> Result<u64, EngineError> {
+        self.table_reader(table)?.count()
+    }
+
+    /// About how many rows there are; for progress only.
+    pub async fn estimated_rows(&mut self, table: &TableSpec) -> Result<Option<u64>, EngineError> {
+        self.table_reader(table)?.estimate()
+    }
+
+    /// Sends the row with exactly this key; says how many there were.
+    pub async fn read_row_by_key<S: RowSink + ?Sized>(
+        &mut self,
+        table: &TableSpec,
+        key: &[Value],
+        sink: &mut S,
+    ) -> Result<u64, EngineError> {
+        self.table_reader(table)?.read_by_key(key, sink)
+    }
+
+    fn selection(&self) -> Selection {
+        Selection {
+            database: self.link.name.clone(),
+            schemas: self.url.schemas.clone(),
+            encoding: self.link.server.encoding.clone(),
+        }
+    }
+
+    fn not_begun(&self) -> EngineError {
+        let what = "rows are read after the catalog, in one transaction".to_owned();
+        EngineError::Unsupported { database: self.link.name.clone(), what }
+    }
+
+    /// The reader of a table that the catalog has given.
+    fn table_reader(&self, spec: &TableSpec) -> Result<Reader<'_>, EngineError> {
+        let Some(reading) = &self.reading else { return Err(self.not_begun()) };
+        let found = reading
+            .tables
+            .binary_search_by(|table| table.spec.name.cmp(&spec.name))
+            .ok()
+            .map(|place| &reading.tables[place])
+            .filter(|table| table.spec.columns == spec.columns && table.spec.key == spec.key);
+        match found {
+            Some(table) => Ok(Reader { link: &self.link, table }),
+            None => Err(EngineError::Unsupported {
+                database: self.link.name.clone(),
+                what: format!("table `{}` is not as the catalog has it", spec.name),
+            }),
+        }
+    }
+}
