@@ -182,18 +182,15 @@ impl Data {
                 }
                 value.truncate(bytes);
                 value[bytes - 1] = last;
-                let database = open_for_filling(path);
-                database.execute("CREATE TABLE large (id INTEGER PRIMARY KEY, value BLOB)");
-                let insert = database.prepare("INSERT INTO large VALUES (?, ?)");
-                for (id, value) in [(1, &b"small"[..]), (2, &value), (3, b"small")] {
-                    insert.bind_int(1, id);
-                    insert.bind_blob(2, value);
-                    insert.run();
-                }
-                drop(insert);
-                database.execute("COMMIT");
+                fill_large(path, &[(1, b"small"), (2, &value), (3, b"small")]);
             })
         })
+    }
+
+    /// The same database without the row of the large value.
+    pub fn without_large(&self) -> PathBuf {
+        let rows: [(i64, &[u8]); 2] = [(1, b"small"), (3, b"small")];
+        self.make("large-none.db", |path| fill_large(path, &rows))
     }
 
     fn make(&self, name: &str, fill: impl FnOnce(&Path)) -> PathBuf {
@@ -208,6 +205,19 @@ impl Data {
         }
         path
     }
+}
+
+fn fill_large(path: &Path, rows: &[(i64, &[u8])]) {
+    let database = open_for_filling(path);
+    database.execute("CREATE TABLE large (id INTEGER PRIMARY KEY, value BLOB)");
+    let insert = database.prepare("INSERT INTO large VALUES (?, ?)");
+    for (id, value) in rows {
+        insert.bind_int(1, *id);
+        insert.bind_blob(2, value);
+        insert.run();
+    }
+    drop(insert);
+    database.execute("COMMIT");
 }
 
 fn open_for_filling(path: &Path) -> Database {

@@ -13,8 +13,8 @@ use crate::engine::{ForeignKeyViolation, ReadFrom, Session};
 use crate::fsio::FileSystem;
 use crate::model::Fact;
 use crate::pack::folder::Lines;
+use crate::pack::label::label;
 use crate::pack::manifest::StepLine;
-use crate::pack::statement::label;
 use crate::pack::{Pack, PackError, Refusal, content, fingerprint};
 
 /// How many facts that differ are named.

@@ -5,7 +5,7 @@
 //! inserted ones refer to and that the pack does not touch are stood in for. Triggers of touched
 //! tables are left away: whether they may fire is asked of whoever applies the pack.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::error::ApplyError;
@@ -21,7 +21,7 @@ use crate::pack::rules::text;
 use crate::pack::shape::Shape;
 use crate::pack::spool::Verb;
 use crate::pack::statement::identifier;
-use crate::pack::{Draft, Manifest, Pack, PackError, Request, Run, draft, fingerprint};
+use crate::pack::{CellValue, Draft, Manifest, Pack, PackError, Request, Run, draft, fingerprint};
 
 /// Changes of more bytes are proved in a file instead of in memory.
 const IN_MEMORY: u64 = 48 << 20;
@@ -31,7 +31,7 @@ pub async fn create_pack(request: &Request<'_>) -> Result<Manifest, PackError> {
     let mut bench = open(request, None).await?;
     let drafted = {
         let session = bench.target.session().await.map_err(prover)?;
-        let mut accepts = |shape: &Shape, row: &[Value]| accepts(&session, request, shape, row);
+        let mut accepts = |shape: &Shape, row: &[CellValue]| accepts(&session, request, shape, row);
         draft(request, &mut accepts)
     };
     bench.close(request).await?;
@@ -83,7 +83,7 @@ fn accepts(
     session: &Session<'_>,
     request: &Request<'_>,
     shape: &Shape,
-    row: &[Value],
+    row: &[CellValue],
 ) -> Result<bool, PackError> {
     let name = &shape.table().name;
     let definition =
@@ -100,15 +100,40 @@ fn accepts(
             values.push(row[place].clone());
         }
     }
+    let values = Whole::of(request, &values)?;
     let attempt = || -> Result<bool, EngineError> {
         session.execute("PRAGMA foreign_keys = OFF")?;
         session.begin_immediate()?;
         session.execute(&definition.text)?;
-        Ok(session.prepare(&insert(name, &columns))?.run(&values).is_ok())
+        Ok(session.prepare(&insert(name, &columns))?.run(values.iter()).is_ok())
     };
     let taken = attempt();
     session.rollback().map_err(prover)?;
     taken.map_err(prover)
+}
+
+/// A row with its large values, which are there as long as it is.
+struct Whole<'r> {
+    row: &'r [CellValue],
+    /// By place.
+    large: BTreeMap<usize, Value>,
+}
+
+impl<'r> Whole<'r> {
+    fn of(request: &Request<'_>, row: &'r [CellValue]) -> Result<Whole<'r>, PackError> {
+        let mut large = BTreeMap::new();
+        for (place, cell) in row.iter().enumerate() {
+            if let CellValue::Apart(value) = cell {
+                large.insert(place, request.rows.whole(value).map_err(PackError::Value)?);
+            }
+        }
+        Ok(Whole { row, large })
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Value> {
+        let places = self.row.iter().enumerate();
+        places.filter_map(|(place, cell)| cell.here().or_else(|| self.large.get(&place)))
+    }
 }
 
 /// An insert that binds its values.
@@ -255,8 +280,9 @@ impl Proof<'_, '_> {
                             (&change.before, change.count + change.others)
                         }
                     };
+                    let row = Whole::of(self.request, row)?;
                     for _ in 0..copies {
-                        statement.run(row)?;
+                        statement.run(row.iter())?;
                     }
                 }
             }

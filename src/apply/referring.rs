@@ -12,9 +12,9 @@ use super::sinks::Values;
 use crate::engine::Session;
 use crate::model::{KeyColumn, Value};
 use crate::pack::exact::Exact;
+use crate::pack::label::label;
 use crate::pack::manifest::StepLine;
 use crate::pack::rules::{Action, ForeignKey, Rules};
-use crate::pack::statement::label;
 
 /// The foreign keys that act on rows when their parent is deleted, by parent.
 pub struct Referring {

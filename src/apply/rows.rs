@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::error::ApplyError;
 use super::outcome::{Drift, DriftClass};
-use super::sinks::Values;
+use super::sinks::Labels;
 use crate::codec::Hasher;
 use crate::codec::row::RowLayout;
 use crate::engine::{ReadFrom, RowFinder, Session};
@@ -17,7 +17,6 @@ use crate::pack::PackError;
 use crate::pack::exact::Exact;
 use crate::pack::manifest::{ABSENT, StepLine};
 use crate::pack::row_hash::{RowHasher, layout};
-use crate::pack::statement::label;
 
 /// The tables of a catalog with what hashing their rows needs.
 pub struct Tables {
@@ -116,12 +115,13 @@ impl<'s> RowReader<'s> {
         let Some((spec, _)) = self.tables.specs.get(table) else {
             return Ok("no such table".to_owned());
         };
-        let mut values = Values::default();
-        self.session.row_finder(spec)?.read(key, &mut values)?;
-        let Some(row) = values.rows.first() else { return Ok("no row".to_owned()) };
-        let cells = spec.columns.iter().zip(row);
+        let mut labels = Labels::default();
+        if self.session.row_finder(spec)?.read(key, &mut labels)? == 0 {
+            return Ok("no row".to_owned());
+        }
+        let cells = spec.columns.iter().zip(&labels.0);
         let cells: Vec<String> =
-            cells.map(|(column, value)| format!("{} = {}", column.name, label(value))).collect();
+            cells.map(|(column, value)| format!("{} = {value}", column.name)).collect();
         Ok(cells.join(", "))
     }
 }

@@ -5,6 +5,7 @@
 //! of a pack that came out right. `--dry-run` goes the same way and rolls back at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::checks::{self, Expected};
 use super::error::ApplyError;
@@ -13,11 +14,13 @@ use super::receipt::{self, Receipt};
 use super::referring::Referring;
 use super::rows::{self, Multiset, RowReader, Tables};
 use crate::codec::Hasher;
+use crate::engine::sqlite::StorageClass;
 use crate::engine::{EngineError, ForeignKeyViolation, Session};
 use crate::fsio::FileSystem;
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, SinkError};
-use crate::pack::manifest::{RowTotals, StepLine, TableTotals};
+use crate::pack::label::counted;
+use crate::pack::manifest::{MANIFEST, RowTotals, StepLine, TableTotals};
 use crate::pack::rules::Rules;
 use crate::pack::{Pack, PackError, Refusal, Run};
 
@@ -387,7 +390,7 @@ impl Runner<'_, '_> {
     ) -> Result<bool, ApplyError> {
         let total = self.session.total_changes();
         let is_counted = step.changes.is_some() || step.verb == "sequence";
-        let changed = match self.session.execute(text) {
+        let changed = match self.execute(step, text)? {
             Ok(changed) => {
                 if is_counted {
                     changed
@@ -407,17 +410,44 @@ impl Runner<'_, '_> {
             *changes.by_table.entry(step.object.to_string()).or_default() += changed;
         }
         if let Some(expected) = step.changes.filter(|expected| *expected != changed) {
-            let reason = format!("its statement changed {changed} rows and not {expected}");
+            let changed = counted(changed, "row");
+            let reason = format!("its statement changed {changed} and not {expected}");
             self.refuse(checks::of_step(step, reason));
             return Ok(false);
         }
         let more = self.session.total_changes().saturating_sub(total + changed);
         if more > 0 && before.firing.is_empty() {
-            let reason = format!("its statement changed {more} rows that the pack does not know");
+            let more = counted(more, "row");
+            let reason = format!("its statement changed {more} that the pack does not know");
             self.refuse(checks::of_step(step, reason));
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// Runs a step's statement with the large values that it binds, each hashed before it is used.
+    fn execute(
+        &self,
+        step: &StepLine<'_>,
+        text: &str,
+    ) -> Result<Result<u64, EngineError>, ApplyError> {
+        if step.binds.is_empty() {
+            return Ok(self.session.execute(text));
+        }
+        let values = step
+            .binds
+            .iter()
+            .map(|bind| {
+                let class = StorageClass::from_name(&bind.class).ok_or_else(|| {
+                    let path = PathBuf::from(MANIFEST);
+                    let why = format!("a step binds a value of class `{}`", bind.class);
+                    PackError::Edited { path, why }
+                })?;
+                Ok((class, self.pack.value(self.fs, &bind.value)?))
+            })
+            .collect::<Result<Vec<_>, PackError>>()?;
+        let values: Vec<_> = values.iter().map(|(class, bytes)| (*class, &bytes[..])).collect();
+        Ok(self.session.execute_with(text, &values))
     }
 
     /// Everything that is checked after the last statement.

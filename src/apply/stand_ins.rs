@@ -180,10 +180,13 @@ impl Link<'_> {
                 for (end, token) in [(End::Before, given), (End::After, taken)] {
                     let Some(token) = token else { continue };
                     let value = |&place: &usize| match end {
-                        End::Before => shape.before(&change, place).clone(),
-                        End::After => shape.after(&change, place).clone(),
+                        End::Before => shape.before(&change, place).here().cloned(),
+                        End::After => shape.after(&change, place).here().cloned(),
                     };
-                    if !take(end, token, places.iter().map(value).collect())? {
+                    // Columns under a key have no large values.
+                    let values: Option<Vec<Value>> = places.iter().map(value).collect();
+                    let Some(values) = values else { continue };
+                    if !take(end, token, values)? {
                         return Ok(false);
                     }
                 }

@@ -100,16 +100,20 @@ fn print(out: &mut dyn Write, outcome: &Outcome) -> Result<(), CliError> {
         writeln!(
             out,
             "  by triggers in {}: {} inserted, {} updated, {} deleted",
-            effect.name, effect.inserted, effect.updated, effect.deleted
+            value::visible(&effect.name),
+            effect.inserted,
+            effect.updated,
+            effect.deleted
         )?;
     }
     for reason in &outcome.reasons {
-        writeln!(out, "  {reason}")?;
+        writeln!(out, "  {}", value::visible(&reason.to_string()))?;
     }
     for drift in &outcome.drift {
         let key: Vec<String> = drift.key.iter().map(|part| value::to_text(&part.0)).collect();
         let row = if key.is_empty() { String::new() } else { format!(" ({})", key.join(", ")) };
-        writeln!(out, "  {}{row}: {}: {}", drift.table, drift_words(drift.class), drift.found)?;
+        let (table, found) = (value::visible(&drift.table), value::visible(&drift.found));
+        writeln!(out, "  {table}{row}: {}: {found}", drift_words(drift.class))?;
     }
     let hidden = outcome.drifted.saturating_sub(outcome.drift.len() as u64);
     if hidden > 0 {

@@ -118,8 +118,8 @@ pub struct SnapshotArgs {
     #[arg(long, short, default_value = "", hide_default_value = true)]
     pub message: String,
     /// Worker threads that hash and compress; by default one for each processor.
-    #[arg(long, value_name = "N")]
-    pub jobs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
     /// Store keys and row hashes only, no values.
     #[arg(long)]
     pub hash_only: bool,
@@ -163,7 +163,8 @@ pub struct LsArgs {
 pub struct CatArgs {
     /// The table.
     pub table: String,
-    /// The values of the row's key, in key order; without them every row is printed.
+    /// The values of the row's key, in key order; without them every row is printed. `NULL` finds
+    /// NULL and the text, `1` numbers and the text, `x'00FF'` bytes and the text.
     pub key: Vec<String>,
     /// The snapshot to read: a ref, tag, id, `ref~n` or `ref@date`.
     #[arg(long, value_name = "SNAPSHOT")]

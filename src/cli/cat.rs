@@ -42,9 +42,13 @@ pub fn run(context: &Context, args: &CatArgs, out: &mut dyn Write) -> Result<Exi
 
 /// An error that lists what there is.
 pub fn unknown_table(name: &str, at: &str, tables: &[StoredTable]) -> CliError {
-    let names: Vec<String> = tables.iter().map(|t| t.spec.name.to_string()).collect();
-    CliError::usage(format!("snapshot `{at}` has no table `{name}`"))
-        .hint(format!("its tables: {}", names.join(", ")))
+    let names: Vec<String> =
+        tables.iter().map(|t| value::visible(&t.spec.name.to_string())).collect();
+    let hint = match names.as_slice() {
+        [] => "it has no tables at all".to_owned(),
+        names => format!("its tables: {}", names.join(", ")),
+    };
+    CliError::usage(format!("snapshot `{at}` has no table `{name}`")).hint(hint)
 }
 
 fn every_row(
@@ -72,7 +76,7 @@ fn every_row(
     failed.map_or(Ok(Exit::Done), Err)
 }
 
-/// The rows whose key the words can mean: a number or a text, in any combination.
+/// The rows whose key the words can mean: NULL, a number, bytes or a text, in any combination.
 fn by_key(reader: &Reader, table: &StoredTable, words: &[String]) -> Result<Vec<Row>, CliError> {
     let RowKey::Columns { columns, .. } = &table.spec.key else {
         let name = &table.spec.name;
@@ -108,6 +112,9 @@ fn by_key(reader: &Reader, table: &StoredTable, words: &[String]) -> Result<Vec<
 /// What a word on the command line can mean as a value.
 fn meanings(word: &str) -> Vec<Value> {
     let mut values = Vec::new();
+    if word == "NULL" {
+        values.push(Value::Null);
+    }
     if let Ok(number) = word.parse::<i64>() {
         values.push(Value::Int(number));
     }
@@ -145,7 +152,7 @@ fn print(
         .columns
         .iter()
         .zip(&row.values)
-        .map(|(column, v)| format!("{}={}", column.name, value::to_text(v)))
+        .map(|(column, v)| format!("{}={}", value::visible(&column.name), value::to_text(v)))
         .collect();
     let times = if row.count == 1 { String::new() } else { format!("  × {}", row.count) };
     writeln!(out, "{}{times}", cells.join("  "))?;

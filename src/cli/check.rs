@@ -8,10 +8,12 @@ use super::args::CheckArgs;
 use super::context::Context;
 use super::error::CliError;
 use super::exit::Exit;
-use super::snapshot::runtime;
+use super::snapshot::{runtime, warn};
 use crate::engine::{OpenOptions, Source};
 use crate::model::{RowKey, TableSpec};
 use crate::report::json::not_captured;
+use crate::report::stat::plural;
+use crate::report::value::visible;
 
 /// Reads the catalog and prints what would be captured.
 pub fn run(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
@@ -27,6 +29,7 @@ pub fn run(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> Result<E
         source.close().await?;
         Ok::<_, crate::engine::EngineError>((server, catalog, evidence))
     })?;
+    warn(&catalog.unused_rules);
     let is_unknown = catalog.not_captured.iter().any(|item| item.is_unknown);
     if context.global.json {
         let tables: Vec<_> = catalog
@@ -36,19 +39,21 @@ pub fn run(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> Result<E
             .collect();
         let left_out: Vec<_> = catalog.not_captured.iter().map(not_captured).collect();
         let object = json!({"source": named.label, "server": server, "evidence": evidence,
-            "facts": catalog.facts.len(), "tables": tables, "not_captured": left_out});
+            "facts": catalog.facts.len(), "tables": tables, "not_captured": left_out,
+            "warnings": catalog.unused_rules});
         writeln!(out, "{object}")?;
     } else {
         writeln!(out, "{} ({server})", named.label)?;
         writeln!(out, "  {}", evidence.join("; "))?;
-        let tables = catalog.tables.len();
-        writeln!(out, "  {} schema facts, {tables} tables:", catalog.facts.len())?;
+        let facts = plural(catalog.facts.len() as u64, "schema fact");
+        writeln!(out, "  {facts}, {}:", plural(catalog.tables.len() as u64, "table"))?;
         for table in &catalog.tables {
-            writeln!(out, "  {}: {}", table.name, identity(table))?;
+            writeln!(out, "  {}: {}", visible(&table.name.to_string()), identity(table))?;
         }
         for item in &catalog.not_captured {
             let unknown = if item.is_unknown { "UNKNOWN " } else { "" };
-            writeln!(out, "  not captured: {unknown}{} {}: {}", item.kind, item.name, item.reason)?;
+            let (name, reason) = (visible(&item.name), visible(&item.reason));
+            writeln!(out, "  not captured: {unknown}{} {name}: {reason}", item.kind)?;
         }
     }
     Ok(if is_unknown { Exit::Incomplete } else { Exit::Done })
@@ -58,7 +63,7 @@ fn identity(table: &TableSpec) -> String {
     match &table.key {
         RowKey::RowHash => "no key: rows are compared whole, with how often each occurs".to_owned(),
         RowKey::Columns { may_be_null, .. } => {
-            let columns = table.key.column_names().join(", ");
+            let columns = visible(&table.key.column_names().join(", "));
             let nulls = if *may_be_null { ", NULLs possible" } else { "" };
             format!("rows identified by ({columns}){nulls}")
         }

@@ -85,6 +85,11 @@ impl Context {
             let reference = Some(name.to_owned());
             return Ok(NamedSource { label: name.to_owned(), reference, url });
         }
+        if text.starts_with("source:") {
+            let names: Vec<&str> = self.config.sources.keys().map(String::as_str).collect();
+            return Err(CliError::usage(format!("deepdiff.toml names no source `{name}`"))
+                .hint(format!("its sources: {}", names.join(", "))));
+        }
         let url = text.parse::<SourceUrl>()?;
         Ok(NamedSource { label: url.to_string(), reference: None, url })
     }

@@ -19,6 +19,8 @@ use crate::diff::{
 use crate::model::Flow;
 use crate::report::json::{DiffReport, Side};
 use crate::report::rows::{JsonlRows, MarkdownRows, RowPrinter, TextRows};
+use crate::report::stat::SchemaLines;
+use crate::report::value::visible;
 use crate::report::{schema, stat};
 use crate::store::{Reader, Store};
 use crate::tree::StoreMode;
@@ -31,6 +33,7 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
     let to = side(context, &store, &reader, &args.to)?;
     let mut comparison = diff::compare(&reader, &from, &to)?;
     keep_tables(&reader, args, [&from, &to], &mut comparison)?;
+    check_columns(&reader, args, [&from, &to])?;
     if args.data {
         comparison.schema.clear();
     }
@@ -49,24 +52,34 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
     }
     let mut counts = Vec::new();
     let mut texts = Vec::new();
-    if !args.schema {
-        let has_details = !context.global.json && !args.stat;
-        let mut room = if has_details { LONGEST_TEXT } else { 0 };
-        for table in &comparison.tables {
-            let (count, text) = filter.told(table, room)?;
-            room -= text.as_ref().map_or(0, Vec::len);
-            counts.push((table.name.clone(), count));
-            texts.push(text);
-        }
-    }
+    let has_details = !context.global.json && !args.stat;
+    let mut room = if has_details { LONGEST_TEXT } else { 0 };
     if args.schema {
         comparison.tables.clear();
     }
+    let has_tables = !comparison.tables.is_empty();
+    // A table that has other columns, and the same rows, is a change of the schema alone.
+    let mut differing = Vec::new();
+    for table in std::mem::take(&mut comparison.tables) {
+        let (count, text) = filter.told(&table, room)?;
+        if count != RowCounts::default() {
+            room -= text.as_ref().map_or(0, Vec::len);
+            counts.push((table.name.clone(), count));
+            texts.push(text);
+            differing.push(table);
+        }
+    }
+    let is_all = args.columns.is_empty() && !args.data;
+    if is_all && counts.is_empty() && comparison.schema.is_empty() && has_tables {
+        comparison.incomplete.push("tables differ, and no row of them does".to_owned());
+    }
+    comparison.tables = differing;
     let report = DiffReport { from: told(&from), to: told(&to), comparison, counts };
     if context.global.json {
         writeln!(out, "{}", report.to_json())?;
     } else {
-        for line in stat::lines(&report) {
+        let schema = if args.stat { SchemaLines::Listed } else { SchemaLines::Counted };
+        for line in stat::lines(&report, schema) {
             writeln!(out, "{line}")?;
         }
         if !args.stat {
@@ -87,7 +100,7 @@ fn exit(verdict: Verdict) -> Exit {
 
 fn told(loaded: &LoadedSnapshot) -> Side {
     Side {
-        snapshot: Some(loaded.id),
+        snapshot: loaded.id,
         state: loaded.snapshot.state,
         not_captured: loaded.snapshot.not_captured.clone(),
     }
@@ -153,6 +166,33 @@ fn keep_tables(
     comparison.tables.retain(|table| wanted.contains(table.name.to_string().as_str()));
     comparison.schema.retain(|change| wanted.contains(change.id.object.to_string().as_str()));
     Ok(())
+}
+
+/// A column that none of the tables has is an error: nothing would ever differ in it.
+fn check_columns(
+    reader: &Reader,
+    args: &DiffArgs,
+    sides: [&LoadedSnapshot; 2],
+) -> Result<(), CliError> {
+    if args.columns.is_empty() {
+        return Ok(());
+    }
+    let mut known = BTreeSet::new();
+    for side in sides {
+        for table in side.tables(reader)? {
+            if args.table.is_empty() || args.table.contains(&table.spec.name.to_string()) {
+                known.extend(table.spec.columns.into_iter().map(|column| column.name));
+            }
+        }
+    }
+    match args.columns.iter().find(|name| !known.contains(*name)) {
+        None => Ok(()),
+        Some(unknown) => {
+            let known: Vec<String> = known.iter().map(|name| visible(name)).collect();
+            Err(CliError::usage(format!("no table that is compared has a column `{unknown}`"))
+                .hint(format!("columns: {}", known.join(", "))))
+        }
+    }
 }
 
 /// What of the changed rows is wanted.
@@ -223,14 +263,25 @@ impl Filter<'_> {
         Ok((counts, hidden))
     }
 
+    /// Prints the changes of a table, and nothing where there are none.
     fn print(
         &self,
         table: &TableComparison,
         printer: &mut dyn RowPrinter,
     ) -> Result<RowCounts, CliError> {
-        printer.begin(table)?;
-        let (counts, hidden) = self.each(table, &mut |change| printer.row(table, change))?;
-        printer.end(table, counts, hidden)?;
+        let mut has_begun = false;
+        let (counts, hidden) = self.each(table, &mut |change| {
+            if !std::mem::replace(&mut has_begun, true) {
+                printer.begin(table)?;
+            }
+            printer.row(table, change)
+        })?;
+        if counts != RowCounts::default() {
+            if !has_begun {
+                printer.begin(table)?;
+            }
+            printer.end(table, counts, hidden)?;
+        }
         Ok(counts)
     }
 }
@@ -269,10 +320,8 @@ fn details(
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
     print_schema(&report.comparison, out)?;
-    let counts = report.counts.iter().map(|(_, counts)| *counts);
-    for ((table, counts), text) in report.comparison.tables.iter().zip(counts).zip(texts) {
+    for (table, text) in report.comparison.tables.iter().zip(texts) {
         match text {
-            _ if counts == RowCounts::default() => {}
             Some(text) => out.write_all(text)?,
             None => drop(filter.print(table, &mut TextRows::new(&mut *out))?),
         }
@@ -284,10 +333,10 @@ fn print_schema(comparison: &Comparison, out: &mut dyn Write) -> Result<(), CliE
     if !comparison.schema.is_empty() {
         writeln!(out, "\nschema")?;
     }
-    for change in &comparison.schema {
-        writeln!(out, "{}", schema::headline(change))?;
-        for line in schema::details(change) {
-            writeln!(out, "    {line}")?;
+    for group in schema::grouped(&comparison.schema) {
+        writeln!(out, "{}", group.headline())?;
+        for line in schema::details(group.change) {
+            writeln!(out, "    {}", visible(&line))?;
         }
     }
     Ok(())
@@ -308,13 +357,13 @@ fn stream(
                 }
             }
             DiffFormat::Markdown => {
-                for change in &comparison.schema {
-                    writeln!(out, "- `{}`", schema::headline(change))?;
+                for group in schema::grouped(&comparison.schema) {
+                    writeln!(out, "- `{}`", group.headline())?;
                 }
             }
             DiffFormat::Text | DiffFormat::Sql => {
-                for change in &comparison.schema {
-                    writeln!(out, "-- schema: {}", schema::headline(change))?;
+                for group in schema::grouped(&comparison.schema) {
+                    writeln!(out, "-- schema: {}", group.headline())?;
                 }
             }
         }

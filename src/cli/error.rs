@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::exit::Exit;
+use crate::report::value::visible;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -71,10 +72,11 @@ impl CliError {
 
     fn write(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
         for (depth, line) in self.chain().iter().enumerate() {
+            let line = harmless(line);
             writeln!(out, "{} {line}", if depth == 0 { "error:" } else { "  because:" })?;
         }
         match &self.hint {
-            Some(hint) => writeln!(out, "hint: {hint}"),
+            Some(hint) => writeln!(out, "hint: {}", harmless(hint)),
             None => Ok(()),
         }
     }
@@ -89,6 +91,11 @@ impl CliError {
             "exit": self.exit.code(),
         })
     }
+}
+
+/// Lines in which a name from a database cannot move the terminal's cursor.
+fn harmless(text: &str) -> String {
+    text.lines().map(visible).collect::<Vec<_>>().join("\n")
 }
 
 impl fmt::Display for CliError {

@@ -19,6 +19,8 @@ pub enum Exit {
     Incomplete,
     /// Stopped by a signal, in order.
     Interrupted,
+    /// Whoever reads the output wanted no more of it; nobody can tell what it would have said.
+    PipeClosed,
 }
 
 impl Exit {
@@ -32,6 +34,8 @@ impl Exit {
             Exit::Refused => 4,
             Exit::Incomplete => 5,
             Exit::Interrupted => 130,
+            // What a shell reports of a program that SIGPIPE ended.
+            Exit::PipeClosed => 141,
         }
     }
 }

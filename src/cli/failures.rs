@@ -47,7 +47,7 @@ impl From<ObjectError> for CliError {
 impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
         let exit = match error {
-            EngineError::Url { .. } => Exit::Usage,
+            EngineError::Url { .. } | EngineError::KeyOverride { .. } => Exit::Usage,
             _ => Exit::CouldNot,
         };
         spoken(exit, error)
@@ -123,11 +123,22 @@ impl From<ApplyError> for CliError {
     }
 }
 
+/// A command line that cannot be parsed. What clap says after its first line is the hint.
+impl From<&clap::Error> for CliError {
+    fn from(error: &clap::Error) -> Self {
+        let said = error.render().to_string();
+        let (first, rest) = said.split_once('\n').unwrap_or((&said, ""));
+        let usage = CliError::usage(first.strip_prefix("error: ").unwrap_or(first));
+        let rest: Vec<&str> = rest.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        if rest.is_empty() { usage } else { usage.hint(rest.join("\n")) }
+    }
+}
+
 /// Writing to standard output. Whoever closed the pipe wants no more of it.
 impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         let exit = match error.kind() {
-            io::ErrorKind::BrokenPipe => Exit::Done,
+            io::ErrorKind::BrokenPipe => Exit::PipeClosed,
             _ => Exit::CouldNot,
         };
         CliError::because(exit, "cannot write to standard output", error)

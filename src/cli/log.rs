@@ -12,6 +12,7 @@ use super::exit::Exit;
 use super::revision::shown;
 use crate::diff::LoadedSnapshot;
 use crate::model::SnapshotId;
+use crate::report::value::visible;
 use crate::store::Reader;
 
 /// Prints the snapshots that can be reached from a name, or from all of them.
@@ -44,7 +45,7 @@ pub fn run(context: &Context, args: &LogArgs, out: &mut dyn Write) -> Result<Exi
     }
     if context.global.json {
         writeln!(out, "{}", json!({ "snapshots": list }))?;
-    } else if printed == 0 {
+    } else if printed == 0 && args.limit != Some(0) {
         writeln!(out, "no snapshots yet")?;
     }
     Ok(Exit::Done)
@@ -101,7 +102,7 @@ fn print(out: &mut dyn Write, loaded: &LoadedSnapshot, names: &[String]) -> Resu
     writeln!(out, "  source  {}", snapshot.source.label)?;
     writeln!(out, "  state   {} ({})", snapshot.state.short(), snapshot.guarantee.as_str())?;
     if !snapshot.message.is_empty() {
-        writeln!(out, "  {}", snapshot.message)?;
+        writeln!(out, "  {}", visible(&snapshot.message))?;
     }
     Ok(())
 }

@@ -14,9 +14,10 @@ use super::snapshot::bytes;
 use crate::report::stat::plural;
 use crate::snapshot::check::TreeCheck;
 use crate::snapshot::take::now;
-use crate::store::Moment;
 use crate::store::gc::{Action, GcOptions, GcPlan};
+use crate::store::repair::RepairPlan;
 use crate::store::verify::{Damage, Depth, VerifyOptions};
+use crate::store::{Moment, Store};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -28,10 +29,11 @@ pub fn verify(context: &Context, args: &VerifyArgs, out: &mut dyn Write) -> Resu
         (_, true) => Depth::Full,
         _ => Depth::Default,
     };
-    let check = TreeCheck;
+    let jobs = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let check = TreeCheck::new(jobs);
     let options = VerifyOptions {
         depth,
-        jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        jobs,
         check: Some(&check),
         budget: args.budget.map(Duration::from_secs),
         start: if args.budget.is_some() { store.verify_cursor() } else { None },
@@ -52,11 +54,23 @@ pub fn verify(context: &Context, args: &VerifyArgs, out: &mut dyn Write) -> Resu
             "damaged": damaged, "notes": outcome.notes, "complete": !is_partial});
         writeln!(out, "{object}")?;
     } else {
-        let (objects, size) = (plural(outcome.objects, "object"), bytes(outcome.bytes));
-        writeln!(out, "{word}: {objects}, {size}")?;
-        print_damage(out, &outcome.damaged)?;
+        let place = Place::of(&store);
+        let looked_at = match depth {
+            Depth::Quick => "names, indexes and sizes".to_owned(),
+            _ => format!("{}, {}", plural(outcome.objects, "object"), bytes(outcome.bytes)),
+        };
+        if outcome.is_sound() {
+            writeln!(out, "{word}: {looked_at}")?;
+        } else {
+            let found = plural(outcome.damaged.len() as u64, "problem");
+            writeln!(out, "{word}: {found} found in {looked_at}")?;
+        }
+        place.print_damage(out, &outcome.damaged)?;
+        if !outcome.is_sound() {
+            writeln!(out, "{REPAIR_HINT}")?;
+        }
         for note in &outcome.notes {
-            writeln!(out, "  note: {note}")?;
+            writeln!(out, "  note: {}", place.shorten(note))?;
         }
         if is_partial {
             writeln!(out, "  the time was up; the next run with --budget goes on from here")?;
@@ -65,22 +79,32 @@ pub fn verify(context: &Context, args: &VerifyArgs, out: &mut dyn Write) -> Resu
     Ok(exit)
 }
 
-fn damage_json(damage: &Damage) -> serde_json::Value {
-    json!({"what": damage.what.to_string(), "why": damage.why})
+const REPAIR_HINT: &str = "hint: `deepdiff-db repair` mends what can be mended; a new snapshot of \
+    the same data brings lost objects back";
+
+/// Where the store is: what is told to people leaves that out.
+struct Place(String);
+
+impl Place {
+    fn of(store: &Store) -> Place {
+        Place(format!("{}/", store.path().display()))
+    }
+
+    fn shorten(&self, text: &str) -> String {
+        text.replace(&self.0, "")
+    }
+
+    fn print_damage(&self, out: &mut dyn Write, damaged: &[Damage]) -> Result<(), CliError> {
+        for damage in damaged {
+            let line = format!("  {}: {}", damage.what, damage.why);
+            writeln!(out, "{}", self.shorten(&line))?;
+        }
+        Ok(())
+    }
 }
 
-fn print_damage(out: &mut dyn Write, damaged: &[Damage]) -> Result<(), CliError> {
-    for damage in damaged {
-        writeln!(out, "  {}: {}", damage.what, damage.why)?;
-    }
-    if !damaged.is_empty() {
-        writeln!(
-            out,
-            "hint: `deepdiff-db repair` mends what can be mended; a new snapshot of the \
-            same data brings lost objects back"
-        )?;
-    }
-    Ok(())
+fn damage_json(damage: &Damage) -> serde_json::Value {
+    json!({"what": damage.what.to_string(), "why": damage.why})
 }
 
 /// Collects what nothing names.
@@ -109,7 +133,8 @@ pub fn gc(context: &Context, args: &GcArgs, out: &mut dyn Write) -> Result<Exit,
             "removed_bytes": plan.removed_bytes(),
             "forgotten": plan.forgotten.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "kept_by": plan.kept_by.iter()
-                .map(|k| json!({"name": k.name, "objects": k.objects, "bytes": k.bytes}))
+                .map(|k| json!({"name": k.name, "entries": k.entries, "objects": k.objects,
+                    "bytes": k.bytes}))
                 .collect::<Vec<_>>(),
         });
         writeln!(out, "{object}")?;
@@ -121,8 +146,14 @@ pub fn gc(context: &Context, args: &GcArgs, out: &mut dyn Write) -> Result<Exit,
 
 fn print_gc(out: &mut dyn Write, plan: &GcPlan, is_dry: bool) -> Result<(), CliError> {
     for keeper in &plan.kept_by {
-        let (objects, size) = (plural(keeper.objects, "object"), bytes(keeper.bytes));
-        writeln!(out, "kept by {}: {objects}, {size}", keeper.name)?;
+        let kept = match keeper.objects {
+            0 => "nothing more".to_owned(),
+            objects => format!("{}, {}", plural(objects, "object"), bytes(keeper.bytes)),
+        };
+        match keeper.entries {
+            1 => writeln!(out, "kept by {}: {kept}", keeper.name)?,
+            entries => writeln!(out, "kept by {} ({entries} entries): {kept}", keeper.name)?,
+        }
     }
     for snapshot in &plan.forgotten {
         writeln!(out, "snapshot {} is kept by nothing", snapshot.short())?;
@@ -167,27 +198,49 @@ pub fn repair(context: &Context, args: &RepairArgs, out: &mut dyn Write) -> Resu
             "remaining": remaining.iter().map(damage_json).collect::<Vec<_>>(),
         });
         writeln!(out, "{object}")?;
-    } else if plan.is_empty() && remaining.is_empty() {
-        writeln!(out, "nothing to mend")?;
     } else {
-        let would = if args.dry_run { "would be " } else { "" };
-        for index in &plan.indexes {
-            writeln!(out, "index {index} {would}rebuilt")?;
-        }
-        for file in &plan.emptied {
-            writeln!(out, "file {file} {would}emptied and condemned")?;
-        }
-        for fix in &plan.small {
-            writeln!(out, "{would}mended: {fix:?}")?;
-        }
-        for id in plan.bad_objects.keys() {
-            writeln!(
-                out,
-                "object {} is bad: the next snapshot of the same data heals it",
-                id.short()
-            )?;
-        }
-        print_damage(out, &remaining)?;
+        print_repair(out, &Place::of(&store), &plan, args.dry_run, saved, &remaining)?;
     }
     Ok(if remaining.is_empty() { Exit::Done } else { Exit::Different })
+}
+
+fn print_repair(
+    out: &mut dyn Write,
+    place: &Place,
+    plan: &RepairPlan,
+    is_dry: bool,
+    saved: u64,
+    remaining: &[Damage],
+) -> Result<(), CliError> {
+    if plan.is_empty() && remaining.is_empty() {
+        writeln!(out, "nothing to mend")?;
+        return Ok(());
+    }
+    if is_dry {
+        let found = plural(remaining.len() as u64, "problem");
+        writeln!(out, "{found} found")?;
+        place.print_damage(out, remaining)?;
+    }
+    let would = if is_dry { "would be " } else { "" };
+    for index in &plan.indexes {
+        writeln!(out, "{would}made again: objects/{index}.idx")?;
+    }
+    for file in &plan.emptied {
+        writeln!(out, "{would}emptied and condemned: objects/{file}.objs")?;
+    }
+    for fix in &plan.small {
+        writeln!(out, "{would}mended: {}", place.shorten(&fix.to_string()))?;
+    }
+    if saved > 0 {
+        writeln!(out, "saved from damaged files: {}", plural(saved, "object"))?;
+    }
+    for id in plan.bad_objects.keys() {
+        writeln!(out, "object {} is bad: the next snapshot of the same data heals it", id.short())?;
+    }
+    if !is_dry && !remaining.is_empty() {
+        writeln!(out, "{} left", plural(remaining.len() as u64, "problem"))?;
+        place.print_damage(out, remaining)?;
+        writeln!(out, "hint: a new snapshot of the same data brings lost objects back")?;
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! `completions` and `man`: generated from the command line's own definition.
 
-use std::io;
+use std::io::Write;
 
 use clap::CommandFactory;
 
@@ -10,17 +10,19 @@ use super::exit::Exit;
 use crate::fsio::{self, FileSystem, RealFs};
 
 /// Prints a completion script.
-pub fn completions(args: &CompletionsArgs) -> Result<Exit, CliError> {
-    let mut command = Cli::command();
-    clap_complete::generate(args.shell, &mut command, "deepdiff-db", &mut io::stdout());
+pub fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "deepdiff-db", &mut script);
+    out.write_all(&script)?;
     Ok(Exit::Done)
 }
 
 /// Writes a manual page for the program and for each command, into a new folder.
 pub fn man(args: &ManArgs) -> Result<Exit, CliError> {
     let failed = |error: fsio::FsError| {
-        CliError::because(Exit::CouldNot, "cannot write the manual pages", error)
-            .hint("name a folder that does not exist yet")
+        let is_taken = error.kind() == std::io::ErrorKind::AlreadyExists;
+        let error = CliError::because(Exit::CouldNot, "cannot write the manual pages", error);
+        if is_taken { error.hint("name a folder that does not exist yet") } else { error }
     };
     let fs = RealFs;
     fs.create_dir(&args.dir).map_err(failed)?;

@@ -44,10 +44,17 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            if !error.use_stderr() {
+                // Help or the version, which were asked for.
+                let _ = error.print();
+                return Exit::Done.into();
+            }
+            if asks_for_json() {
+                let _ = writeln!(io::stdout(), "{}", CliError::from(&error).to_json());
+            }
             // Nothing is left to say where even this cannot be printed.
             let _ = error.print();
-            return exit.into();
+            return Exit::Usage.into();
         }
     };
     let is_json = cli.global.json;
@@ -58,8 +65,8 @@ pub fn main() -> ExitCode {
             if is_json {
                 let _ = writeln!(out, "{}", error.to_json());
             }
-            // Whoever closed the pipe wants no more of it: that is no failure.
-            if error.exit() != Exit::Done {
+            // Whoever closed the pipe wants no more of it, and needs no explanation.
+            if error.exit() != Exit::PipeClosed {
                 error.print();
             }
             error.exit().into()
@@ -67,10 +74,15 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Whether `--json` is on a command line that could not be parsed.
+fn asks_for_json() -> bool {
+    std::env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == "--json")
+}
+
 /// Runs one command.
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, CliError> {
     match &cli.command {
-        Command::Completions(args) => return manual::completions(args),
+        Command::Completions(args) => return manual::completions(args, out),
         Command::Man(args) => return manual::man(args),
         Command::Demo(args) => return demo::run(args, out),
         _ => {}

@@ -10,8 +10,9 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::revision::shown;
 use crate::model::SnapshotId;
+use crate::report::value::visible;
 use crate::snapshot::take::now;
-use crate::store::{Expected, LogEntry, Moment, Move, RefName};
+use crate::store::{Expected, LogEntry, Moment, Move, RefName, Store};
 
 /// Lists, creates or deletes tags.
 pub fn tag(context: &Context, args: &TagArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
@@ -36,14 +37,14 @@ pub fn tag(context: &Context, args: &TagArgs, out: &mut dyn Write) -> Result<Exi
             .hint("deepdiff-db tag NAME SNAPSHOT")
     })?;
     let to = context.snapshot(&reader, text)?.id;
-    if found.is_some() {
-        if !args.force {
-            let message = format!("there is a tag `{}` already", name.as_str());
-            return Err(CliError::new(Exit::Refused, message).hint("move it with --force"));
-        }
-        store.delete_tag(&change)?;
+    if store.reference(&name)?.is_some() {
+        return Err(taken("ref", &name));
     }
-    store.create_tag(to, &Move { expected: Expected::Absent, ..change })?;
+    if found.is_some() && !args.force {
+        let message = format!("there is a tag `{}` already", name.as_str());
+        return Err(CliError::new(Exit::Refused, message).hint("move it with --force"));
+    }
+    store.move_tag(to, &change)?;
     said(context, out, &name, Some(to))
 }
 
@@ -70,11 +71,22 @@ pub fn reference(context: &Context, args: &RefArgs, out: &mut dyn Write) -> Resu
     match &args.snapshot {
         Some(text) => {
             let to = context.snapshot(&store.reader()?, text)?.id;
+            require_no_tag(&store, &name)?;
             store.set_reference(to, &change)?;
             said(context, out, &name, Some(to))
         }
         None => said(context, out, &name, Some(require(found, "ref", &name)?)),
     }
+}
+
+/// A ref hides a tag of its name: what the tag's name meant would change in silence.
+pub fn require_no_tag(store: &Store, name: &RefName) -> Result<(), CliError> {
+    if store.tag(name)?.is_some() { Err(taken("tag", name)) } else { Ok(()) }
+}
+
+fn taken(by: &str, name: &RefName) -> CliError {
+    let message = format!("there is a {by} `{}`, and one name cannot mean both", name.as_str());
+    CliError::new(Exit::Refused, message).hint("choose another name")
 }
 
 /// Where a name must be, if it is where it was found.
@@ -136,7 +148,8 @@ fn log(context: &Context, entries: &[LogEntry], out: &mut dyn Write) -> Result<E
     } else {
         for entry in entries.iter().rev() {
             let new = entry.new.map_or_else(|| "deleted     ".to_owned(), |id| id.short());
-            writeln!(out, "{new} {} {} {}", shown(entry.when.0), entry.who, entry.message)?;
+            let message = visible(&entry.message);
+            writeln!(out, "{new} {} {} {message}", shown(entry.when.0), entry.who)?;
         }
     }
     Ok(Exit::Done)

@@ -14,6 +14,7 @@ use crate::apply::create_pack;
 use crate::diff;
 use crate::pack::{Consent, Manifest, PackSide, Request, StoredRows};
 use crate::report::stat::plural;
+use crate::report::value::visible;
 
 /// Plans the change, proves it on a scratch copy and writes its folder.
 pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
@@ -61,7 +62,11 @@ fn as_json(args: &PackArgs, manifest: &Manifest) -> serde_json::Value {
 
 fn print(out: &mut dyn Write, args: &PackArgs, manifest: &Manifest) -> Result<(), CliError> {
     let rows = &manifest.migration.rows;
-    writeln!(out, "{}: {}", args.output.display(), plural(manifest.migration.statements, "step"))?;
+    let steps = match manifest.migration.statements {
+        0 => "nothing to change".to_owned(),
+        steps => plural(steps, "step"),
+    };
+    writeln!(out, "{}: {steps}", args.output.display())?;
     writeln!(
         out,
         "  rows: {} inserted, {} updated, {} deleted",
@@ -69,7 +74,8 @@ fn print(out: &mut dyn Write, args: &PackArgs, manifest: &Manifest) -> Result<()
     )?;
     for hazard in &manifest.hazards {
         let object = if hazard.object.is_empty() { "the database" } else { &hazard.object };
-        writeln!(out, "  hazard: {} ({object}): {}", hazard.kind, hazard.text)?;
+        let (object, text) = (visible(object), visible(&hazard.text));
+        writeln!(out, "  hazard: {} ({object}): {text}", hazard.kind)?;
     }
     if !manifest.left_out.is_empty() {
         writeln!(out, "  left out, and what would let it run:")?;
@@ -80,12 +86,36 @@ fn print(out: &mut dyn Write, args: &PackArgs, manifest: &Manifest) -> Result<()
         } else {
             format!(" ({})", plural(left_out.rows, "row"))
         };
-        writeln!(out, "    {} {}{rows}: {}", left_out.step, left_out.object, left_out.reason)?;
+        let (object, reason) = (visible(&left_out.object), visible(&left_out.reason));
+        writeln!(out, "    {} {object}{rows}: {reason}", left_out.step)?;
         if !left_out.allow.is_empty() {
-            writeln!(out, "      {}", left_out.allow.join(" "))?;
+            let options: Vec<String> = left_out.allow.iter().map(|o| for_a_shell(o)).collect();
+            writeln!(out, "      {}", visible(&options.join(" ")))?;
         }
     }
     writeln!(out, "read {}/summary.md and migration.sql, then:", args.output.display())?;
     writeln!(out, "  deepdiff-db apply {} --to TARGET --dry-run", args.output.display())?;
     Ok(())
+}
+
+/// An option as a shell takes it: its value is quoted where a shell would take it apart.
+fn for_a_shell(option: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_:./=,".contains(c);
+    match option.split_once(' ') {
+        Some((flag, value)) if !value.chars().all(is_plain) => {
+            format!("{flag} '{}'", value.replace('\'', "'\\''"))
+        }
+        _ => option.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_can_be_pasted() {
+        assert_eq!(for_a_shell("--allow drop-table:t"), "--allow drop-table:t");
+        assert_eq!(for_a_shell("--allow drop-table:a b's"), "--allow 'drop-table:a b'\\''s'");
+    }
 }

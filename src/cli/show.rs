@@ -14,6 +14,8 @@ use crate::codec::state::StoredTable;
 use crate::diff::LoadedSnapshot;
 use crate::model::RowKey;
 use crate::report::json::not_captured;
+use crate::report::stat::plural;
+use crate::report::value::visible;
 use crate::store::Reader;
 
 /// Prints a snapshot.
@@ -65,22 +67,24 @@ pub fn run(context: &Context, args: &ShowArgs, out: &mut dyn Write) -> Result<Ex
     }
     writeln!(out, "author    {}", snapshot.author)?;
     if !snapshot.message.is_empty() {
-        writeln!(out, "message   {}", snapshot.message)?;
+        writeln!(out, "message   {}", visible(&snapshot.message))?;
     }
     for parent in &snapshot.parents {
         let gone = if reader.has(&parent.0)? { "" } else { " (removed)" };
         writeln!(out, "parent    {}{gone}", parent.short())?;
     }
-    writeln!(out, "\n{} schema facts, {} tables:", facts.len(), tables.len())?;
+    let facts = plural(facts.len() as u64, "schema fact");
+    writeln!(out, "\n{facts}, {}:", plural(tables.len() as u64, "table"))?;
     print_tables(out, &tables)?;
     for sequence in &snapshot.sequences {
-        writeln!(out, "sequence {} at {}", sequence.name, sequence.position)?;
+        writeln!(out, "sequence {} at {}", visible(&sequence.name.to_string()), sequence.position)?;
     }
     if !snapshot.not_captured.is_empty() {
         writeln!(out, "\nnot captured:")?;
         for item in &snapshot.not_captured {
             let unknown = if item.is_unknown { " (unknown)" } else { "" };
-            writeln!(out, "  {} {}: {}{unknown}", item.kind, item.name, item.reason)?;
+            let (name, reason) = (visible(&item.name), visible(&item.reason));
+            writeln!(out, "  {} {name}: {reason}{unknown}", item.kind)?;
         }
     }
     Ok(Exit::Done)
@@ -100,14 +104,15 @@ pub fn ls(context: &Context, args: &LsArgs, out: &mut dyn Write) -> Result<Exit,
 }
 
 fn print_tables(out: &mut dyn Write, tables: &[StoredTable]) -> Result<(), CliError> {
-    let name = |table: &StoredTable| table.spec.name.to_string();
+    let name = |table: &StoredTable| visible(&table.spec.name.to_string());
     let width = tables.iter().map(|t| name(t).chars().count()).max().unwrap_or(0);
     for table in tables {
         writeln!(
             out,
-            "  {:<width$}  {:>12} rows  {:>11}  by {}",
+            "  {:<width$}  {:>12} {:<4}  {:>11}  by {}",
             name(table),
             table.rows.rows,
+            if table.rows.rows == 1 { "row" } else { "rows" },
             bytes(table.rows.bytes),
             key_words(&table.spec.key),
         )?;
@@ -118,7 +123,7 @@ fn print_tables(out: &mut dyn Write, tables: &[StoredTable]) -> Result<(), CliEr
 fn key_words(key: &RowKey) -> String {
     match key {
         RowKey::RowHash => "whole row (no key)".to_owned(),
-        key @ RowKey::Columns { .. } => key.column_names().join(", "),
+        key @ RowKey::Columns { .. } => visible(&key.column_names().join(", ")),
     }
 }
 

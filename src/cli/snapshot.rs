@@ -1,6 +1,5 @@
 //! `snapshot`: one consistent read of a source, published under a ref.
 
-use std::cell::Cell;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +8,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::args::SnapshotArgs;
+use super::config::FILE_NAME;
 use super::context::{Context, NamedSource};
 use super::error::CliError;
 use super::exit::Exit;
@@ -19,8 +19,11 @@ use super::signals::StopFlag;
 use crate::engine::{OpenOptions, Source};
 use crate::model::{ObjectName, SnapshotId};
 use crate::report::stat::plural;
-use crate::snapshot::{self, Observer, Outcome, Progress, Request, SnapshotError, Taken};
-use crate::store::{Checkpoint, Moment, Move, RefName, RootObject, Store, Writer};
+use crate::report::value::visible;
+use crate::snapshot::{
+    self, Observer, Outcome, Progress, Request, RowMemory, SnapshotError, Taken,
+};
+use crate::store::{Moment, Move, RefName, Store, Writer};
 use crate::tree::{ScratchSpace, StoreMode};
 
 /// Takes the snapshot and moves the ref.
@@ -29,6 +32,7 @@ pub fn run(context: &Context, args: &SnapshotArgs, out: &mut dyn Write) -> Resul
     let store = context.store()?;
     let named = context.source(&args.source)?;
     let reference = reference(args, &named)?;
+    names::require_no_tag(&store, &reference)?;
     let before = store.reference(&reference)?;
     let taking = Taking {
         context,
@@ -36,7 +40,7 @@ pub fn run(context: &Context, args: &SnapshotArgs, out: &mut dyn Write) -> Resul
         named: &named,
         parents: before.into_iter().collect(),
         mode: if args.hash_only { StoreMode::HashOnly } else { StoreMode::Full },
-        jobs: args.jobs,
+        jobs: args.jobs.map(usize::from),
         message: &args.message,
         checkpoint: Some((&reference, args.resume)),
         checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
@@ -104,6 +108,7 @@ fn as_json(taken: &Taken, named: &NamedSource, stored: u64, seconds: f64) -> ser
         "seconds": (seconds * 1000.0).round() / 1000.0,
         "not_captured": taken.snapshot.not_captured.iter()
             .map(crate::report::json::not_captured).collect::<Vec<_>>(),
+        "warnings": taken.unused_rules,
     })
 }
 
@@ -176,7 +181,6 @@ impl Taking<'_> {
             stop: StopFlag::on_signals()?,
             store: self.store,
             name: self.checkpoint.map(|(name, _)| name),
-            kept: Cell::new(0),
         };
         let author = Context::author();
         let request = Request {
@@ -188,13 +192,17 @@ impl Taking<'_> {
             author: &author,
             message: self.message,
             checkpoint_every: self.checkpoint_every,
+            memory: RowMemory::default(),
             resume: self.resume()?,
         };
         let outcome = snapshot::take(&runtime, &mut source, &writer, &scratch, request, &observer);
         observer.bar.finish();
         runtime.block_on(source.close())?;
         match outcome? {
-            Outcome::Taken(taken) => Ok(Some((taken, writer))),
+            Outcome::Taken(taken) => {
+                warn(&taken.unused_rules);
+                Ok(Some((taken, writer)))
+            }
             Outcome::Interrupted => Ok(None),
         }
     }
@@ -205,7 +213,16 @@ impl Taking<'_> {
             let message = format!("no interrupted snapshot of `{}` is kept", name.as_str());
             return Err(CliError::new(Exit::CouldNot, message).hint("run it without --resume"));
         };
-        Ok(Some(Progress::from_bytes(&checkpoint.payload, self.store.hasher())?))
+        Ok(Some(Progress::of_stored(&checkpoint, self.store.hasher())?))
+    }
+}
+
+/// Says on standard error which rules of the configuration have no effect.
+pub fn warn(unused_rules: &[String]) {
+    let mut out = std::io::stderr().lock();
+    for rule in unused_rules {
+        // Where standard error is closed, nobody is left to tell.
+        let _ = writeln!(out, "warning: {FILE_NAME}: {}", visible(rule));
     }
 }
 
@@ -227,7 +244,6 @@ struct Watch<'a> {
     stop: StopFlag,
     store: &'a Store,
     name: Option<&'a RefName>,
-    kept: Cell<u64>,
 }
 
 impl Observer for Watch<'_> {
@@ -245,11 +261,7 @@ impl Observer for Watch<'_> {
 
     fn keep(&self, progress: &Progress) -> Result<(), SnapshotError> {
         let Some(name) = self.name else { return Ok(()) };
-        let roots =
-            progress.roots().into_iter().map(|(kind, id)| RootObject { kind, id }).collect();
-        let payload = progress.to_bytes(snapshot::take::now());
-        self.store.write_checkpoint(name, &Checkpoint { roots, payload })?;
-        self.kept.set(self.kept.get() + 1);
+        self.store.write_checkpoint(name, &progress.to_stored(snapshot::take::now()))?;
         Ok(())
     }
 }

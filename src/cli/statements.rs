@@ -6,6 +6,7 @@ use crate::diff::{Row, RowChange, RowCounts, TableComparison};
 use crate::engine::sqlite::TableSql;
 use crate::model::{TableSpec, Value};
 use crate::report::RowPrinter;
+use crate::report::value::visible;
 
 /// Prints a statement for each changed row.
 pub struct SqlRows<W> {
@@ -35,7 +36,7 @@ fn key_values(spec: &TableSpec, row: &Row) -> Vec<Value> {
 
 impl<W: Write> RowPrinter for SqlRows<W> {
     fn begin(&mut self, table: &TableComparison) -> io::Result<()> {
-        writeln!(self.out, "-- {}", table.name.to_string().replace('\n', " "))
+        writeln!(self.out, "-- {}", visible(&table.name.to_string()))
     }
 
     fn row(&mut self, table: &TableComparison, change: &RowChange) -> io::Result<()> {
@@ -74,7 +75,7 @@ impl<W: Write> RowPrinter for SqlRows<W> {
                 }
                 Ok(())
             }
-            Err(error) => writeln!(self.out, "-- {error}"),
+            Err(error) => writeln!(self.out, "-- {}", visible(&error.to_string())),
         }
     }
 

@@ -45,58 +45,61 @@ pub mod tag {
     pub const OTHER: u8 = 0x60;
 }
 
-/// What [`fixed_len`] says of each tag, so that asking it for every cell costs little: a length,
-/// [`VARIABLE`] or [`UNKNOWN`].
-const LENS: [u8; 256] = {
-    let mut lens = [UNKNOWN; 256];
-    let mut tag = 0u8;
-    while tag < EXTERNAL {
-        let len = len_of(tag);
-        lens[tag as usize] = len;
-        if len == VARIABLE {
-            lens[(tag | EXTERNAL) as usize] = EXTERNAL_TAKES;
-        }
-        tag += 1;
-    }
-    lens
-};
-
-const UNKNOWN: u8 = 255;
-const VARIABLE: u8 = 254;
-
-/// [`EXTERNAL_LEN`].
-const EXTERNAL_TAKES: u8 = 40;
-const _: () = assert!(EXTERNAL_TAKES as usize == EXTERNAL_LEN);
-
-const fn len_of(tag: u8) -> u8 {
-    match tag {
-        tag::NULL => 0,
-        tag::BOOL => 1,
-        tag::INT | tag::UINT | tag::FLOAT64 | tag::TIME => 8,
-        tag::FLOAT32 => 4,
-        tag::DATE => 7,
-        tag::TIME_TZ => 12,
-        tag::DATE_TIME | tag::TIMESTAMP => 15,
-        tag::INTERVAL | tag::UUID => 16,
-        tag::DECIMAL | tag::TEXT | tag::RAW_TEXT | tag::BYTES | tag::JSON | tag::OTHER => VARIABLE,
-        _ => UNKNOWN,
-    }
-}
-
 /// The length of every payload of this tag, where it is fixed. `Err` for an unknown tag.
 #[inline]
 pub fn fixed_len(tag: u8) -> Result<Option<usize>, DecodeError> {
     match LENS[usize::from(tag)] {
-        UNKNOWN => Err(unknown_tag(tag)),
-        VARIABLE => Ok(None),
-        len => Ok(Some(usize::from(len))),
+        Len::Fixed(len) => Ok(Some(usize::from(len))),
+        Len::Own => Ok(None),
+        Len::Unknown => Err(unknown_tag(tag)),
     }
 }
+
+#[derive(Clone, Copy)]
+enum Len {
+    Fixed(u8),
+    Own,
+    Unknown,
+}
+
+/// What [`fixed_len`] says, by tag: it is asked for every cell.
+static LENS: [Len; 256] = {
+    let mut lens = [Len::Unknown; 256];
+    let fixed = [
+        (tag::NULL, 0),
+        (tag::BOOL, 1),
+        (tag::INT, 8),
+        (tag::UINT, 8),
+        (tag::FLOAT64, 8),
+        (tag::TIME, 8),
+        (tag::FLOAT32, 4),
+        (tag::DATE, 7),
+        (tag::TIME_TZ, 12),
+        (tag::DATE_TIME, 15),
+        (tag::TIMESTAMP, 15),
+        (tag::INTERVAL, 16),
+        (tag::UUID, 16),
+    ];
+    let mut n = 0;
+    while n < fixed.len() {
+        lens[fixed[n].0 as usize] = Len::Fixed(fixed[n].1);
+        n += 1;
+    }
+    let own = [tag::DECIMAL, tag::TEXT, tag::RAW_TEXT, tag::BYTES, tag::JSON, tag::OTHER];
+    let mut n = 0;
+    while n < own.len() {
+        lens[own[n] as usize] = Len::Own;
+        // Only these can be long enough to be stored apart: `EXTERNAL_LEN`.
+        lens[(own[n] | EXTERNAL) as usize] = Len::Fixed(40);
+        n += 1;
+    }
+    lens
+};
 
 /// Whether payloads of this tag have lengths of their own.
 #[inline]
 pub fn is_variable(tag: u8) -> bool {
-    LENS[usize::from(tag)] == VARIABLE
+    matches!(LENS[usize::from(tag)], Len::Own)
 }
 
 #[cold]
@@ -214,7 +217,7 @@ pub struct Cell<'a> {
 }
 
 /// A value that is an object of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ExternalValue {
     /// `Value` or `ValueList`.
     pub kind: Kind,
@@ -224,6 +227,21 @@ pub struct ExternalValue {
     pub len: u64,
     /// The tag the value has without [`EXTERNAL`].
     pub tag: u8,
+}
+
+impl ExternalValue {
+    /// What stands in a row for the value: its length and id.
+    pub fn payload(&self) -> [u8; EXTERNAL_LEN] {
+        let mut payload = [0u8; EXTERNAL_LEN];
+        payload[..8].copy_from_slice(&self.len.to_le_bytes());
+        payload[8..].copy_from_slice(&self.id.0);
+        payload
+    }
+
+    /// The tag that stands in a row for the value.
+    pub fn cell_tag(&self) -> u8 {
+        self.tag | EXTERNAL
+    }
 }
 
 impl Cell<'_> {
@@ -310,6 +328,18 @@ pub fn read_value(tag: u8, payload: &[u8]) -> Result<Value, DecodeError> {
         tag::OTHER => Value::Other(read_text(payload)?),
         _ => return Err(unknown_tag(tag)),
     })
+}
+
+/// As [`read_value`]; text and bytes keep the memory of the payload, so a large value is not
+/// there twice.
+pub fn into_value(tag: u8, payload: Vec<u8>) -> Result<Value, DecodeError> {
+    match tag {
+        tag::TEXT => String::from_utf8(payload)
+            .map(Value::Text)
+            .map_err(|_| DecodeError::new("value", "text that is not UTF-8")),
+        tag::BYTES => Ok(Value::Bytes(payload)),
+        _ => read_value(tag, &payload),
+    }
 }
 
 fn read_text(bytes: &[u8]) -> Result<String, DecodeError> {

@@ -76,6 +76,31 @@ impl Kind {
     }
 }
 
+impl std::fmt::Display for Kind {
+    /// The kind in words, as messages say it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Kind::Column => "column block",
+            Kind::ValueColumn => "column block with large values",
+            Kind::TableColumn => "list of tables",
+            Kind::Keys => "key block",
+            Kind::RowHashes => "row-hash block",
+            Kind::Counts => "multiplicity block",
+            Kind::Value => "large value",
+            Kind::ValueList => "list of pieces",
+            Kind::Chunk => "chunk",
+            Kind::Node => "node",
+            Kind::Table => "table",
+            Kind::State => "state",
+            Kind::Snapshot => "snapshot",
+            Kind::Row => "row",
+            Kind::LongKey => "long key",
+            Kind::File => "file",
+            Kind::Pack => "pack",
+        })
+    }
+}
+
 /// A hash function of 256 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HashAlgorithm {

@@ -155,6 +155,17 @@ pub struct DecodedKey {
     pub row_hash: Option<ObjectId>,
 }
 
+/// The component at `position` of a key of `components` integers; `None` where the key is another.
+/// Gives what [`decode`] would, without decoding all of it.
+pub fn integer_at(key: &[u8], components: usize, position: usize) -> Option<i64> {
+    const COMPONENT: usize = 9;
+    let is_integers = components.checked_mul(COMPONENT) == Some(key.len())
+        && !is_cut(key)
+        && key.iter().step_by(COMPONENT).all(|tag| *tag == tag::INT);
+    let bytes = key.chunks_exact(COMPONENT).nth(position).filter(|_| is_integers)?;
+    Some(i64::from_be_bytes(*bytes.last_chunk()?) ^ i64::MIN)
+}
+
 /// Decodes a key that was not cut. Strict: refuses what the encoder would not write.
 pub fn decode(key: &[u8]) -> Result<DecodedKey, DecodeError> {
     if is_cut(key) {

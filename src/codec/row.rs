@@ -5,7 +5,7 @@
 //! nothing is copied between encoding and hashing (`codec::row_hash`). Values above 4 KiB are handed to a
 //! [`LargeValues`] and enter by length and id.
 
-use super::cell::{self, Cell, EXTERNAL, EXTERNAL_ABOVE, tag};
+use super::cell::{self, Cell, EXTERNAL, EXTERNAL_ABOVE, ExternalValue, tag};
 use super::hash::FRAME_LEN;
 use super::{DecodeError, Hasher, key, row_hash};
 use crate::model::{Flow, ObjectId, RowKey, RowSink, SinkError, TableSpec, ValueRef};
@@ -238,14 +238,21 @@ impl RowLayout {
     /// Appends the cell of the column at `index` to a preimage; NULL adds nothing. Cells must come
     /// in the order of columns.
     pub fn write_cell(&self, index: usize, cell: Cell<'_>, preimage: &mut Vec<u8>) {
-        if cell.is_null() {
-            return;
+        if !cell.is_null() {
+            preimage.extend_from_slice(&self.columns[index].prefix);
+            write_tagged(cell, preimage);
         }
-        preimage.extend_from_slice(&self.columns[index].prefix);
-        preimage.push(cell.tag);
-        let len = u16::try_from(cell.payload.len()).expect("inline payloads are at most 4 KiB");
-        preimage.extend_from_slice(&len.to_le_bytes());
-        preimage.extend_from_slice(cell.payload);
+    }
+
+    /// What stands before the tag in the cells of the column at `index`.
+    pub fn cell_name(&self, index: usize) -> Vec<u8> {
+        self.columns[index].prefix.clone()
+    }
+
+    /// What stands before the payload, where the tag and the payload's length are known.
+    pub fn cell_head(&self, index: usize, tag: u8, len: usize) -> Vec<u8> {
+        let [low, high] = payload_len(len).to_le_bytes();
+        [self.columns[index].prefix.as_slice(), &[tag, low, high]].concat()
     }
 
     /// Whether the column at `index` is part of the key.
@@ -364,6 +371,23 @@ where
         self.key_has_null = false;
     }
 
+    /// Takes the next cell of the row as a value that is stored apart already; never one of the
+    /// key.
+    pub fn apart(&mut self, value: &ExternalValue) -> Result<(), SinkError> {
+        let layout = self.layout;
+        let column = layout.columns.get(self.column).ok_or("more cells than columns")?;
+        if column.key_position.is_some() {
+            return Err("a value of the key that is stored apart".into());
+        }
+        layout.write_cell(
+            self.column,
+            Cell { tag: value.cell_tag(), payload: &value.payload() },
+            &mut self.batch.bytes,
+        );
+        self.column += 1;
+        Ok(())
+    }
+
     /// Writes a value of any kind and length but NULL.
     fn write_value(&mut self, column: &LayoutColumn, value: ValueRef<'_>) -> Result<(), SinkError> {
         let out = &mut self.batch.bytes;
@@ -452,6 +476,14 @@ where
         self.start_row();
         Ok(flow)
     }
+}
+
+/// Appends the part of a cell that follows its column's name.
+#[inline]
+pub fn write_tagged(cell: Cell<'_>, preimage: &mut Vec<u8>) {
+    let [low, high] = payload_len(cell.payload.len()).to_le_bytes();
+    preimage.extend_from_slice(&[cell.tag, low, high]);
+    preimage.extend_from_slice(cell.payload);
 }
 
 fn payload_len(len: usize) -> u16 {

@@ -1,7 +1,7 @@
 //! The words in which a difference is told: verdict, schema changes, row changes.
 
 use crate::codec::state::StoredTable;
-use crate::model::{Fact, FactId, ObjectName};
+use crate::model::{Attribute, Fact, FactId, ObjectKind, ObjectName, Value};
 use crate::tree::rows::Row;
 
 /// What a comparison found. `Incomplete` is never equal.
@@ -24,6 +24,23 @@ pub struct SchemaChange {
     pub before: Option<Fact>,
     /// The fact on the right; `None` where it was dropped.
     pub after: Option<Fact>,
+}
+
+impl SchemaChange {
+    /// Whether it is about this table or view or a part of it: a column, a constraint, an index, a
+    /// trigger.
+    pub fn belongs_to(&self, object: &str) -> bool {
+        let is_on = |fact: &Fact| {
+            matches!(fact.id.kind, ObjectKind::Index | ObjectKind::Trigger)
+                && fact
+                    .attributes
+                    .get("table")
+                    .is_some_and(|table| matches!(table, Attribute::Text(name) if name == object))
+        };
+        self.id.object.to_string() == object
+            || self.before.as_ref().is_some_and(is_on)
+            || self.after.as_ref().is_some_and(is_on)
+    }
 }
 
 /// A table that differs, or may.
@@ -54,18 +71,18 @@ pub struct Comparison {
 
 /// How a row differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RowChange {
+pub enum RowChange<V = Value> {
     /// Only on the right; or, in a table without a key, `count` times more often there.
-    Inserted(Row),
+    Inserted(Row<V>),
     /// Only on the left; or, in a table without a key, `count` times more often there.
-    Deleted(Row),
+    Deleted(Row<V>),
     /// On both sides with different cells. The keys differ only where the database takes them for
     /// the same (`KeyMatching`).
     Updated {
         /// The row on the left.
-        before: Row,
+        before: Row<V>,
         /// The row on the right.
-        after: Row,
+        after: Row<V>,
         /// The names of the columns whose values differ; a column that is on one side only
         /// counts where the value is unlike its default.
         changed: Vec<String>,
@@ -85,7 +102,7 @@ pub struct RowCounts {
 
 impl RowCounts {
     /// Counts a change.
-    pub fn add(&mut self, change: &RowChange) {
+    pub fn add<V>(&mut self, change: &RowChange<V>) {
         match change {
             RowChange::Inserted(row) => self.inserted += row.count,
             RowChange::Deleted(row) => self.deleted += row.count,

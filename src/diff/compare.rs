@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::change::{Comparison, TableComparison};
+use super::change::{Comparison, SchemaChange, TableComparison};
 use super::error::DiffError;
 use super::schema;
 use crate::codec::state::StoredTable;
-use crate::model::{ObjectId, ObjectName};
+use crate::model::{NotCaptured, ObjectId, ObjectName};
 use crate::store::Objects;
 use crate::tree::state::{LoadedSnapshot, load_table};
 
@@ -20,16 +20,55 @@ pub fn compare(
         let (left, right) = (from.state.engine.clone(), to.state.engine.clone());
         return Err(DiffError::Engines { left, right });
     }
-    let schema = if from.state.facts == to.state.facts {
+    let mut schema = if from.state.facts == to.state.facts {
         Vec::new()
     } else {
         schema::compare(&from.facts(objects)?, &to.facts(objects)?)
     };
-    let tables =
+    let mut tables =
         if from.state.tables == to.state.tables { Vec::new() } else { tables(objects, from, to)? };
     let mut incomplete = incomplete(from, to);
+    incomplete.extend(leave_out(from, to, &mut schema, &mut tables));
     incomplete.extend(tables.iter().filter_map(untold));
     Ok(Comparison { schema, tables, incomplete })
+}
+
+/// What one side has and the other did not look at was neither created nor dropped. Takes it out
+/// of the comparison, and says so.
+fn leave_out(
+    from: &LoadedSnapshot,
+    to: &LoadedSnapshot,
+    schema: &mut Vec<SchemaChange>,
+    tables: &mut Vec<TableComparison>,
+) -> Vec<String> {
+    let mut said = Vec::new();
+    for (unseeing, is_left) in [(from, true), (to, false)] {
+        let one_sided = |before: bool, after: bool| if is_left { !before } else { !after };
+        for item in unseen(unseeing) {
+            let count = schema.len() + tables.len();
+            tables.retain(|table| {
+                !(one_sided(table.before.is_some(), table.after.is_some())
+                    && table.name.to_string() == item.name)
+            });
+            schema.retain(|change| {
+                !(one_sided(change.before.is_some(), change.after.is_some())
+                    && change.belongs_to(&item.name))
+            });
+            if schema.len() + tables.len() < count {
+                let side = if is_left { "left" } else { "right" };
+                let (kind, name, reason) = (&item.kind, &item.name, &item.reason);
+                said.push(format!("{kind} {name} is not compared: on the {side}, {reason}"));
+            }
+        }
+    }
+    said
+}
+
+/// The objects that a snapshot did not look at. (Other things that are not captured, such as the
+/// rows of a virtual table, belong to objects that are.)
+fn unseen(side: &LoadedSnapshot) -> impl Iterator<Item = &NotCaptured> {
+    let kinds = ["table", "view", "virtual table", "index", "trigger"];
+    side.snapshot.not_captured.iter().filter(move |item| kinds.contains(&item.kind.as_str()))
 }
 
 fn tables(
@@ -75,7 +114,11 @@ fn untold(table: &TableComparison) -> Option<String> {
 fn incomplete(from: &LoadedSnapshot, to: &LoadedSnapshot) -> Vec<String> {
     let mut reasons = Vec::new();
     if from.state.scope != to.state.scope {
-        reasons.push("the two states were read under different rules (left out, row keys)".into());
+        reasons.push(
+            "the two states were read under different rules (what is left out, row keys): take both \
+             again under the same"
+                .into(),
+        );
     }
     for side in [from, to] {
         for item in side.snapshot.not_captured.iter().filter(|item| item.is_unknown) {

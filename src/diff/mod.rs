@@ -15,5 +15,7 @@ pub use compare::compare;
 pub use error::DiffError;
 pub use rows::{Access, changes, count, rows};
 
-pub use crate::tree::rows::{Row, row_by_key, rows_of};
+pub use crate::codec::cell::ExternalValue;
+pub use crate::tree::rows::{Known, Row, RowValue, row_by_key, rows_of};
 pub use crate::tree::state::{LoadedSnapshot, TableDefinition};
+pub use crate::tree::{CellValue, ValuePieces};

@@ -13,15 +13,14 @@ use crate::codec::key;
 use crate::codec::state::StoredTable;
 use crate::model::{Flow, RowKey, SinkError, Value};
 use crate::store::Objects;
-use crate::tree::rows::Row;
-use crate::tree::state::whole_row;
+use crate::tree::rows::{Known, Row, RowValue, row_values};
 use crate::tree::{
     Pairs, RowAt, RowComparer, Rows, SORT_BUDGET, ScratchObjects, ScratchSpace, Span, StoreMode,
     Tree, TreeDiff, TreePlan, rekey,
 };
 
 /// Takes changed rows.
-pub type OnChange<'a> = dyn FnMut(RowChange) -> Result<Flow, SinkError> + 'a;
+pub type OnChange<'a, V = Value> = dyn FnMut(RowChange<V>) -> Result<Flow, SinkError> + 'a;
 
 /// What rows are compared with: where the objects are, and where rows wait that do not fit in
 /// memory, should a table's key have changed.
@@ -33,11 +32,11 @@ pub struct Access<'o> {
 }
 
 /// Hands on every changed row of a table that is on either side or on both, values included.
-pub fn rows(
+pub fn rows<V: RowValue>(
     access: &Access<'_>,
     before: Option<&StoredTable>,
     after: Option<&StoredTable>,
-    on_change: &mut OnChange<'_>,
+    on_change: &mut OnChange<'_, V>,
 ) -> Result<(), DiffError> {
     let side = |table| Side { table, mode: StoreMode::Full };
     both(access, before.map(side), after.map(side), &mut |event| {
@@ -139,7 +138,7 @@ impl Event<'_, '_, '_> {
         }
     }
 
-    fn change(&self) -> Result<RowChange, DiffError> {
+    fn change<V: RowValue>(&self) -> Result<RowChange<V>, DiffError> {
         Ok(match self {
             Event::Deleted(at, count) => RowChange::Deleted(Row { count: *count, ..row(at)? }),
             Event::Inserted(at, count) => RowChange::Inserted(Row { count: *count, ..row(at)? }),
@@ -153,11 +152,11 @@ impl Event<'_, '_, '_> {
     }
 }
 
-fn updated(
+fn updated<V: RowValue>(
     span: &Pairs<'_, '_>,
     index: usize,
     comparer: &RowComparer,
-) -> Result<RowChange, DiffError> {
+) -> Result<RowChange<V>, DiffError> {
     let left = RowAt { chunk: span.left.clone(), row: span.left_from + index };
     let right = RowAt { chunk: span.right.clone(), row: span.right_from + index };
     let columns = comparer.columns();
@@ -174,27 +173,33 @@ fn updated(
 
 /// A row under the same key as one that was read: what is in no changed column is the same there,
 /// and its blocks are not read again.
-fn row_beside(
+fn row_beside<V: RowValue>(
     at: &RowAt<'_>,
-    (left, before): (&RowAt<'_>, &Row),
+    (left, before): (&RowAt<'_>, &Row<V>),
     changed: &[String],
-) -> Result<Row, DiffError> {
+) -> Result<Row<V>, DiffError> {
     let left_names = left.chunk.plan().column_names();
     let mut values = Vec::with_capacity(before.values.len());
     for (index, name) in at.chunk.plan().column_names().iter().enumerate() {
         let same = left_names.binary_search(name).ok().filter(|_| !changed.contains(name));
         values.push(match same {
             Some(place) => before.values[place].clone(),
-            None => at.chunk.whole_value(at.row, index)?,
+            None => V::read(&at.chunk, at.row, index)?,
         });
     }
-    Ok(Row { key: before.key.clone(), values, count: at.chunk.count(at.row)? })
+    let count = at.chunk.count(at.row)?;
+    Ok(Row { key: before.key.clone(), values, known: before.known, count })
 }
 
 /// The columns in which two rows differ whose keys differ in spelling.
-fn changed_names(left: &RowAt<'_>, before: &Row, right: &RowAt<'_>, after: &Row) -> Vec<String> {
+fn changed_names<V: RowValue>(
+    left: &RowAt<'_>,
+    before: &Row<V>,
+    right: &RowAt<'_>,
+    after: &Row<V>,
+) -> Vec<String> {
     let (left, right) = (left.chunk.plan().column_names(), right.chunk.plan().column_names());
-    let value = |names: &[String], row: &Row, name: &String| {
+    let value = |names: &[String], row: &Row<V>, name: &String| {
         names.iter().position(|n| n == name).map(|at| row.values[at].clone())
     };
     let mut names: Vec<String> = left.iter().chain(right).cloned().collect();
@@ -202,30 +207,32 @@ fn changed_names(left: &RowAt<'_>, before: &Row, right: &RowAt<'_>, after: &Row)
     names.dedup();
     names.retain(|name| match (value(left, before, name), value(right, after, name)) {
         (Some(old), Some(new)) => old != new,
-        (Some(only), None) | (None, Some(only)) => only != Value::Null,
+        (Some(only), None) | (None, Some(only)) => only != V::from(Value::Null),
         (None, None) => false,
     });
     names
 }
 
-fn row(at: &RowAt<'_>) -> Result<Row, DiffError> {
+fn row<V: RowValue>(at: &RowAt<'_>) -> Result<Row<V>, DiffError> {
     let count = at.chunk.count(at.row)?;
     let key = at.chunk.key(at.row)?.to_vec();
     let plan = at.chunk.plan();
     if plan.mode() == StoreMode::Full {
-        return Ok(Row { key, values: whole_row(at)?, count });
+        return Ok(Row { key, values: row_values(at)?, known: Known::All, count });
     }
-    let mut values = vec![Value::Null; plan.column_names().len()];
+    let mut values = vec![V::from(Value::Null); plan.column_names().len()];
+    let mut known = Known::Nothing;
     if !key::is_cut(&key) {
         let decoded = key::decode(&key)?.values;
         for (index, value) in values.iter_mut().enumerate() {
             let position = plan.layout().key_position(index);
-            if let Some(known) = position.and_then(|position| decoded.get(position)) {
-                *value = known.clone();
+            if let Some(stored) = position.and_then(|position| decoded.get(position)) {
+                *value = V::from(stored.clone());
+                known = Known::Key;
             }
         }
     }
-    Ok(Row { key, values, count })
+    Ok(Row { key, values, known, count })
 }
 
 type OnEvent<'a> = dyn FnMut(Event<'_, '_, '_>) -> Result<Flow, DiffError> + 'a;

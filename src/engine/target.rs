@@ -117,7 +117,10 @@ pub enum Prepared<'s> {
 
 impl Prepared<'_> {
     /// Runs the statement with these parameters; says how many rows it changed directly.
-    pub fn run(&mut self, parameters: &[Value]) -> Result<u64, EngineError> {
+    pub fn run<'v>(
+        &mut self,
+        parameters: impl IntoIterator<Item = &'v Value>,
+    ) -> Result<u64, EngineError> {
         each!(Prepared, self, engine => engine.run(parameters))
     }
 }
@@ -161,6 +164,15 @@ impl Session<'_> {
     /// Runs one statement; says how many rows it changed directly.
     pub fn execute(&self, sql: &str) -> Result<u64, EngineError> {
         each!(Session, self, engine => engine.execute(sql))
+    }
+
+    /// Runs one statement with parameters, in their order: class and the bytes as they are stored.
+    pub fn execute_with(
+        &self,
+        sql: &str,
+        parameters: &[(sqlite::StorageClass, &[u8])],
+    ) -> Result<u64, EngineError> {
+        each!(Session, self, engine => engine.execute_with(sql, parameters))
     }
 
     /// Runs the statements of a text one after the other.

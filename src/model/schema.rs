@@ -233,4 +233,6 @@ pub struct Catalog {
     pub sequences: Vec<Sequence>,
     /// What is left out, sorted.
     pub not_captured: Vec<NotCaptured>,
+    /// The rules of the scope that have no effect on this database, in words.
+    pub unused_rules: Vec<String>,
 }

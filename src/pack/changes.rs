@@ -1,6 +1,6 @@
 //! The row changes of a pack, taken from the store into the spool once, and read again from there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::error::PackError;
 use super::exact::Exact;
@@ -9,9 +9,9 @@ use super::order::TableWork;
 use super::request::{ChangedTable, Request};
 use super::rules::Rules;
 use super::schema_plan::{SchemaStep, SchemaVerb};
-use super::spool::{Change, Spool, Verb};
-use crate::diff::{Row, RowChange, TableComparison};
-use crate::model::{Flow, SinkError, Value};
+use super::spool::{Change, Spool, SpoolError, Verb};
+use crate::diff::{CellValue, Row, RowChange, TableComparison};
+use crate::model::{Flow, ObjectName, SinkError, TableSpec};
 
 /// Takes the changes of all tables; the tables come back sorted by name.
 pub(super) fn spool_changes(
@@ -25,14 +25,20 @@ pub(super) fn spool_changes(
             Some(rules) if rules.hides_rowid() => copies_before(request, table)?,
             _ => HashMap::new(),
         };
+        let ordering = ordering_columns(&rules, table);
         let mut writer = spool.table();
         let mut failed = None;
-        let mut take = |change: RowChange| {
+        let mut take = |change: RowChange<CellValue>| {
             for mut change in parts(change, table) {
                 let row = if change.before.is_empty() { &change.after } else { &change.before };
                 let before = copies.get(row).copied().unwrap_or(0);
                 let gone = if change.verb() == Verb::Delete { change.count } else { 0 };
                 change.others = before.saturating_sub(gone);
+                for (side, spec) in
+                    [(&mut change.before, &table.before), (&mut change.after, &table.after)]
+                {
+                    bring(request, &ordering, spec.as_ref().map(|table| &table.spec), side)?;
+                }
                 writer.push(&change).map_err(|error| {
                     failed = Some(error);
                     SinkError::from("the scratch file could not be written")
@@ -58,8 +64,55 @@ pub(super) fn spool_changes(
     Ok(tables)
 }
 
+/// The columns whose values order rows, or identify them: those of keys, unique or foreign.
+fn ordering_columns(rules: &Rules, table: &TableComparison) -> BTreeSet<String> {
+    let name = &table.name.name;
+    let mut columns = BTreeSet::new();
+    for side in [&table.before, &table.after].into_iter().flatten() {
+        columns.extend(side.spec.key.column_names().into_iter().map(str::to_owned));
+    }
+    for key in rules.table(name).into_iter().flat_map(|table| &table.unique) {
+        columns.extend(key.columns.iter().map(|(column, _)| column.clone()));
+    }
+    for key in &rules.foreign_keys {
+        if key.child == *name {
+            columns.extend(key.columns.iter().cloned());
+        }
+        if key.parent == *name {
+            columns.extend(key.parent_columns.iter().map(|(column, _)| column.clone()));
+        }
+    }
+    columns
+}
+
+/// Takes the large values of these columns out of the store: the plan must know them.
+fn bring(
+    request: &Request<'_>,
+    columns: &BTreeSet<String>,
+    spec: Option<&TableSpec>,
+    row: &mut [CellValue],
+) -> Result<(), SinkError> {
+    let Some(spec) = spec else { return Ok(()) };
+    for (cell, column) in row.iter_mut().zip(&spec.columns) {
+        if let CellValue::Apart(value) = cell
+            && columns.contains(&column.name)
+        {
+            *cell = CellValue::Here(request.rows.whole(value)?);
+        }
+    }
+    Ok(())
+}
+
+/// The error of a spool that cannot be read.
+pub(super) fn damaged(table: &ObjectName, error: SpoolError) -> PackError {
+    match error {
+        SpoolError::Fs(error) => PackError::Fs(error),
+        SpoolError::Damaged(source) => PackError::Scratch { table: table.clone(), source },
+    }
+}
+
 /// Where the key of a table changes, a changed row is one that goes and one that comes.
-fn parts(change: RowChange, table: &TableComparison) -> Vec<Change> {
+fn parts(change: RowChange<CellValue>, table: &TableComparison) -> Vec<Change> {
     let has_other_key = match (&table.before, &table.after) {
         (Some(before), Some(after)) => before.spec.key != after.spec.key,
         _ => false,
@@ -76,20 +129,20 @@ fn parts(change: RowChange, table: &TableComparison) -> Vec<Change> {
 fn copies_before(
     request: &Request<'_>,
     table: &TableComparison,
-) -> Result<HashMap<Vec<Value>, u64>, PackError> {
+) -> Result<HashMap<Vec<CellValue>, u64>, PackError> {
     let (Some(before), Some(_)) = (&table.before, &table.after) else {
         return Ok(HashMap::new());
     };
     let wrong = |source| PackError::Rows { table: table.name.clone(), source };
     let mut copies = HashMap::new();
-    let mut changed = |change: RowChange| {
+    let mut changed = |change: RowChange<CellValue>| {
         let change = Change::from(change);
         let row = if change.before.is_empty() { change.after } else { change.before };
         copies.insert(row, 0);
         Ok(Flow::Continue)
     };
     request.rows.changes(Some(before), table.after.as_ref(), &mut changed).map_err(wrong)?;
-    let mut count = |row: Row| {
+    let mut count = |row: Row<CellValue>| {
         if let Some(copies) = copies.get_mut(&row.values) {
             *copies += row.count;
         }
@@ -115,7 +168,7 @@ pub(super) fn column_guard(
     for verb in [Verb::Update, Verb::Delete] {
         for change in work.read(spool, verb) {
             let (_, change) = change.map_err(|error| work.damaged(error))?;
-            if *work.shape.before(&change, place) != default {
+            if work.shape.before(&change, place).here() != Some(&default) {
                 others += change.count;
             }
         }

@@ -135,6 +135,9 @@ pub enum PackError {
         #[source]
         source: SinkError,
     },
+    /// A large value could not be read from the store, or is none that the database can hold.
+    #[error("could not take a large value out of the store")]
+    Value(#[source] SinkError),
     /// A table's rows cannot be encoded.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -173,6 +176,7 @@ impl PackError {
             | PackError::Statement { .. } => FailureKind::Refused,
             PackError::Fs(_)
             | PackError::Rows { .. }
+            | PackError::Value(_)
             | PackError::Layout(_)
             | PackError::Scratch { .. }
             | PackError::Prover(_) => FailureKind::CouldNot,

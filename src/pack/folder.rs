@@ -9,12 +9,17 @@ use std::sync::Arc;
 use super::error::PackError;
 use super::manifest::{FILES, FORMAT, FactLine, MANIFEST, Manifest, StepLine, Way};
 use super::output;
-use crate::codec::Hasher;
+use super::values::VALUES;
 use crate::codec::hash::HashAlgorithm;
+use crate::codec::{Hasher, Kind};
 use crate::fsio::{FileSystem, FsError, ReadFile};
+use crate::model::ObjectId;
 
 /// No manifest is longer.
 const LONGEST_MANIFEST: u64 = 64 << 20;
+
+/// Why a file is not believed.
+const NOT_ITS_DIGEST: &str = "its digest is not the one in pack.json";
 
 /// Lists are read in pieces of this size.
 const PIECE: usize = 256 << 10;
@@ -80,11 +85,46 @@ impl Pack {
             let path = dir.join(&file.name);
             let (bytes, digest) = output::digest(fs, &path, &hasher)?;
             if bytes != file.bytes || digest != file.digest {
-                let why = "its digest is not the one in pack.json".to_owned();
-                return Err(PackError::Edited { path, why });
+                return Err(PackError::Edited { path, why: NOT_ITS_DIGEST.to_owned() });
             }
         }
-        Ok(Pack { dir: dir.to_owned(), manifest })
+        let pack = Pack { dir: dir.to_owned(), manifest };
+        for value in &pack.manifest.values {
+            let path = pack.value_path(&value.digest)?;
+            let (bytes, digest) = match output::digest(fs, &path, &hasher) {
+                Err(error) if error.is_not_found() => {
+                    let why = "it is listed in pack.json and not there".to_owned();
+                    return Err(PackError::Edited { path, why });
+                }
+                found => found?,
+            };
+            if bytes != value.bytes || digest != value.digest {
+                return Err(PackError::Edited { path, why: NOT_ITS_DIGEST.to_owned() });
+            }
+        }
+        Ok(pack)
+    }
+
+    /// The path of a value: a digest is hexadecimal, so it leads nowhere else.
+    fn value_path(&self, digest: &str) -> Result<PathBuf, PackError> {
+        if digest.parse::<ObjectId>().is_ok() {
+            return Ok(self.dir.join(VALUES).join(digest));
+        }
+        let why = "it names a value by what is no digest".to_owned();
+        Err(PackError::Edited { path: self.dir.join(MANIFEST), why })
+    }
+
+    /// The bytes of a large value, hashed again before they are believed.
+    pub fn value(&self, fs: &dyn FileSystem, digest: &str) -> Result<Vec<u8>, PackError> {
+        let path = self.value_path(digest)?;
+        let edited = |why: &str| PackError::Edited { path: path.clone(), why: why.to_owned() };
+        let listed = self.manifest.values.binary_search_by(|line| line.digest.as_str().cmp(digest));
+        let Ok(listed) = listed else { return Err(edited("pack.json does not list it")) };
+        let bytes = fs.read(&path, self.manifest.values[listed].bytes)?;
+        let algorithm = HashAlgorithm::from_name(&self.manifest.hash)
+            .ok_or_else(|| edited("its hash function is not known"))?;
+        let found = Hasher::new(algorithm).id(Kind::Pack, &bytes).to_string();
+        if found == digest { Ok(bytes) } else { Err(edited(NOT_ITS_DIGEST)) }
     }
 
     /// A pack that was just written and has no manifest on disk yet.

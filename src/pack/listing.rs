@@ -1,9 +1,10 @@
-//! What `pack.json` tells of a plan: its two ways, what is left out, which triggers fire.
+//! What `pack.json` tells of a plan: its two ways, what is left out, which triggers fire, hazards.
 
 use std::borrow::Cow;
 
 use super::consent::{Class, Consent};
-use super::manifest::{LeftOut, TableTotals, TriggerLine, Way};
+use super::label::counted;
+use super::manifest::{Hazard, LeftOut, TableTotals, TriggerLine, Way};
 use super::order::{Deletes, TableWork};
 use super::request::ChangedTable;
 use super::rules::Rules;
@@ -111,4 +112,51 @@ pub(super) fn left_out(
         });
     }
     all
+}
+
+/// The hazards that a way's counts tell of.
+pub(super) fn hazards(written: &Written) -> Vec<Hazard> {
+    let mut hazards = Vec::new();
+    for ((object, step), (rows, bytes)) in &written.losses {
+        hazards.push(Hazard {
+            kind: "data-loss".to_owned(),
+            object: object.clone(),
+            text: format!("{step}: {} removed; rollback.sql holds them", rows_are(*rows)),
+            rows: *rows,
+            bytes: *bytes,
+        });
+    }
+    hazards.extend(written.scans.iter().map(|table| Hazard {
+        kind: "scan".to_owned(),
+        object: table.clone(),
+        text: "its rows have no key: each deleted row scans the table".to_owned(),
+        rows: 0,
+        bytes: 0,
+    }));
+    if written.is_deferred {
+        hazards.push(Hazard {
+            kind: "deferred-checks".to_owned(),
+            object: String::new(),
+            text: "foreign keys are checked at the end of the transaction, not at each statement"
+                .to_owned(),
+            rows: 0,
+            bytes: 0,
+        });
+    }
+    if written.statements == 0 {
+        return hazards;
+    }
+    hazards.push(Hazard {
+        kind: "lock".to_owned(),
+        object: String::new(),
+        text: "the whole database is locked for writing while the pack runs".to_owned(),
+        rows: 0,
+        bytes: 0,
+    });
+    hazards
+}
+
+fn rows_are(rows: u64) -> String {
+    let verb = if rows == 1 { "is" } else { "are" };
+    format!("{} {verb}", counted(rows, "row"))
 }

@@ -58,6 +58,9 @@ pub struct Manifest {
     pub rollback: Way,
     /// The other files.
     pub files: Vec<FileLine>,
+    /// The large values, in `values/`, by digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<ValueLine>,
     /// What is left out.
     pub left_out: Vec<LeftOut>,
     /// What to know before it runs.
@@ -177,6 +180,16 @@ pub struct FileLine {
     pub digest: String,
 }
 
+/// A large value: a file of `values/`, named by its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValueLine {
+    /// Its digest.
+    pub digest: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
 /// Something that does not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -290,12 +303,25 @@ pub struct StepLine<'a> {
     /// What to know of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hazards: Vec<Cow<'a, str>>,
+    /// The large values that its statement binds, in the order of its parameters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub binds: Vec<Binding>,
     /// Where its statement begins in the SQL file, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
     /// How long its statement is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub len: Option<u64>,
+}
+
+/// A large value that a statement binds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Binding {
+    /// `text` or `blob`.
+    pub class: String,
+    /// The digest of the value, which is the name of its file.
+    pub value: String,
 }
 
 /// What a table holds, whatever the order of its rows.

@@ -2,7 +2,7 @@
 //!
 //! Planning needs no server: two snapshots, what differs, and what a person allows. `plan` is the
 //! whole of it; `schema_plan` decides the schema, `order` (with `edges`, `graph`, `parking`) the
-//! order of rows, `statement` and `writer` put it on disk, `folder` reads it again and believes
+//! order of rows, `statement`, `values` and `writer` put it on disk, `folder` reads it again and believes
 //! nothing that its digests do not vouch for. `docs/pack.md` describes every file.
 
 mod changes;
@@ -16,6 +16,8 @@ pub mod exact;
 pub mod fingerprint;
 pub mod folder;
 pub mod graph;
+mod kept;
+pub mod label;
 mod listing;
 pub mod manifest;
 pub mod order;
@@ -32,6 +34,7 @@ pub mod spool;
 pub mod statement;
 mod summary;
 pub mod token;
+pub mod values;
 mod writer;
 
 pub use consent::{Class, Consent};
@@ -41,3 +44,5 @@ pub use manifest::Manifest;
 pub use plan::{Draft, draft};
 pub use request::{PackSide, Request, RowChanges};
 pub use side::StoredRows;
+
+pub use crate::diff::CellValue;

@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::changes::damaged;
 use super::edges::EdgeFinder;
 use super::error::{PackError, Refusal};
 use super::graph::{Circle, Graph, Turn};
@@ -49,6 +50,8 @@ pub struct TableWork<'a> {
     pub skipped: Skipped,
     /// What becomes of the deletes.
     pub deletes: Deletes,
+    /// Changes that an index which stays forbids, and why.
+    pub held: BTreeMap<Place, String>,
 }
 
 impl<'a> TableWork<'a> {
@@ -76,12 +79,7 @@ impl<'a> TableWork<'a> {
 
     /// The error of a spool that cannot be read.
     pub fn damaged(&self, error: SpoolError) -> PackError {
-        match error {
-            SpoolError::Fs(error) => PackError::Fs(error),
-            SpoolError::Damaged(source) => {
-                PackError::Scratch { table: self.shape.table().clone(), source }
-            }
-        }
+        damaged(self.shape.table(), error)
     }
 
     fn runs_deletes(&self) -> bool {
@@ -146,8 +144,17 @@ pub struct RowLeftOut<'c> {
     pub place: Place,
     /// The change.
     pub change: &'c Change,
-    /// The change that is in its way, with its table; `None` where it is not allowed itself.
-    pub because: Option<(usize, &'c Change)>,
+    /// What is in its way; `None` where it is not allowed itself.
+    pub because: Option<Because<'c>>,
+}
+
+/// What is in the way of a change.
+#[derive(Debug, Clone, Copy)]
+pub enum Because<'c> {
+    /// Another change that does not run, with its table.
+    Change(usize, &'c Change),
+    /// Something that stays.
+    Kept(&'c str),
 }
 
 /// Takes the finished order.
@@ -253,11 +260,12 @@ impl Arranger<'_, '_> {
             .iter()
             .enumerate()
             .any(|(at, &table)| finder.has_unique_keys(at) && self.tables[table].may_clash());
-        if !is_linked && !may_clash {
+        let is_held = group.iter().any(|&table| !self.tables[table].held.is_empty());
+        if !is_linked && !may_clash && !is_held {
             return self.plain(group);
         }
         self.each(group, |node, at, change| finder.add_unique(node, at, change))?;
-        if !is_linked && !finder.has_unique_clash() {
+        if !is_linked && !is_held && !finder.has_unique_clash() {
             return self.plain(group);
         }
         self.each(group, |node, at, change| finder.add_foreign(node, at, change))?;
@@ -355,7 +363,9 @@ impl Arranger<'_, '_> {
         let mut graph = Graph::new(count, found.edges);
         let table_of = |node: u32| group[index(nodes[index(node)].table)];
         let excluded = |node: u32| {
-            nodes[index(node)].verb == Verb::Delete && !self.tables[table_of(node)].runs_deletes()
+            let Node { place, verb, .. } = nodes[index(node)];
+            let table = &self.tables[table_of(node)];
+            (verb == Verb::Delete && !table.runs_deletes()) || table.held.contains_key(&place)
         };
         let blocked = graph.blocked(excluded);
         let runs = |node: u32| blocked[index(node)].is_none();
@@ -387,7 +397,10 @@ impl Arranger<'_, '_> {
                 }
                 None => None,
             };
-            let because = cause.as_ref().map(|(table, change)| (*table, change));
+            let because = match &cause {
+                Some((table, change)) => Some(Because::Change(*table, change)),
+                None => self.tables[table].held.get(&node.place).map(|why| Because::Kept(why)),
+            };
             self.steps.left_out(RowLeftOut {
                 table,
                 place: node.place,
@@ -457,7 +470,7 @@ impl Arranger<'_, '_> {
             let Node { place, table, verb } = nodes[index(*node)];
             let table = &self.tables[group[index(table)]];
             let row = match table.at(self.spool, place) {
-                Ok(change) => super::statement::row_label(&table.shape, &change),
+                Ok(change) => super::label::row_label(&table.shape, &change),
                 Err(_) => "?".to_owned(),
             };
             (table.shape.table().to_string(), format!("{} of row {row}", verb.as_str()))

@@ -11,6 +11,7 @@ use super::error::PackError;
 use super::rules::{Action, Rules, TableRules};
 use super::shape::{Shape, is_row_key, may_be_null};
 use super::spool::Change;
+use crate::diff::CellValue;
 use crate::model::Value;
 
 /// Where a row waits.
@@ -30,7 +31,7 @@ const SHELF: i64 = 8_888_000_000_000_000;
 pub type Known = BTreeMap<(String, Vec<usize>, u32), bool>;
 
 /// Asks whether the table takes a row.
-pub type Accepts<'a> = dyn FnMut(&Shape, &[Value]) -> Result<bool, PackError> + 'a;
+pub type Accepts<'a> = dyn FnMut(&Shape, &[CellValue]) -> Result<bool, PackError> + 'a;
 
 /// Where the row of an update can wait; `number` is different for every row that waits. `None`
 /// where there is no place.
@@ -65,7 +66,7 @@ pub fn find(
                 None => {
                     let mut row = shape.row_before(change);
                     for (column, value) in &parked {
-                        row[*column] = value.clone();
+                        row[*column] = CellValue::Here(value.clone());
                     }
                     accepts(shape, &row)?
                 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::changes::{column_guard, spool_changes};
 use super::consent::Consent;
 use super::error::{PackError, Refusal};
-use super::listing::{left_out, shown_left_out, triggers, way};
+use super::listing::{hazards, left_out, shown_left_out, triggers, way};
 use super::manifest::{
     FILES, FORMAT, FileLine, Hazard, MANIFEST, Manifest, ScopeLine, Side, TargetId, TriggerLine,
 };
@@ -24,8 +24,9 @@ use super::schema_plan::{
 };
 use super::shape::Shape;
 use super::spool::{Spool, Verb};
-use super::writer::{self, Ends, Layouts, WayWriter, Written};
-use super::{fingerprint, summary};
+use super::values::{self, ValueFiles};
+use super::writer::{Ends, Layouts, WayWriter, Written};
+use super::{fingerprint, kept, statement, summary};
 use crate::codec::Hasher;
 use crate::diff::{SchemaChange, TableDefinition};
 use crate::fsio::FileSystem;
@@ -62,8 +63,13 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
         return Err(PackError::Exists { path: request.dir.to_owned() });
     }
     request.fs.create_dir(request.dir)?;
-    let drafter = Drafter { request, spool: &spool, tables: &tables };
-    match drafter.write(accepts) {
+    let plain = Hasher::new(request.hasher.algorithm());
+    let encoding = statement::encoding(&request.before.facts);
+    let values = ValueFiles::new(request.fs, request.dir, request.rows, plain, encoding);
+    let drafter = Drafter { request, spool: &spool, tables: &tables, values: &values };
+    let written = drafter.write(accepts);
+    drop(values);
+    match written {
         Ok((manifest, facts_after)) => Ok(Draft {
             dir: request.dir.to_owned(),
             manifest,
@@ -85,6 +91,7 @@ fn remove(fs: &dyn FileSystem, dir: &Path) {
     for name in FILES.iter().chain([&MANIFEST]) {
         let _ = fs.remove_file(&dir.join(name));
     }
+    values::remove(fs, dir);
     let _ = fs.remove_dir(dir);
 }
 
@@ -111,6 +118,7 @@ struct Drafter<'a> {
     request: &'a Request<'a>,
     spool: &'a Spool,
     tables: &'a [ChangedTable],
+    values: &'a ValueFiles<'a>,
 }
 
 /// What one way needs to be written.
@@ -130,7 +138,7 @@ impl<'a> Drafter<'a> {
     fn write(&self, accepts: &mut Accepts<'_>) -> Result<(Manifest, Vec<Fact>), PackError> {
         let request = self.request;
         let plan = self.forward_schema()?;
-        let works = self.forward_works(&plan);
+        let works = self.forward_works(&plan)?;
         let shown: Vec<String> = plan.left_out.iter().map(shown_left_out).collect();
         let forward = self.way(
             &WayInput {
@@ -224,8 +232,10 @@ impl<'a> Drafter<'a> {
         })
     }
 
-    fn forward_works(&self, plan: &SchemaPlan) -> Vec<TableWork<'a>> {
+    fn forward_works(&self, plan: &SchemaPlan) -> Result<Vec<TableWork<'a>>, PackError> {
         let dropped = dropped_names(plan);
+        let during = Rules::of(&plan.facts_for_rows);
+        let wanted = Rules::of(&self.request.after.facts);
         let consent = self.request.consent;
         let works = self
             .tables
@@ -240,13 +250,20 @@ impl<'a> Drafter<'a> {
                     (_, true) => Deletes::Run,
                     (_, false) => Deletes::LeftOut,
                 };
-                Some(TableWork {
-                    shape: Shape::new(table.before.as_ref(), table.after.as_ref())?,
+                let shape = Shape::new(table.before.as_ref(), table.after.as_ref())?;
+                let (request, spool) = (self.request, self.spool);
+                let held = match &table.after {
+                    Some(_) => kept::held(request, spool, table, &shape, &during, &wanted),
+                    None => Ok(BTreeMap::new()),
+                };
+                Some(held.map(|held| TableWork {
+                    shape,
                     runs: &table.runs,
                     is_reversed: false,
                     skipped: Skipped::default(),
                     deletes,
-                })
+                    held,
+                }))
             })
             .collect()
     }
@@ -269,6 +286,7 @@ impl<'a> Drafter<'a> {
                     is_reversed: true,
                     skipped: skipped.get(&table.name).cloned().unwrap_or_default(),
                     deletes: Deletes::Run,
+                    held: BTreeMap::new(),
                 })
             })
             .collect()
@@ -309,6 +327,7 @@ impl<'a> Drafter<'a> {
                 is_reversed: direction == Direction::Back,
                 skipped: skipped.get(name).cloned().unwrap_or_default(),
                 deletes: Deletes::Run,
+                held: BTreeMap::new(),
             };
             let layouts = Layouts::new(Ends { before: side, after: None })?;
             dropped.insert(table.name.as_str(), (work, layouts));
@@ -340,7 +359,7 @@ impl<'a> Drafter<'a> {
             input.ends.iter().map(|ends| Layouts::new(*ends)).collect::<Result<Vec<_>, _>>()?;
         let rules = Rules::of(&plan.facts_for_rows);
         let (sql, steps) = (dir.join(input.sql), dir.join(input.steps));
-        let mut writer = WayWriter::create(request.fs, &sql, &steps, &input.title)?;
+        let mut writer = WayWriter::create(request.fs, &sql, &steps, &input.title, self.values)?;
         writer.tables(works, &layouts, &plan.facts_for_rows, &rules, request.hasher);
         if plan.is_deferred {
             order::Steps::defer(&mut writer)?;
@@ -379,7 +398,7 @@ impl<'a> Drafter<'a> {
         let print = |facts: &[Fact]| fingerprint::of(facts, &plain);
         let left_out = left_out(plan, forward, request.consent, self.tables);
         let triggers = triggers(plan, works, request.consent);
-        let mut hazards = writer::hazards(forward);
+        let mut hazards = hazards(forward);
         hazards.extend(self.more_hazards(&triggers));
         let mut manifest = Manifest {
             format: FORMAT,
@@ -398,6 +417,7 @@ impl<'a> Drafter<'a> {
             migration: way(forward, print(&request.before.facts), print(&plan.facts_after)),
             rollback: way(backward, print(&plan.facts_after), print(&back.facts_after)),
             files: Vec::new(),
+            values: self.values.finish()?,
             left_out,
             hazards,
             triggers,

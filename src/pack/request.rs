@@ -5,9 +5,9 @@ use std::path::Path;
 use super::consent::Consent;
 use super::error::{PackError, Refusal};
 use super::spool::TableRuns;
-use crate::codec::Hasher;
 use crate::codec::state::StoredTable;
-use crate::diff::{Comparison, Row, RowChange, TableDefinition};
+use crate::codec::{Hasher, cell};
+use crate::diff::{CellValue, Comparison, ExternalValue, Row, RowChange, TableDefinition};
 use crate::fsio::FileSystem;
 use crate::model::snapshot::{Scope, SourceInfo};
 use crate::model::{Fact, Flow, Sequence, SinkError, SnapshotId, StateId, TableSpec, Value};
@@ -35,25 +35,51 @@ pub struct PackSide {
     pub sequences: Vec<Sequence>,
 }
 
-/// Gives the rows that differ between two tables, in key order.
+/// A large value, given in pieces.
+pub trait Pieces {
+    /// The next piece; `None` at the end.
+    fn next_piece(&mut self) -> Result<Option<Vec<u8>>, SinkError>;
+}
+
+/// Gives the rows that differ between two tables, in key order. Large values stay where they are
+/// until they are asked for.
 pub trait RowChanges {
     /// Hands every change to `take`.
     fn changes(
         &self,
         before: Option<&StoredTable>,
         after: Option<&StoredTable>,
-        take: &mut dyn FnMut(RowChange) -> Result<Flow, SinkError>,
+        take: &mut dyn FnMut(RowChange<CellValue>) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError>;
 
     /// Hands every row of a table to `take`.
     fn rows(
         &self,
         table: &StoredTable,
-        take: &mut dyn FnMut(Row) -> Result<Flow, SinkError>,
+        take: &mut dyn FnMut(Row<CellValue>) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError>;
 
     /// Whether a table has a row with exactly these values of its key.
     fn has_row(&self, table: &StoredTable, key: &[Value]) -> Result<bool, SinkError>;
+
+    /// The payload of a large value.
+    fn payload<'s>(&'s self, value: &ExternalValue) -> Result<Box<dyn Pieces + 's>, SinkError>;
+
+    /// A large value as a whole.
+    fn whole(&self, value: &ExternalValue) -> Result<Value, SinkError> {
+        let mut pieces = self.payload(value)?;
+        // Grown piece by piece: nothing of a claimed size is allocated.
+        let mut payload = pieces.next_piece()?.unwrap_or_default();
+        if let Some(piece) = pieces.next_piece()? {
+            // The list has this length, and its first pieces are there.
+            payload.reserve_exact(usize::try_from(value.len)?.saturating_sub(payload.len()));
+            payload.extend_from_slice(&piece);
+        }
+        while let Some(piece) = pieces.next_piece()? {
+            payload.extend_from_slice(&piece);
+        }
+        Ok(cell::into_value(value.tag, payload)?)
+    }
 }
 
 /// What a pack is made from.

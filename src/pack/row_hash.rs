@@ -6,7 +6,8 @@ use std::rc::Rc;
 use crate::codec::cell::PIECE_LEN;
 use crate::codec::row::{LargeValues, LayoutError, RowBatch, RowEncoder, RowLayout};
 use crate::codec::{Hasher, Kind, block};
-use crate::model::{Flow, ObjectId, RowKey, RowSink, SinkError, TableSpec, Value, ValueRef};
+use crate::diff::CellValue;
+use crate::model::{Flow, ObjectId, RowKey, RowSink, SinkError, TableSpec, ValueRef};
 
 /// Computes the ids of values that a snapshot would store apart, and stores nothing.
 #[derive(Debug, Clone)]
@@ -62,9 +63,12 @@ impl<'l> RowHasher<'l> {
     }
 
     /// The hash of a row by its values, in the order of the table's columns.
-    pub fn hash(&mut self, values: &[Value]) -> Result<ObjectId, SinkError> {
+    pub fn hash(&mut self, values: &[CellValue]) -> Result<ObjectId, SinkError> {
         for value in values {
-            self.encoder.cell(value.as_ref())?;
+            match value {
+                CellValue::Here(value) => self.encoder.cell(value.as_ref())?,
+                CellValue::Apart(value) => self.encoder.apart(value)?,
+            }
         }
         self.encoder.end_row()?;
         Ok(self.take().expect("a row has just ended"))

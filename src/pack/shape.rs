@@ -6,12 +6,14 @@
 use super::rules::TableRules;
 use super::spool::Change;
 use super::token::{self, Folding, Token};
+use crate::diff::CellValue;
 use crate::model::{ColumnSpec, ObjectName, RowKey, TableSpec, Value};
 
 /// A column while rows change.
 #[derive(Debug, Clone)]
 struct Column {
     spec: ColumnSpec,
+    default: CellValue,
     before: Option<usize>,
     after: Option<usize>,
 }
@@ -26,7 +28,7 @@ pub struct Shape {
     may_be_null: bool,
 }
 
-static NULL: Value = Value::Null;
+static NULL: CellValue = CellValue::Here(Value::Null);
 
 impl Shape {
     /// The shape of a table between two specifications, one of which may be missing.
@@ -53,8 +55,10 @@ impl Shape {
         let columns: Vec<Column> = names
             .iter()
             .filter_map(|name| {
+                let spec = spec_of(name)?;
                 Some(Column {
-                    spec: spec_of(name)?,
+                    default: CellValue::Here(spec.default.clone()),
+                    spec,
                     before: place(before, name),
                     after: place(after, name),
                 })
@@ -111,30 +115,30 @@ impl Shape {
     }
 
     /// What a column holds before the change.
-    pub fn before<'c>(&'c self, change: &'c Change, column: usize) -> &'c Value {
+    pub fn before<'c>(&'c self, change: &'c Change, column: usize) -> &'c CellValue {
         let column = &self.columns[column];
         match column.before {
             Some(place) => change.before.get(place).unwrap_or(&NULL),
-            None => &column.spec.default,
+            None => &column.default,
         }
     }
 
     /// What a column holds after the change.
-    pub fn after<'c>(&'c self, change: &'c Change, column: usize) -> &'c Value {
+    pub fn after<'c>(&'c self, change: &'c Change, column: usize) -> &'c CellValue {
         match self.columns[column].after {
             Some(place) => change.after.get(place).unwrap_or(&NULL),
-            None if change.before.is_empty() => &self.columns[column].spec.default,
+            None if change.before.is_empty() => &self.columns[column].default,
             None => self.before(change, column),
         }
     }
 
     /// The row before the change, all columns.
-    pub fn row_before(&self, change: &Change) -> Vec<Value> {
+    pub fn row_before(&self, change: &Change) -> Vec<CellValue> {
         (0..self.len()).map(|column| self.before(change, column).clone()).collect()
     }
 
     /// The row after the change, all columns.
-    pub fn row_after(&self, change: &Change) -> Vec<Value> {
+    pub fn row_after(&self, change: &Change) -> Vec<CellValue> {
         (0..self.len()).map(|column| self.after(change, column).clone()).collect()
     }
 
@@ -146,12 +150,13 @@ impl Shape {
     }
 
     /// The key in a row; `None` where the row is known only by all it holds, with a multiplicity.
-    pub fn key_of(&self, row: &[Value]) -> Option<Vec<Value>> {
+    /// Values of a key are never large ones.
+    pub fn key_of(&self, row: &[CellValue]) -> Option<Vec<Value>> {
         let has_null = || self.key.iter().any(|&place| row[place].is_null());
         if self.key.is_empty() || (self.may_be_null && has_null()) {
             return None;
         }
-        Some(self.key.iter().map(|&place| row[place].clone()).collect())
+        self.key.iter().map(|&place| row[place].here().cloned()).collect()
     }
 
     /// A key's columns as places; `None` where a column holds no data of its own.

@@ -1,8 +1,10 @@
 //! The two states of a pack, loaded from a store.
 
-use super::request::{PackSide, RowChanges};
+use super::request::{PackSide, Pieces, RowChanges};
 use crate::codec::state::StoredTable;
-use crate::diff::{self, Access, DiffError, LoadedSnapshot, Row, RowChange};
+use crate::diff::{
+    self, Access, CellValue, DiffError, ExternalValue, LoadedSnapshot, Row, RowChange, ValuePieces,
+};
 use crate::model::{Flow, SinkError, Value};
 use crate::store::Objects;
 
@@ -32,7 +34,7 @@ impl RowChanges for StoredRows<'_> {
         &self,
         before: Option<&StoredTable>,
         after: Option<&StoredTable>,
-        take: &mut dyn FnMut(RowChange) -> Result<Flow, SinkError>,
+        take: &mut dyn FnMut(RowChange<CellValue>) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError> {
         Ok(diff::rows(&self.0, before, after, take)?)
     }
@@ -40,12 +42,22 @@ impl RowChanges for StoredRows<'_> {
     fn rows(
         &self,
         table: &StoredTable,
-        take: &mut dyn FnMut(Row) -> Result<Flow, SinkError>,
+        take: &mut dyn FnMut(Row<CellValue>) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError> {
         Ok(diff::rows_of(self.0.objects, table, take)?)
     }
 
     fn has_row(&self, table: &StoredTable, key: &[Value]) -> Result<bool, SinkError> {
         Ok(!diff::row_by_key(self.0.objects, table, key)?.is_empty())
+    }
+
+    fn payload<'s>(&'s self, value: &ExternalValue) -> Result<Box<dyn Pieces + 's>, SinkError> {
+        Ok(Box::new(ValuePieces::open(self.0.objects, *value)?))
+    }
+}
+
+impl Pieces for ValuePieces<'_> {
+    fn next_piece(&mut self) -> Result<Option<Vec<u8>>, SinkError> {
+        Ok(ValuePieces::next_piece(self)?)
     }
 }

@@ -4,10 +4,10 @@
 //! table stand in runs of their own, each in key order. A change is found again by its place.
 //! Nothing here knows SQL or order.
 
-use crate::codec::{DecodeError, cell};
-use crate::diff::RowChange;
+use crate::codec::DecodeError;
+use crate::codec::cell::{self, Cell, EXTERNAL};
+use crate::diff::{CellValue, RowChange};
 use crate::fsio::{FsError, ScratchFile};
-use crate::model::Value;
 
 /// Changes are written in pieces of about this size.
 const PIECE: usize = 256 << 10;
@@ -49,9 +49,9 @@ impl Verb {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The values before, in the order of the columns of that side; empty for an insert.
-    pub before: Vec<Value>,
+    pub before: Vec<CellValue>,
     /// The values after; empty for a delete.
-    pub after: Vec<Value>,
+    pub after: Vec<CellValue>,
     /// How many equal rows; 1 where the row has a key.
     pub count: u64,
     /// How many more equal rows are there on both sides; known only where statements need it.
@@ -75,8 +75,8 @@ impl Change {
     }
 }
 
-impl From<RowChange> for Change {
-    fn from(change: RowChange) -> Self {
+impl From<RowChange<CellValue>> for Change {
+    fn from(change: RowChange<CellValue>) -> Self {
         match change {
             RowChange::Inserted(row) => {
                 Change { before: Vec::new(), after: row.values, count: row.count, others: 0 }
@@ -103,7 +103,7 @@ pub struct Run {
     pub changes: u64,
     /// How many rows they touch, multiplicities counted.
     pub rows: u64,
-    /// How many bytes of values they hold.
+    /// How many bytes of values they hold, large ones included.
     pub bytes: u64,
 }
 
@@ -196,11 +196,16 @@ impl TableWriter<'_> {
         waiting.extend_from_slice(&[0; 8]);
         write_change(change, waiting);
         let len = (waiting.len() - start - 8) as u64;
+        let apart = [&change.before, &change.after].into_iter().flatten().map(|cell| match cell {
+            CellValue::Apart(value) => value.len,
+            CellValue::Here(_) => 0,
+        });
+        let bytes = len + apart.sum::<u64>();
         waiting[start..start + 8].copy_from_slice(&len.to_le_bytes());
         let run = &mut self.runs.0[slot];
         run.changes += 1;
         run.rows += change.count;
-        run.bytes += len * change.count;
+        run.bytes += bytes * change.count;
         if self.waiting[slot].len() >= PIECE {
             self.flush(slot)?;
         }
@@ -283,8 +288,16 @@ fn write_change(change: &Change, out: &mut Vec<u8>) {
         for value in values {
             let head = out.len();
             out.extend_from_slice(&[0; 9]);
-            out[head] = cell::tag_of(value.as_ref());
-            cell::write_payload(value.as_ref(), out);
+            match value {
+                CellValue::Here(value) => {
+                    out[head] = cell::tag_of(value.as_ref());
+                    cell::write_payload(value.as_ref(), out);
+                }
+                CellValue::Apart(value) => {
+                    out[head] = value.cell_tag();
+                    out.extend_from_slice(&value.payload());
+                }
+            }
             let len = (out.len() - head - 9) as u64;
             out[head + 1..head + 9].copy_from_slice(&len.to_le_bytes());
         }
@@ -306,7 +319,12 @@ fn read_change(bytes: &[u8]) -> Result<Change, DecodeError> {
         for _ in 0..number(take(8)?) {
             let tag = take(1)?[0];
             let len = usize::try_from(number(take(8)?)).map_err(|_| damaged("too long"))?;
-            side.push(cell::read_value(tag, take(len)?)?);
+            let payload = take(len)?;
+            let cell = Cell { tag, payload };
+            side.push(match cell.external()? {
+                Some(value) => CellValue::Apart(value),
+                None => CellValue::Here(cell::read_value(tag & !EXTERNAL, payload)?),
+            });
         }
     }
     let [before, after] = sides;
@@ -324,12 +342,20 @@ impl Verb {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Kind;
+    use crate::diff::ExternalValue;
+    use crate::model::{ObjectId, Value};
 
     #[test]
     fn a_change_survives_the_spool() {
+        let here = |values: [Value; 3]| values.map(CellValue::Here).to_vec();
+        let mut after = here([Value::Float64(0), Value::Bytes(vec![0xff]), Value::Null]);
+        let (id, len) = (ObjectId([7; 32]), 3 << 20);
+        let large = ExternalValue { kind: Kind::ValueList, id, len, tag: cell::tag::TEXT };
+        after.push(CellValue::Apart(large));
         let change = Change {
-            before: vec![Value::Int(1), Value::Text("a\0b".into()), Value::Null],
-            after: vec![Value::Float64(0), Value::Bytes(vec![0xff]), Value::Text(String::new())],
+            before: here([Value::Int(1), Value::Text("a\0b".into()), Value::Null]),
+            after,
             count: 3,
             others: 2,
         };

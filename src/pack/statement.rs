@@ -1,22 +1,22 @@
 //! The SQL of row changes: one statement a step, guarded by the row as it was.
 //!
-//! The engine writes the text; here is decided which row a statement is about. Statements overrule
-//! the conflict clauses of a schema: a row that is in the way is an error, never replaced or
-//! skipped.
+//! The engine writes the text; here is decided which row a statement is about, and which of its
+//! values are bound from files instead of standing in it. Statements overrule the conflict clauses
+//! of a schema: a row that is in the way is an error, never replaced or skipped.
 
 use super::error::{PackError, Refusal};
+use super::label::label;
+use super::manifest::Binding;
 use super::rules::{Rules, TableRules};
 use super::shape::Shape;
-use super::spool::Change;
+use super::values::{Measure, ValueFiles};
+use crate::diff::CellValue;
 use crate::engine::EngineError;
-use crate::engine::sqlite::{SqliteDialect, TableSql, TextEncoding};
+use crate::engine::sqlite::{Operand, SqliteDialect, TableSql, TextEncoding};
 use crate::model::{Attribute, Fact, ObjectKind, Value};
 
 /// SQLite takes no longer statement (`SQLITE_MAX_SQL_LENGTH`).
 const LONGEST: usize = 1_000_000_000;
-
-/// How much of a value a label shows.
-const SHOWN: usize = 60;
 
 /// A quoted name.
 pub fn identifier(name: &str) -> String {
@@ -34,24 +34,101 @@ pub fn encoding(facts: &[Fact]) -> TextEncoding {
     }
 }
 
-/// A value as people are shown it.
-pub fn label(value: &Value) -> String {
-    let dialect = SqliteDialect { encoding: TextEncoding::Utf8 };
-    let text = dialect.literal(value).unwrap_or_else(|| format!("{value:?}"));
-    match text.char_indices().nth(SHOWN) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
+/// A statement and what it binds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Its text.
+    pub text: String,
+    /// The values of its parameters, in order.
+    pub binds: Vec<Binding>,
+}
+
+/// What a statement is written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It runs: its large values are kept in files.
+    Runs,
+    /// It is only shown.
+    Shown,
+}
+
+/// Where large values are, and whether they are kept.
+#[derive(Clone, Copy)]
+pub struct Large<'a> {
+    /// The files.
+    pub files: &'a ValueFiles<'a>,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+/// A value as it stands in a statement.
+enum Given<'r> {
+    Here(&'r Value),
+    Apart { measure: Measure, parameter: String },
+}
+
+impl Given<'_> {
+    fn operand(&self) -> Operand<'_> {
+        match self {
+            Given::Here(value) => Operand::Literal(value),
+            Given::Apart { measure, parameter } => {
+                let Measure { class, bytes } = *measure;
+                Operand::Bound { class, bytes, parameter }
+            }
+        }
     }
 }
 
-/// A row as people are shown it: its key, or all of it where it has none.
-pub fn row_label(shape: &Shape, change: &Change) -> String {
-    let row = match change.before.is_empty() {
-        true => shape.row_after(change),
-        false => shape.row_before(change),
-    };
-    let shown = shape.key_of(&row).unwrap_or(row);
-    format!("({})", shown.iter().map(label).collect::<Vec<_>>().join(", "))
+impl Large<'_> {
+    /// A value of the row as it was: a guard knows class and length of a large one.
+    fn guard<'r>(&self, value: &'r CellValue) -> Result<Given<'r>, PackError> {
+        Ok(match value {
+            CellValue::Here(value) => Given::Here(value),
+            CellValue::Apart(value) => {
+                let measure = self.files.measure(value)?;
+                Given::Apart { measure, parameter: String::new() }
+            }
+        })
+    }
+
+    /// A value that is written: a large one is the next parameter.
+    fn written<'r>(
+        &self,
+        value: &'r CellValue,
+        binds: &mut Vec<Binding>,
+    ) -> Result<Given<'r>, PackError> {
+        let value = match value {
+            CellValue::Here(value) => return Ok(Given::Here(value)),
+            CellValue::Apart(value) => value,
+        };
+        let number = binds.len() + 1;
+        if self.purpose == Purpose::Shown {
+            let measure = self.files.measure(value)?;
+            let (class, bytes) = (measure.class.as_str(), measure.bytes);
+            let parameter = format!("?{number} /* {class} of {bytes} bytes, not kept */");
+            return Ok(Given::Apart { measure, parameter });
+        }
+        let (measure, digest) = self.files.keep(value)?;
+        let (class, bytes) = (measure.class.as_str(), measure.bytes);
+        let parameter = format!("?{number} /* {class} of {bytes} bytes: values/{digest} */");
+        binds.push(Binding { class: class.to_owned(), value: digest });
+        Ok(Given::Apart { measure, parameter })
+    }
+}
+
+type Cells<'r> = Vec<(&'r str, Given<'r>)>;
+
+fn guards<'r>(
+    shape: &'r Shape,
+    row: &'r [CellValue],
+    large: Large<'_>,
+) -> Result<Cells<'r>, PackError> {
+    let cells = row.iter().enumerate();
+    cells.map(|(at, value)| Ok((shape.name(at), large.guard(value)?))).collect()
+}
+
+fn operands<'g>(cells: &'g Cells<'_>) -> Vec<(&'g str, Operand<'g>)> {
+    cells.iter().map(|(name, given)| (*name, given.operand())).collect()
 }
 
 /// Writes the statements of one table.
@@ -80,40 +157,56 @@ impl RowSql {
     }
 
     /// Adds a row, so many times.
-    pub fn insert(&self, shape: &Shape, row: &[Value], count: u64) -> Result<String, PackError> {
-        let cells = cells(shape, row);
-        let statement = match count {
-            1 => self.table.insert(&cells).map_err(|error| unwritable(shape, &error))?,
-            _ => self.insert_copies(shape, row, count)?,
-        };
-        self.finished(shape, row, "INSERT", statement)
+    pub fn insert(
+        &self,
+        shape: &Shape,
+        row: &[CellValue],
+        count: u64,
+        large: Large<'_>,
+    ) -> Result<Statement, PackError> {
+        let mut binds = Vec::new();
+        let cells = row.iter().enumerate();
+        let cells = cells
+            .map(|(at, value)| Ok((shape.name(at), large.written(value, &mut binds)?)))
+            .collect::<Result<Cells<'_>, PackError>>()?;
+        // The engine says what cannot be written.
+        let one =
+            self.table.insert(&operands(&cells)).map_err(|error| unwritable(shape, &error))?;
+        let text = if count == 1 { one } else { self.insert_copies(shape, &cells, count) };
+        self.finished(shape, row, "INSERT", text, binds)
     }
 
-    fn insert_copies(&self, shape: &Shape, row: &[Value], count: u64) -> Result<String, PackError> {
-        // The engine says what cannot be written.
-        self.table.insert(&cells(shape, row)).map_err(|error| unwritable(shape, &error))?;
-        let names: Vec<String> = (0..shape.len()).map(|at| identifier(shape.name(at))).collect();
-        let values: Vec<String> = row.iter().filter_map(|v| self.dialect.literal(v)).collect();
-        Ok(format!(
+    fn insert_copies(&self, shape: &Shape, cells: &Cells<'_>, count: u64) -> String {
+        let names: Vec<String> = cells.iter().map(|(name, _)| identifier(name)).collect();
+        let values: Vec<String> = cells
+            .iter()
+            .filter_map(|(_, given)| match given {
+                Given::Here(value) => self.dialect.literal(value),
+                Given::Apart { parameter, .. } => Some(parameter.clone()),
+            })
+            .collect();
+        format!(
             "INSERT INTO {} ({}) WITH RECURSIVE copies(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM \
              copies WHERE n < {count}) SELECT {} FROM copies",
             identifier(&shape.table().name),
             names.join(", "),
             values.join(", "),
-        ))
+        )
     }
 
     /// Changes a row that is as `before` into `after`; `None` where nothing differs.
     pub fn update(
         &self,
         shape: &Shape,
-        before: &[Value],
-        after: &[Value],
-    ) -> Result<Option<String>, PackError> {
-        let changed: Vec<(&str, &Value)> = (0..shape.len())
+        before: &[CellValue],
+        after: &[CellValue],
+        large: Large<'_>,
+    ) -> Result<Option<Statement>, PackError> {
+        let mut binds = Vec::new();
+        let changed = (0..shape.len())
             .filter(|&at| before[at] != after[at])
-            .map(|at| (shape.name(at), &after[at]))
-            .collect();
+            .map(|at| Ok((shape.name(at), large.written(&after[at], &mut binds)?)))
+            .collect::<Result<Cells<'_>, PackError>>()?;
         if changed.is_empty() {
             return Ok(None);
         }
@@ -121,53 +214,59 @@ impl RowSql {
             let reason = "a row without a key cannot be changed in place".to_owned();
             return Err(PackError::Statement { table: shape.table().clone(), reason });
         };
-        let statement = self
+        let guards = guards(shape, before, large)?;
+        let text = self
             .table
-            .update(&key, &cells(shape, before), &changed)
+            .update(&key, &operands(&guards), &operands(&changed))
             .map_err(|error| unwritable(shape, &error))?;
-        self.finished(shape, before, "UPDATE", statement).map(Some)
+        self.finished(shape, before, "UPDATE", text, binds).map(Some)
     }
 
     /// Removes so many rows that are as `before`.
-    pub fn delete(&self, shape: &Shape, before: &[Value], count: u64) -> Result<String, PackError> {
-        let cells = cells(shape, before);
-        let statement = match shape.key_of(before) {
+    pub fn delete(
+        &self,
+        shape: &Shape,
+        before: &[CellValue],
+        count: u64,
+        large: Large<'_>,
+    ) -> Result<Statement, PackError> {
+        let cells = guards(shape, before, large)?;
+        let cells = operands(&cells);
+        let text = match shape.key_of(before) {
             Some(key) => self.table.delete(&key, &cells),
             None if self.takes_all_copies => self.table.guards(&[], &cells).map(|guards| {
                 format!("DELETE FROM {} WHERE {guards}", identifier(&shape.table().name))
             }),
             None => self.table.delete_equal(&cells, count),
         };
-        let statement = statement.map_err(|error| unwritable(shape, &error))?;
-        self.finished(shape, before, "DELETE", statement)
+        let text = text.map_err(|error| unwritable(shape, &error))?;
+        self.finished(shape, before, "DELETE", text, Vec::new())
     }
 
     fn finished(
         &self,
         shape: &Shape,
-        row: &[Value],
+        row: &[CellValue],
         verb: &str,
-        statement: String,
-    ) -> Result<String, PackError> {
-        if statement.len() > LONGEST {
+        text: String,
+        binds: Vec<Binding>,
+    ) -> Result<Statement, PackError> {
+        if text.len() > LONGEST {
             let key = shape.key_of(row).unwrap_or_default();
             let key = key.iter().map(label).collect::<Vec<_>>().join(", ");
             let reason = format!(
                 "its statement would have {} bytes, and SQLite takes at most {LONGEST}",
-                statement.len()
+                text.len()
             );
             let refusal = Refusal::new(shape.table(), reason, "change this row by hand");
             return Err(PackError::Refused(vec![refusal.at_row(format!("({key})"))]));
         }
-        match (self.overrules_conflicts, statement.strip_prefix(verb)) {
-            (true, Some(rest)) if verb != "DELETE" => Ok(format!("{verb} OR ABORT{rest}")),
-            _ => Ok(statement),
-        }
+        let text = match (self.overrules_conflicts, text.strip_prefix(verb)) {
+            (true, Some(rest)) if verb != "DELETE" => format!("{verb} OR ABORT{rest}"),
+            _ => text,
+        };
+        Ok(Statement { text, binds })
     }
-}
-
-fn cells<'r>(shape: &'r Shape, row: &'r [Value]) -> Vec<(&'r str, &'r Value)> {
-    row.iter().enumerate().map(|(at, value)| (shape.name(at), value)).collect()
 }
 
 fn unwritable(shape: &Shape, error: &EngineError) -> PackError {

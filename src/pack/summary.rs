@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::label::counted;
 use super::manifest::{Manifest, Way};
 use super::schema_plan::SchemaPlan;
 
@@ -26,6 +27,9 @@ fn compose(text: &mut String, manifest: &Manifest, plan: &SchemaPlan) -> std::fm
     };
     writeln!(text, "{whole}\n")?;
     writeln!(text, "## What runs\n")?;
+    if manifest.migration.statements == 0 {
+        writeln!(text, "There is nothing to change.")?;
+    }
     let steps = plan.before_rows.iter().chain(&plan.after_rows);
     for step in steps {
         writeln!(text, "- {} `{}`{}", step.verb.as_str(), quoted(&step.object), column(step))?;
@@ -35,7 +39,10 @@ fn compose(text: &mut String, manifest: &Manifest, plan: &SchemaPlan) -> std::fm
     if !manifest.left_out.is_empty() {
         writeln!(text, "\n## Left out\n")?;
         for left in &manifest.left_out {
-            let rows = if left.rows > 0 { format!(", {} rows", left.rows) } else { String::new() };
+            let rows = match left.rows {
+                0 => String::new(),
+                rows => format!(", {}", counted(rows, "row")),
+            };
             write!(text, "- {} `{}`{rows}: {}", left.step, quoted(&left.object), left.reason)?;
             if !left.allow.is_empty() {
                 write!(text, " (`{}`)", left.allow.join(" "))?;
@@ -43,7 +50,9 @@ fn compose(text: &mut String, manifest: &Manifest, plan: &SchemaPlan) -> std::fm
             writeln!(text)?;
         }
     }
-    writeln!(text, "\n## To know before\n")?;
+    if !manifest.hazards.is_empty() {
+        writeln!(text, "\n## To know before\n")?;
+    }
     for hazard in &manifest.hazards {
         let object = match hazard.object.as_str() {
             "" => String::new(),

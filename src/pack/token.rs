@@ -7,6 +7,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::diff::CellValue;
 use crate::model::{KeyMatching, Value};
 
 /// A folded key value.
@@ -34,10 +35,17 @@ pub struct Folding {
 
 /// The token of these values under a key, `None` where one of them is NULL: NULLs never collide
 /// and refer to nothing. `salt` tells the keys of a database apart.
-pub fn token<'v>(salt: u64, values: impl Iterator<Item = (&'v Value, Folding)>) -> Option<Token> {
+pub fn token<'v>(
+    salt: u64,
+    values: impl Iterator<Item = (&'v CellValue, Folding)>,
+) -> Option<Token> {
     let mut hash = Xxh3::with_seed(salt);
     for (value, folding) in values {
-        fold(value, folding, &mut hash)?;
+        match value {
+            CellValue::Here(value) => fold(value, folding, &mut hash)?,
+            // Columns under a key have none.
+            CellValue::Apart(value) => fold_bytes(value.tag, &value.id.0, &mut hash),
+        }
     }
     Some(hash.digest())
 }
@@ -136,7 +144,8 @@ mod tests {
     use super::*;
 
     fn one(value: &Value, matching: KeyMatching, conversion: Conversion) -> Option<Token> {
-        token(0, [(value, Folding { matching, conversion })].into_iter())
+        let value = CellValue::Here(value.clone());
+        token(0, [(&value, Folding { matching, conversion })].into_iter())
     }
 
     #[test]

@@ -12,8 +12,9 @@ use std::path::Path;
 use super::content;
 use super::error::PackError;
 use super::exact::Exact;
-use super::manifest::{ABSENT, ColumnGuard, Content, Hazard, RowTotals, StepLine, TableTotals};
-use super::order::{Part, RowLeftOut, RowStep, Steps, TableWork};
+use super::label::row_label;
+use super::manifest::{ABSENT, ColumnGuard, Content, RowTotals, StepLine, TableTotals};
+use super::order::{Because, Part, RowLeftOut, RowStep, Steps, TableWork};
 use super::output::Output;
 use super::parking::Parking;
 use super::row_hash::{RowHasher, layout};
@@ -21,9 +22,11 @@ use super::rules::Rules;
 use super::schema_plan::{SchemaStep, SchemaVerb};
 use super::shape::Shape;
 use super::spool::{Change, Spool, Verb};
-use super::statement::{RowSql, row_label};
+use super::statement::{Large, Purpose, RowSql, Statement};
+use super::values::ValueFiles;
 use crate::codec::Hasher;
 use crate::codec::row::RowLayout;
+use crate::diff::CellValue;
 use crate::fsio::FileSystem;
 use crate::model::{Fact, ObjectName, TableSpec, Value};
 
@@ -105,6 +108,7 @@ pub struct WayWriter<'a> {
     sql: Output,
     steps: Output,
     tables: Vec<Table<'a>>,
+    values: &'a ValueFiles<'a>,
     next: u64,
     heading: String,
     comments: Vec<String>,
@@ -119,11 +123,13 @@ impl<'a> WayWriter<'a> {
         sql: &Path,
         steps: &Path,
         title: &str,
+        values: &'a ValueFiles<'a>,
     ) -> Result<WayWriter<'a>, PackError> {
         let mut writer = WayWriter {
             sql: Output::create(fs, sql)?,
             steps: Output::create(fs, steps)?,
             tables: Vec::new(),
+            values,
             next: 1,
             heading: String::new(),
             comments: Vec::new(),
@@ -271,7 +277,12 @@ impl<'a> WayWriter<'a> {
     }
 
     /// The statement of a step and how many rows it must change; `None` where it only checks.
-    fn text_of(&self, step: &RowStep<'_>) -> Result<Option<(String, u64)>, PackError> {
+    fn text_of(
+        &self,
+        step: &RowStep<'_>,
+        purpose: Purpose,
+    ) -> Result<Option<(Statement, u64)>, PackError> {
+        let large = Large { files: self.values, purpose };
         let table = &self.tables[step.table];
         let (shape, change) = (&table.work.shape, step.change);
         let before = || shape.row_before(change);
@@ -280,31 +291,35 @@ impl<'a> WayWriter<'a> {
             let mut row = before();
             if let Parking::Columns(columns) = parking {
                 for (column, value) in columns {
-                    row[*column] = value.clone();
+                    row[*column] = CellValue::Here(value.clone());
                 }
             }
             row
         };
-        let one = |text: Option<String>| text.map(|text| (text, 1));
+        let one = |text: Option<Statement>| text.map(|text| (text, 1));
         Ok(match (step.part, change.verb()) {
             (Part::Whole, Verb::Insert) => {
-                Some((table.sql.insert(shape, &after(), change.count)?, change.count))
+                Some((table.sql.insert(shape, &after(), change.count, large)?, change.count))
             }
             (Part::Whole, Verb::Delete) => {
                 let others = if table.sql.takes_all_copies { change.others } else { 0 };
-                let text = table.sql.delete(shape, &before(), change.count)?;
+                let text = table.sql.delete(shape, &before(), change.count, large)?;
                 Some((text, change.count + others))
             }
-            (Part::Whole, Verb::Update) => one(table.sql.update(shape, &before(), &after())?),
-            (Part::Park(Parking::Reinsert), _) => Some((table.sql.delete(shape, &before(), 1)?, 1)),
+            (Part::Whole, Verb::Update) => {
+                one(table.sql.update(shape, &before(), &after(), large)?)
+            }
+            (Part::Park(Parking::Reinsert), _) => {
+                Some((table.sql.delete(shape, &before(), 1, large)?, 1))
+            }
             (Part::Unpark(Parking::Reinsert), _) => {
-                Some((table.sql.insert(shape, &after(), 1)?, 1))
+                Some((table.sql.insert(shape, &after(), 1, large)?, 1))
             }
             (Part::Park(parking), _) => {
-                one(table.sql.update(shape, &before(), &waiting(parking))?)
+                one(table.sql.update(shape, &before(), &waiting(parking), large)?)
             }
             (Part::Unpark(parking), _) => {
-                one(table.sql.update(shape, &waiting(parking), &after())?)
+                one(table.sql.update(shape, &waiting(parking), &after(), large)?)
             }
         })
     }
@@ -317,16 +332,18 @@ impl<'a> WayWriter<'a> {
         if !is_delete || others == 0 || !table.sql.takes_all_copies {
             return Ok(());
         }
-        let text = table.sql.insert(shape, &shape.row_before(step.change), others)?;
+        let large = Large { files: self.values, purpose: Purpose::Runs };
+        let text = table.sql.insert(shape, &shape.row_before(step.change), others, large)?;
         let object = shape.table().name.clone();
         let line = StepLine {
             verb: Cow::Borrowed("insert"),
             object: Cow::Borrowed(&object),
             copies: Some(others),
             changes: Some(others),
+            binds: text.binds,
             ..StepLine::default()
         };
-        self.statement(&text, line)?;
+        self.statement(&text.text, line)?;
         Ok(())
     }
 
@@ -339,7 +356,7 @@ impl<'a> WayWriter<'a> {
         let name = table.work.shape.table().clone();
         let has_key = is_keyed(&table.work.shape, step.change);
         let wrong = |source| PackError::Rows { table: name.clone(), source };
-        let hash = |hasher: &mut Option<RowHasher<'_>>, row: &[Value]| match (row, hasher) {
+        let hash = |hasher: &mut Option<RowHasher<'_>>, row: &[CellValue]| match (row, hasher) {
             ([], _) => Ok(has_key.then(|| ABSENT.to_owned())),
             (row, Some(hasher)) => {
                 hasher.hash(row).map(|hash| Some(hash.to_string())).map_err(wrong)
@@ -382,7 +399,7 @@ impl Steps for WayWriter<'_> {
 
     fn step(&mut self, step: RowStep<'_>) -> Result<u64, PackError> {
         let (before, after) = self.expectations(&step)?;
-        let text = self.text_of(&step)?;
+        let text = self.text_of(&step, Purpose::Runs)?;
         let shape = &self.tables[step.table].work.shape;
         let verb = match (&text, step.part) {
             (None, _) => "check",
@@ -393,7 +410,7 @@ impl Steps for WayWriter<'_> {
             (_, Part::Whole) => step.change.verb().as_str(),
         };
         let object = shape.table().name.clone();
-        let exact = |row: Vec<Value>| {
+        let exact = |row: Vec<CellValue>| {
             shape.key_of(&row).map(|key| key.into_iter().map(Exact).collect::<Vec<_>>())
         };
         let old = (!step.change.before.is_empty()).then(|| shape.row_before(step.change));
@@ -425,7 +442,8 @@ impl Steps for WayWriter<'_> {
             self.count(step.table, step.change.verb(), step.change);
         }
         let Some((text, changes)) = text else { return self.line(line) };
-        let id = self.statement(&text, StepLine { changes: Some(changes), ..line })?;
+        let Statement { text, binds } = text;
+        let id = self.statement(&text, StepLine { changes: Some(changes), binds, ..line })?;
         self.bring_back(&step)?;
         Ok(id)
     }
@@ -440,10 +458,13 @@ impl Steps for WayWriter<'_> {
         }
         let name = shape.table().name.clone();
         let key = row_label(shape, left.change);
-        let because = left.because.map(|(other, change)| {
-            let other = &self.tables[other].work.shape;
-            let row = row_label(other, change);
-            format!("{} of {} {row} is left out", change.verb().as_str(), other.table())
+        let because = left.because.map(|because| match because {
+            Because::Kept(why) => why.to_owned(),
+            Because::Change(other, change) => {
+                let other = &self.tables[other].work.shape;
+                let row = row_label(other, change);
+                format!("{} of {} {row} is left out", change.verb().as_str(), other.table())
+            }
         });
         let is_blocked = because.is_some();
         let part = Part::Whole;
@@ -459,8 +480,9 @@ impl Steps for WayWriter<'_> {
             self.written.blocked.push((left.table, left.place));
         }
         if number <= SHOWN_LEFT_OUT
-            && let Some((text, _)) = self.text_of(&step)?
+            && let Some((statement, _)) = self.text_of(&step, Purpose::Shown)?
         {
+            let text = statement.text;
             let mut shown: String = text.chars().take(SHOWN_STATEMENT).collect();
             if shown.len() < text.len() {
                 shown.push('…');
@@ -506,56 +528,18 @@ fn content_of(
     Ok((rows, bytes, digest))
 }
 
-fn value_len(value: &Value) -> u64 {
+fn value_len(value: &CellValue) -> u64 {
     match value {
-        Value::Null => 0,
-        Value::Text(text) => text.len() as u64,
-        Value::Bytes(bytes) | Value::RawText { bytes, .. } => bytes.len() as u64,
-        _ => 8,
+        CellValue::Apart(value) => value.len,
+        CellValue::Here(Value::Null) => 0,
+        CellValue::Here(Value::Text(text)) => text.len() as u64,
+        CellValue::Here(Value::Bytes(bytes) | Value::RawText { bytes, .. }) => bytes.len() as u64,
+        CellValue::Here(_) => 8,
     }
 }
 
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// The hazards that a way's counts tell of.
-pub fn hazards(written: &Written) -> Vec<Hazard> {
-    let mut hazards = Vec::new();
-    for ((object, step), (rows, bytes)) in &written.losses {
-        hazards.push(Hazard {
-            kind: "data-loss".to_owned(),
-            object: object.clone(),
-            text: format!("{step}: {rows} rows are removed; rollback.sql holds them"),
-            rows: *rows,
-            bytes: *bytes,
-        });
-    }
-    hazards.extend(written.scans.iter().map(|table| Hazard {
-        kind: "scan".to_owned(),
-        object: table.clone(),
-        text: "its rows have no key: each deleted row scans the table".to_owned(),
-        rows: 0,
-        bytes: 0,
-    }));
-    if written.is_deferred {
-        hazards.push(Hazard {
-            kind: "deferred-checks".to_owned(),
-            object: String::new(),
-            text: "foreign keys are checked at the end of the transaction, not at each statement"
-                .to_owned(),
-            rows: 0,
-            bytes: 0,
-        });
-    }
-    hazards.push(Hazard {
-        kind: "lock".to_owned(),
-        object: String::new(),
-        text: "the whole database is locked for writing while the pack runs".to_owned(),
-        rows: 0,
-        bytes: 0,
-    });
-    hazards
 }
 
 /// Why the file must not be fed to a client, and the statements that make that harmless: under

@@ -9,8 +9,8 @@ use crate::model::{NotCaptured, ObjectName, SnapshotId, StateId};
 /// One side of a comparison.
 #[derive(Debug, Clone)]
 pub struct Side {
-    /// The snapshot; `None` for a live source that was not stored.
-    pub snapshot: Option<SnapshotId>,
+    /// The snapshot; of a live source, one that nothing names.
+    pub snapshot: SnapshotId,
     /// Its state.
     pub state: StateId,
     /// What the snapshot leaves out.
@@ -26,7 +26,7 @@ pub struct DiffReport {
     pub to: Side,
     /// Schema changes and tables that differ.
     pub comparison: Comparison,
-    /// Row counts of each table that differs, in the order of the tables.
+    /// Row counts of the tables whose rows differ, in the order of the tables.
     pub counts: Vec<(ObjectName, RowCounts)>,
 }
 
@@ -58,7 +58,7 @@ impl DiffReport {
     pub fn to_json(&self) -> Json {
         let side = |side: &Side| {
             json!({
-                "snapshot": side.snapshot.map(|id| id.to_string()),
+                "snapshot": side.snapshot.to_string(),
                 "state": side.state.to_string(),
             })
         };

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::value;
-use crate::diff::{Row, RowChange, RowCounts, TableComparison};
+use super::value::{self, visible};
+use crate::diff::{Known, Row, RowChange, RowCounts, TableComparison};
 use crate::model::{ColumnSpec, TableSpec, Value};
 
 /// Prints the changes of tables as they are found.
@@ -32,7 +32,7 @@ impl<W: Write> TextRows<W> {
 
 impl<W: Write> RowPrinter for TextRows<W> {
     fn begin(&mut self, table: &TableComparison) -> io::Result<()> {
-        writeln!(self.out, "\ntable {}", table.name)
+        writeln!(self.out, "\ntable {}", visible(&table.name.to_string()))
     }
 
     fn row(&mut self, table: &TableComparison, change: &RowChange) -> io::Result<()> {
@@ -49,9 +49,12 @@ impl<W: Write> RowPrinter for TextRows<W> {
                 let left = spec(table.before.as_ref().map(|t| &t.spec));
                 let right = spec(table.after.as_ref().map(|t| &t.spec));
                 writeln!(self.out, "~ {}", key_cells(left, before))?;
+                if !are_known(before, after) {
+                    writeln!(self.out, "    (which columns changed is not known)")?;
+                }
                 for name in changed {
                     let (old, new) = (cell(left, before, name), cell(right, after, name));
-                    writeln!(self.out, "    {name}: {old} → {new}")?;
+                    writeln!(self.out, "    {}: {old} → {new}", visible(name))?;
                 }
                 Ok(())
             }
@@ -76,20 +79,32 @@ fn times(count: u64) -> String {
     if count == 1 { String::new() } else { format!("  × {count}") }
 }
 
+fn are_known(before: &Row, after: &Row) -> bool {
+    before.known == Known::All && after.known == Known::All
+}
+
 fn cells(columns: &[ColumnSpec], row: &Row) -> String {
+    if row.known == Known::Nothing {
+        return "(values not stored)".to_owned();
+    }
     let shown = columns.iter().zip(&row.values).filter(|(_, value)| !value.is_null());
-    let cells: Vec<String> =
-        shown.map(|(column, v)| format!("{}={}", column.name, value::to_text(v))).collect();
-    if cells.is_empty() { "(every column NULL)".to_owned() } else { cells.join("  ") }
+    let cells: Vec<String> = shown
+        .map(|(column, v)| format!("{}={}", visible(&column.name), value::to_text(v)))
+        .collect();
+    match (cells.is_empty(), row.known) {
+        (true, Known::All) => "(every column NULL)".to_owned(),
+        (false, Known::All) => cells.join("  "),
+        _ => format!("{}  (other values not stored)", cells.join("  ")),
+    }
 }
 
 fn key_cells(table: &TableSpec, row: &Row) -> String {
     let names = table.key.column_names();
-    if names.is_empty() {
+    if names.is_empty() || row.known == Known::Nothing {
         return cells(&table.columns, row);
     }
     let shown: Vec<String> =
-        names.iter().map(|name| format!("{name}={}", cell(table, row, name))).collect();
+        names.iter().map(|name| format!("{}={}", visible(name), cell(table, row, name))).collect();
     shown.join("  ")
 }
 
@@ -124,7 +139,13 @@ pub fn row_json(columns: &[ColumnSpec], row: &Row) -> Json {
     Json::Object(cells)
 }
 
+/// What stands for values that were not stored.
+const UNKNOWN: &str = "unknown";
+
 fn key_json(table: &TableSpec, row: &Row) -> Json {
+    if row.known == Known::Nothing {
+        return json!(UNKNOWN);
+    }
     let key: Map<String, Json> = table
         .key
         .column_names()
@@ -134,6 +155,18 @@ fn key_json(table: &TableSpec, row: &Row) -> Json {
     Json::Object(key)
 }
 
+/// A row that is on one side only.
+fn one_side(line: &mut Json, change: &str, side: &str, spec: &TableSpec, row: &Row) {
+    line["change"] = json!(change);
+    line["key"] = key_json(spec, row);
+    if row.known == Known::All {
+        line[side] = row_json(&spec.columns, row);
+    } else {
+        line["values"] = json!(UNKNOWN);
+    }
+    line["count"] = json!(row.count);
+}
+
 impl<W: Write> RowPrinter for JsonlRows<W> {
     fn begin(&mut self, _: &TableComparison) -> io::Result<()> {
         Ok(())
@@ -141,32 +174,30 @@ impl<W: Write> RowPrinter for JsonlRows<W> {
 
     fn row(&mut self, table: &TableComparison, change: &RowChange) -> io::Result<()> {
         let name = table.name.to_string();
-        let line = match change {
+        let mut line = json!({ "table": name });
+        match change {
             RowChange::Inserted(row) => {
                 let spec = spec(table.after.as_ref().map(|t| &t.spec));
-                json!({"table": name, "change": "insert", "key": key_json(spec, row),
-                    "after": row_json(&spec.columns, row), "count": row.count})
+                one_side(&mut line, "insert", "after", spec, row);
             }
             RowChange::Deleted(row) => {
                 let spec = spec(table.before.as_ref().map(|t| &t.spec));
-                json!({"table": name, "change": "delete", "key": key_json(spec, row),
-                    "before": row_json(&spec.columns, row), "count": row.count})
+                one_side(&mut line, "delete", "before", spec, row);
             }
             RowChange::Updated { before, after, changed } => {
                 let left = spec(table.before.as_ref().map(|t| &t.spec));
                 let right = spec(table.after.as_ref().map(|t| &t.spec));
-                let cells: Map<String, Json> = changed
-                    .iter()
-                    .map(|name| {
-                        let side = |table, row| find(table, row, name).map(value::to_json);
-                        let pair = json!([side(left, before), side(right, after)]);
-                        (name.clone(), pair)
-                    })
-                    .collect();
-                json!({"table": name, "change": "update", "key": key_json(left, before),
-                    "cells": cells})
+                line["change"] = json!("update");
+                line["key"] = key_json(left, before);
+                if are_known(before, after) {
+                    let side = |table, row, name| find(table, row, name).map(value::to_json);
+                    let pair = |name| json!([side(left, before, name), side(right, after, name)]);
+                    line["cells"] = changed.iter().map(|name| (name.clone(), pair(name))).collect();
+                } else {
+                    line["values"] = json!(UNKNOWN);
+                }
             }
-        };
+        }
         writeln!(self.out, "{line}")
     }
 
@@ -194,7 +225,7 @@ impl<W: Write> MarkdownRows<W> {
 }
 
 fn markdown_cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('`', "\\`").replace('<', "&lt;")
+    visible(text).replace('|', "\\|").replace('`', "\\`").replace('<', "&lt;")
 }
 
 impl<W: Write> RowPrinter for MarkdownRows<W> {
@@ -228,6 +259,10 @@ impl<W: Write> RowPrinter for MarkdownRows<W> {
             RowChange::Updated { before, after, changed } => {
                 let left = spec(table.before.as_ref().map(|t| &t.spec));
                 let right = spec(table.after.as_ref().map(|t| &t.spec));
+                if !are_known(before, after) {
+                    let key = markdown_cell(&key_cells(left, before));
+                    writeln!(self.out, "| ~ | {key} | (not known) | | |")?;
+                }
                 for name in changed {
                     writeln!(
                         self.out,

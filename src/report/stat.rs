@@ -2,36 +2,50 @@
 
 use super::json::DiffReport;
 use super::schema;
+use super::value::visible;
 use crate::diff::{RowCounts, Verdict};
+use crate::model::ObjectName;
 
 /// How many signs the longest bar has.
 const BAR: u64 = 40;
 
+/// Whether the overview lists the schema changes, or only counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaLines {
+    /// A line for each: nothing else will tell.
+    Listed,
+    /// Their number: they are told below.
+    Counted,
+}
+
 /// The lines of the overview.
-pub fn lines(report: &DiffReport) -> Vec<String> {
-    let mut lines: Vec<String> = report
-        .comparison
-        .schema
-        .iter()
-        .map(|c| format!(" schema {}", schema::headline(c)))
-        .collect();
+pub fn lines(report: &DiffReport, schema_lines: SchemaLines) -> Vec<String> {
+    let schema = schema::grouped(&report.comparison.schema);
+    let mut lines = Vec::new();
+    if schema_lines == SchemaLines::Listed {
+        lines.extend(schema.iter().map(|change| format!(" schema {}", change.headline())));
+    }
     let changed: Vec<_> = report.counts.iter().filter(|(_, counts)| total(counts) > 0).collect();
-    let width = changed.iter().map(|(name, _)| name.to_string().chars().count()).max().unwrap_or(0);
+    let width = changed.iter().map(|(name, _)| shown(name).chars().count()).max().unwrap_or(0);
     let most = changed.iter().map(|(_, counts)| total(counts)).max().unwrap_or(0);
     let digits = most.to_string().len();
     for (name, counts) in &changed {
         lines.push(format!(
             " {:<width$} | {:>digits$} {}",
-            name.to_string(),
+            shown(name),
             total(counts),
             bar(counts, most)
         ));
     }
-    lines.push(summary(report, changed.len()));
+    lines.push(summary(report, schema.len(), changed.len()));
     for reason in &report.comparison.incomplete {
-        lines.push(format!(" incomplete: {reason}"));
+        lines.push(format!(" incomplete: {}", visible(reason)));
     }
     lines
+}
+
+fn shown(name: &ObjectName) -> String {
+    visible(&name.to_string())
 }
 
 fn total(counts: &RowCounts) -> u64 {
@@ -47,7 +61,7 @@ fn bar(counts: &RowCounts, most: u64) -> String {
     parts.into_iter().map(|(sign, count)| sign.to_string().repeat(scaled(count))).collect()
 }
 
-fn summary(report: &DiffReport, tables: usize) -> String {
+fn summary(report: &DiffReport, schema: usize, tables: usize) -> String {
     let verdict = report.verdict();
     if verdict == Verdict::Equal {
         return " equal".to_owned();
@@ -58,7 +72,6 @@ fn summary(report: &DiffReport, tables: usize) -> String {
         updated: sum.updated + counts.updated,
     });
     let mut parts = Vec::new();
-    let schema = report.comparison.schema.len();
     if schema > 0 {
         parts.push(plural(schema as u64, "schema change"));
     }

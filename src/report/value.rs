@@ -70,6 +70,29 @@ pub fn to_text(value: &Value) -> String {
     }
 }
 
+/// A name or a sentence for a person, on one line: what would end the line, move the cursor or
+/// hide is escaped. A name in a comment of SQL cannot leave it.
+pub fn visible(text: &str) -> String {
+    if text.is_empty() {
+        return "\"\"".to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|character| push_visible(character, &mut out));
+    out
+}
+
+fn push_visible(character: char, out: &mut String) {
+    match character {
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        c if c.is_control() || is_invisible(c) => {
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        }
+        c => out.push(c),
+    }
+}
+
 /// Text in single quotes, control characters escaped, cut after [`SHOWN`] characters.
 fn quoted(text: &str) -> String {
     let mut out = String::from("'");
@@ -81,13 +104,7 @@ fn quoted(text: &str) -> String {
         match character {
             '\'' => out.push_str("''"),
             '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() || is_invisible(c) => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => out.push(c),
+            c => push_visible(c, &mut out),
         }
     }
     out.push('\'');
@@ -242,6 +259,7 @@ mod tests {
     #[test]
     fn text_shows_what_would_hide() {
         assert_eq!(to_text(&Value::Text("a\u{200b}b\n".into())), "'a\\u{200b}b\\n'");
+        assert_eq!(visible("a\n--\u{1b}[31m\u{202e}"), "a\\n--\\u{1b}[31m\\u{202e}");
         assert_eq!(to_text(&Value::Text("it's".into())), "'it''s'");
         assert_eq!(to_text(&Value::Bytes(vec![1, 2])), "x'0102'");
     }

@@ -9,6 +9,7 @@ use super::error::SnapshotError;
 use crate::codec::{Hasher, Kind};
 use crate::model::snapshot::Scope;
 use crate::model::{ObjectId, ObjectName};
+use crate::store::{self, RootObject};
 use crate::tree::{Checkpoint, StoreMode};
 
 /// How far a snapshot came.
@@ -101,15 +102,24 @@ impl Progress {
         sessions
     }
 
-    /// The objects that were written and are relied on.
-    pub fn roots(&self) -> Vec<(Kind, ObjectId)> {
-        let tables = self.finished.iter().map(|finished| (Kind::Table, finished.id));
-        let unfinished = self.unfinished.iter().flat_map(|u| u.checkpoint.references());
-        tables.chain(unfinished).collect()
+    /// What the store is to keep, now.
+    pub fn to_stored(&self, now: i64) -> store::Checkpoint {
+        store::Checkpoint { roots: self.roots(), payload: self.to_bytes(now) }
     }
 
-    /// The bytes to keep.
-    pub fn to_bytes(&self, now: i64) -> Vec<u8> {
+    /// The progress that the store kept.
+    pub fn of_stored(kept: &store::Checkpoint, hasher: &Hasher) -> Result<Self, SnapshotError> {
+        Self::from_bytes(&kept.payload, hasher)
+    }
+
+    /// The objects that were written and are relied on.
+    fn roots(&self) -> Vec<RootObject> {
+        let tables = self.finished.iter().map(|finished| (Kind::Table, finished.id));
+        let unfinished = self.unfinished.iter().flat_map(|u| u.checkpoint.references());
+        tables.chain(unfinished).map(|(kind, id)| RootObject { kind, id }).collect()
+    }
+
+    fn to_bytes(&self, now: i64) -> Vec<u8> {
         let wire = WireProgress {
             version: 1,
             identity: self.identity.clone(),
@@ -130,8 +140,7 @@ impl Progress {
         serde_json::to_vec(&wire).expect("strings and numbers are always JSON")
     }
 
-    /// The progress of these bytes.
-    pub fn from_bytes(bytes: &[u8], hasher: &Hasher) -> Result<Self, SnapshotError> {
+    fn from_bytes(bytes: &[u8], hasher: &Hasher) -> Result<Self, SnapshotError> {
         let refuse = |why: String| SnapshotError::CannotResume { why };
         let wire: WireProgress = serde_json::from_slice(bytes)
             .map_err(|error| refuse(format!("its checkpoint cannot be read: {error}")))?;

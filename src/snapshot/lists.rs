@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::SnapshotError;
+use super::table::RowMemory;
 use crate::codec::catalog;
 use crate::codec::row::RowEncoder;
 use crate::model::snapshot::TreeRoot;
@@ -11,12 +12,8 @@ use crate::model::{
     Catalog, Flow, ObjectId, ObjectKind, ObjectName, RowSink as _, TableSpec, Value,
 };
 use crate::tree::{
-    ChunkPool, LargeValueWriter, SORT_BUDGET, ScratchSpace, Sorter, StoreMode, TreeBuilder,
-    TreePlan,
+    ChunkPool, LargeValueWriter, ScratchSpace, Sorter, StoreMode, TreeBuilder, TreePlan,
 };
-
-/// Bytes of rows that are encoded before they are handed on.
-pub(super) const BATCH: usize = 256 << 10;
 
 /// The tree of the catalog's facts.
 pub fn facts(
@@ -71,10 +68,11 @@ fn build(
 ) -> Result<TreeRoot, SnapshotError> {
     let plan = plan.shared();
     let sink = pool.sink();
-    let mut sorter = Sorter::new(Arc::clone(&plan), Arc::clone(scratch), SORT_BUDGET);
+    let memory = RowMemory::default();
+    let mut sorter = Sorter::new(Arc::clone(&plan), Arc::clone(scratch), memory.sort);
     let large = LargeValueWriter::new(sink, plan.mode());
     let hasher = sink.hasher();
-    let mut encoder = RowEncoder::new(plan.layout(), hasher, large, BATCH, |batch| {
+    let mut encoder = RowEncoder::new(plan.layout(), hasher, large, memory.batch, |batch| {
         Ok((sorter.push(batch)?, Flow::Continue))
     });
     let mut rows = rows;

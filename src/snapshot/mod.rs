@@ -17,4 +17,5 @@ pub mod take;
 pub use checkpoint::Progress;
 pub use error::SnapshotError;
 pub use restore::restore;
+pub use table::RowMemory;
 pub use take::{Observer, Outcome, Request, Taken, take};

@@ -4,32 +4,15 @@ use std::sync::Arc;
 
 use super::error::SnapshotError;
 use super::lists;
-use super::table::{ReadTable, TableRead};
+use super::table::{ReadTable, RowMemory, TableRead};
 use super::take::stored_spec;
 use crate::codec::state::{StoredTable, write_state, write_table};
-use crate::codec::{Hasher, Kind, Stored};
+use crate::codec::{Hasher, Kind};
 use crate::engine::Session;
+use crate::model::StateId;
 use crate::model::snapshot::{Scope, State};
-use crate::model::{ObjectId, StateId};
-use crate::store::{ObjectError, ObjectSink};
+use crate::store::KnownObjects;
 use crate::tree::{ChunkPool, ScratchSpace, StoreMode};
-
-/// A sink that has everything already, so nothing is ever encoded for it or given to it.
-struct Discard(Hasher);
-
-impl ObjectSink for Discard {
-    fn hasher(&self) -> &Hasher {
-        &self.0
-    }
-
-    fn contains(&self, _: &ObjectId) -> Result<bool, ObjectError> {
-        Ok(true)
-    }
-
-    fn append(&self, _: Kind, _: ObjectId, _: Stored) -> Result<(), ObjectError> {
-        Ok(())
-    }
-}
 
 /// Reads everything again and gives the id of the state.
 pub fn state_of(
@@ -41,11 +24,17 @@ pub fn state_of(
     jobs: usize,
 ) -> Result<StateId, SnapshotError> {
     let catalog = session.catalog(scope)?;
-    let sink = Discard(hasher.clone());
+    let sink = KnownObjects::new(hasher.clone());
     ChunkPool::scope(&sink, jobs.saturating_sub(1), |pool| {
         let mut tables = Vec::with_capacity(catalog.tables.len());
         for spec in &catalog.tables {
-            let read = ReadTable { pool, scratch, spec, mode: StoreMode::HashOnly };
+            let read = ReadTable {
+                pool,
+                scratch,
+                spec,
+                mode: StoreMode::HashOnly,
+                memory: RowMemory::default(),
+            };
             let mut source = session;
             let TableRead::Whole(rows) = read.read(&mut source, None, &mut |_, _| Ok(false))?
             else {

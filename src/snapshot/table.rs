@@ -9,7 +9,6 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 use super::error::SnapshotError;
-use super::lists::BATCH;
 use crate::codec::key;
 use crate::codec::row::{RowBatch, RowEncoder};
 use crate::engine::{EngineError, ReadEnd, ReadFrom, Session, Source};
@@ -19,6 +18,21 @@ use crate::tree::{
     Checkpoint, ChunkPool, LargeValueWriter, SORT_BUDGET, ScratchSpace, Sorter, StoreMode,
     TreeBuilder, TreeError, TreePlan,
 };
+
+/// How many bytes of rows are in memory at a time while a table is read. No id depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowMemory {
+    /// Rows that are encoded before they are handed on. A checkpoint lies between two batches.
+    pub batch: usize,
+    /// Rows that wait to be sorted; beyond it they wait in scratch files.
+    pub sort: usize,
+}
+
+impl Default for RowMemory {
+    fn default() -> Self {
+        RowMemory { batch: 256 << 10, sort: SORT_BUDGET }
+    }
+}
 
 /// Where rows come from: a source and the runtime its futures run on, or an open transaction.
 pub trait RowSource {
@@ -74,6 +88,8 @@ pub struct ReadTable<'a, 's> {
     pub spec: &'a TableSpec,
     /// Whether values are stored.
     pub mode: StoreMode,
+    /// How much of it is in memory.
+    pub memory: RowMemory,
 }
 
 /// How the reading of a table ended.
@@ -152,7 +168,7 @@ impl ReadTable<'_, '_> {
         plan: &Arc<TreePlan>,
         on_rows: &mut OnRows<'_>,
     ) -> Result<TableRead, SnapshotError> {
-        let mut sorter = Sorter::new(Arc::clone(plan), Arc::clone(self.scratch), SORT_BUDGET);
+        let mut sorter = Sorter::new(Arc::clone(plan), Arc::clone(self.scratch), self.memory.sort);
         let mut rows = 0;
         let is_stopped = self.read_rows(source, plan, &ReadFrom::Start, |batch| {
             rows += batch.len() as u64;
@@ -185,11 +201,12 @@ impl ReadTable<'_, '_> {
         let sink = self.pool.sink();
         let large = LargeValueWriter::new(sink, self.mode);
         let mut is_stopped = false;
-        let mut encoder = RowEncoder::new(plan.layout(), sink.hasher(), large, BATCH, |batch| {
-            let (spare, must_stop) = on_batch(batch).map_err(SinkError::from)?;
-            is_stopped = must_stop;
-            Ok((spare, if must_stop { Flow::Stop } else { Flow::Continue }))
-        });
+        let mut encoder =
+            RowEncoder::new(plan.layout(), sink.hasher(), large, self.memory.batch, |batch| {
+                let (spare, must_stop) = on_batch(batch).map_err(SinkError::from)?;
+                is_stopped = must_stop;
+                Ok((spare, if must_stop { Flow::Stop } else { Flow::Continue }))
+            });
         let read = source.read_rows(self.spec, from, &mut encoder);
         match read {
             Ok(_) => {

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use super::checkpoint::{Finished, Progress, Unfinished};
 use super::error::SnapshotError;
 use super::lists;
-use super::table::{self, ReadTable, TableRead};
+use super::table::{self, ReadTable, RowMemory, TableRead};
 use crate::codec::state::{self, StoredTable};
 use crate::codec::{Kind, state::write_table};
 use crate::engine::Source;
@@ -35,6 +35,8 @@ pub struct Request<'a> {
     pub message: &'a str,
     /// How often what was read is made safe against an interruption.
     pub checkpoint_every: Duration,
+    /// How much of a table is in memory.
+    pub memory: RowMemory,
     /// Where an interrupted snapshot stopped.
     pub resume: Option<Progress>,
 }
@@ -64,6 +66,8 @@ pub struct Taken {
     pub rows: u64,
     /// How many bytes of row-hash preimages.
     pub bytes: u64,
+    /// The rules of the scope that had no effect, in words.
+    pub unused_rules: Vec<String>,
 }
 
 /// How the taking ended.
@@ -146,6 +150,7 @@ pub fn take(
         tables: tables.len() as u64,
         rows: sum(|root| root.rows),
         bytes: sum(|root| root.bytes),
+        unused_rules: catalog.unused_rules,
     })))
 }
 
@@ -222,9 +227,16 @@ impl Session<'_, '_> {
     ) -> Result<TableRead, SnapshotError> {
         let estimate = self.runtime.block_on(self.source.estimated_rows(spec))?;
         self.observer.table(&spec.name, estimate);
-        let resume = progress.unfinished.take().filter(|u| u.table == spec.name);
-        let read =
-            ReadTable { pool: self.pool, scratch: self.scratch, spec, mode: self.request.mode };
+        // It stays the place to go on from until there is a later one.
+        progress.unfinished = progress.unfinished.take().filter(|u| u.table == spec.name);
+        let resume = progress.unfinished.clone();
+        let read = ReadTable {
+            pool: self.pool,
+            scratch: self.scratch,
+            spec,
+            mode: self.request.mode,
+            memory: self.request.memory,
+        };
         let every = self.request.checkpoint_every;
         let (observer, writer) = (self.observer, self.writer);
         let mut on_rows = |rows: u64, take: &mut table::TakeCheckpoint<'_>| {
@@ -237,8 +249,9 @@ impl Session<'_, '_> {
             if at.is_none() && !must_stop {
                 return Ok(false);
             }
-            progress.unfinished =
-                at.map(|at| Unfinished { table: spec.name.clone(), checkpoint: at });
+            if let Some(checkpoint) = at {
+                progress.unfinished = Some(Unfinished { table: spec.name.clone(), checkpoint });
+            }
             writer.seal()?;
             observer.keep(progress)?;
             *last_checkpoint = Instant::now();

@@ -25,6 +25,10 @@ pub(super) const HASH_LEN: usize = 32;
 /// The number of a file takes 24 bits of a place.
 pub(super) const MAX_FILES: usize = 1 << 24;
 
+/// How often a position is guessed, and below how many entries that is not worth it.
+const GUESSES: usize = 4;
+const FEW: usize = 8;
+
 /// An object file as an index knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct IndexedFile {
@@ -163,12 +167,46 @@ impl Index {
     /// The positions of the entries with this id: one for each file that holds the object.
     pub(super) fn find(&self, id: &ObjectId) -> Range<usize> {
         let bucket = self.bucket(id.0[0]);
-        let start = self.partition(bucket.clone(), |other| other < id.0.as_slice());
+        let start = self.lower_bound(bucket.clone(), id);
         let mut end = start;
         while end < bucket.end && self.id_bytes(end) == id.0 {
             end += 1;
         }
         start..end
+    }
+
+    /// The first position in a bucket whose id is not below this one. Ids are hashes, so where one
+    /// stands is nearly told by its value: a few guesses narrow the bucket before it is halved.
+    fn lower_bound(&self, bucket: Range<usize>, id: &ObjectId) -> usize {
+        // The first eight bytes decide nearly always, and are compared as one number.
+        let wanted = head_of(&id.0);
+        let Range { start: mut low, end: mut high } = bucket;
+        // Every id from `low` to `high` has a head from `low_head` to `high_head`.
+        let (mut low_head, mut high_head) = (wanted & !(u64::MAX >> 8), wanted | (u64::MAX >> 8));
+        for _ in 0..GUESSES {
+            if high - low < FEW {
+                break;
+            }
+            let part = |head: u64| u128::from(head - low_head);
+            let span = part(high_head).max(1);
+            let ids = u128::try_from(high - low).expect("a length has fewer than 128 bits");
+            let ahead = part(wanted) * ids / span;
+            let guess = low + usize::try_from(ahead).unwrap_or(0).min(high - low - 1);
+            let head = head_of(self.id_bytes(guess));
+            // In a damaged index heads may be anywhere; then the bucket is halved.
+            if head == wanted || head < low_head || head > high_head {
+                break;
+            }
+            if head < wanted {
+                (low, low_head) = (guess + 1, head);
+            } else {
+                (high, high_head) = (guess, head);
+            }
+        }
+        self.partition(low..high, |other| {
+            let head = head_of(other);
+            head < wanted || (head == wanted && other < id.0.as_slice())
+        })
     }
 
     /// The positions of the entries from `low` to `high`, both included.
@@ -200,6 +238,10 @@ impl Index {
             Err("its content does not fit its name".to_owned())
         }
     }
+}
+
+fn head_of(id: &[u8]) -> u64 {
+    u64::from_be_bytes(*id.first_chunk().expect("an id has 32 bytes"))
 }
 
 fn indexed_file(bytes: &[u8], at: usize) -> IndexedFile {

@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::error::malformed;
 use super::resume::RootObject;
@@ -76,7 +77,14 @@ pub(super) struct Marker<'s> {
     seen: Vec<Vec<u8>>,
     missing: Vec<Missing>,
     reported: HashSet<ObjectId>,
+    deadline: Option<Instant>,
+    /// How many objects were looked at.
+    steps: u64,
+    is_over: bool,
 }
+
+/// The clock is looked at after so many objects, so a walk in a small store is never cut short.
+const STEPS_A_LOOK: u64 = 1024;
 
 struct Waiting {
     kind: Kind,
@@ -93,8 +101,27 @@ pub(super) fn has_references(kind: Kind) -> bool {
 impl<'s> Marker<'s> {
     pub(super) fn new(store: &'s Store, view: Arc<View>, access: Access) -> Self {
         let seen = view.loaded.iter().map(|loaded| vec![0u8; loaded.index.len()]).collect();
-        let (missing, reported) = (Vec::new(), HashSet::new());
-        Marker { store, view, access, seen, missing, reported }
+        Marker {
+            store,
+            view,
+            access,
+            seen,
+            missing: Vec::new(),
+            reported: HashSet::new(),
+            deadline: None,
+            steps: 0,
+            is_over: false,
+        }
+    }
+
+    /// The same marker, which gives up after the deadline.
+    pub(super) fn until(self, deadline: Option<Instant>) -> Self {
+        Marker { deadline, ..self }
+    }
+
+    /// Whether it gave up: not everything below the last root was looked at.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// What should be there and is not.
@@ -107,7 +134,7 @@ impl<'s> Marker<'s> {
         self.seen[entry.0][entry.1] != 0
     }
 
-    /// Marks everything below a root.
+    /// Marks everything below a root, unless the time is up.
     pub(super) fn mark(
         &mut self,
         root: RootObject,
@@ -118,6 +145,13 @@ impl<'s> Marker<'s> {
         let content = if root.kind == Kind::Snapshot { Content::Values } else { Content::Either };
         let mut waiting = vec![Waiting { kind: root.kind, id: root.id, content, strictness }];
         while let Some(object) = waiting.pop() {
+            self.steps += 1;
+            if self.steps.is_multiple_of(STEPS_A_LOOK) {
+                self.is_over = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            }
+            if self.is_over {
+                return Ok(());
+            }
             self.step(&object, name, visit, &mut waiting)?;
         }
         Ok(())

@@ -39,7 +39,7 @@ pub use error::{ErrorKind, StoreError};
 pub use format::{HashKey, VERSION};
 pub use layout::{FileId, STORE_DIR};
 pub use log::{LogEntry, Moment};
-pub use memory::MemoryObjects;
+pub use memory::{KnownObjects, MemoryObjects};
 pub use name::RefName;
 pub use objects::{ObjectError, ObjectSink, Objects};
 pub use open::discover;

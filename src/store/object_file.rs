@@ -85,18 +85,27 @@ pub(super) struct Frame {
 impl Frame {
     /// The kind, id and plain bytes of the object, if the frame holds one.
     pub(super) fn open(&self, hasher: &Hasher) -> Result<(Kind, ObjectId, Vec<u8>), String> {
-        let kind = Kind::from_stored_number(self.header.kind)
-            .ok_or_else(|| format!("kind {} is not known", self.header.kind))?;
-        let plain = stored::decode(self.header.codec, self.header.plain_len, &self.bytes)
-            .map_err(|error| error.to_string())?;
-        let id = hasher.id(kind, &plain);
-        Ok((kind, id, plain))
+        open_frame(self.header, &self.bytes, hasher)
     }
 
     /// How many bytes of the file it takes.
     pub(super) fn file_len(&self) -> u64 {
         (FRAME_HEADER_LEN + self.bytes.len()) as u64
     }
+}
+
+/// The kind, id and plain bytes of the object in a frame, if it holds one.
+pub(super) fn open_frame(
+    header: FrameHeader,
+    bytes: &[u8],
+    hasher: &Hasher,
+) -> Result<(Kind, ObjectId, Vec<u8>), String> {
+    let kind = Kind::from_stored_number(header.kind)
+        .ok_or_else(|| format!("kind {} is not known", header.kind))?;
+    let plain =
+        stored::decode(header.codec, header.plain_len, bytes).map_err(|error| error.to_string())?;
+    let id = hasher.id(kind, &plain);
+    Ok((kind, id, plain))
 }
 
 /// The end of a sealed object file.

@@ -9,7 +9,7 @@ use crate::model::ObjectId;
 #[non_exhaustive]
 pub enum ObjectError {
     /// The object is not there.
-    #[error("object {id} ({kind:?}) is missing")]
+    #[error("object {id} ({kind}) is missing")]
     Missing {
         /// The object.
         id: ObjectId,
@@ -17,7 +17,7 @@ pub enum ObjectError {
         kind: Kind,
     },
     /// The object is there but its bytes are not what the id says.
-    #[error("object {id} ({kind:?}) is damaged: {why}")]
+    #[error("object {id} ({kind}) is damaged: {why}")]
     Damaged {
         /// The object.
         id: ObjectId,

@@ -159,9 +159,13 @@ impl Store {
 
     /// Creates a tag of a snapshot that the store holds; refused where the name is taken.
     pub fn create_tag(&self, to: SnapshotId, how: &Move<'_>) -> Result<(), StoreError> {
+        self.move_tag(to, &Move { expected: Expected::Absent, ..*how })
+    }
+
+    /// Lets a tag name another snapshot that the store holds, in one step.
+    pub fn move_tag(&self, to: SnapshotId, how: &Move<'_>) -> Result<(), StoreError> {
         self.prepare_writing()?;
         let lock = self.lock()?;
-        let how = &Move { expected: Expected::Absent, ..*how };
         self.check_expected(Space::Tags, how)?;
         self.keep(&lock, to)?;
         self.swap(&lock, Space::Tags, Some(to), how)

@@ -8,6 +8,7 @@
 //! person.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::layout::FileId;
@@ -36,6 +37,23 @@ pub enum SmallFix {
     Mark(PathBuf),
     /// The file that keeps git from taking the store in.
     Gitignore,
+}
+
+impl fmt::Display for SmallFix {
+    /// The file, and what becomes of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SmallFix::Log(path) => write!(f, "{}: without its damaged lines", path.display()),
+            SmallFix::Checkpoint(path) => {
+                write!(f, "{}: removed, what it was for starts anew", path.display())
+            }
+            SmallFix::Tombstone(file) => {
+                write!(f, "condemned/{file}: written anew, its grace begins now")
+            }
+            SmallFix::Mark(path) => write!(f, "{}: removed, it cannot be read", path.display()),
+            SmallFix::Gitignore => f.write_str(".gitignore: written anew"),
+        }
+    }
 }
 
 /// What repair would do.

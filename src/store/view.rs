@@ -6,14 +6,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::index::{Index, Place};
 use super::layout::{FileId, Layout, SealedName};
 use super::object_file::{FRAME_HEADER_LEN, Frame, FrameHeader};
 use super::{StoreError, marks};
 use crate::codec::{Hasher, Kind};
-use crate::fsio::{FileSystem, FsError, Mapping};
+use crate::fsio::{FileSystem, FsError, Mapping, ReadFile};
 use crate::model::ObjectId;
 
 /// A sealed object file; mapped when it is first read.
@@ -82,6 +82,8 @@ pub(super) struct View {
     /// Objects found bad, and the files whose copy is bad.
     pub(super) damaged: HashMap<ObjectId, HashSet<FileId>>,
     pub(super) broken: Vec<BrokenIndex>,
+    /// The file that was opened last for positioned reads.
+    opened: Mutex<Option<(FileId, Arc<dyn ReadFile>)>>,
 }
 
 /// What reading an object gave.
@@ -214,7 +216,7 @@ impl View {
         for location in self.locations(id) {
             match self.read_at(fs, hasher, access, &location, id) {
                 Ok(Ok((found, plain))) if found == kind => return Ok(Found::Plain(plain)),
-                Ok(Ok((found, _))) => bad = Some(format!("it is a {found:?}")),
+                Ok(Ok((found, _))) => bad = Some(format!("it is a {found}")),
                 Ok(Err(why)) => bad = Some(format!("{why}, in {}", location.file.path.display())),
                 // Collected since the view was made.
                 Err(error) if error.is_not_found() => {}
@@ -266,7 +268,7 @@ impl View {
                 })
             }
             Access::Positioned => {
-                let file = fs.open(&location.file.path)?;
+                let file = self.opened(fs, location.file)?;
                 match frame_bytes(&location.place, file.len()) {
                     None => None,
                     Some(range) => {
@@ -288,6 +290,23 @@ impl View {
             return Ok(Err("its index and its frame disagree".to_owned()));
         }
         Ok(Ok(Frame { offset, header, bytes }))
+    }
+
+    /// A file, open for positioned reads. One is kept open: what is read next is mostly in it.
+    pub(super) fn opened(
+        &self,
+        fs: &dyn FileSystem,
+        file: &ObjectFile,
+    ) -> Result<Arc<dyn ReadFile>, FsError> {
+        let kept = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((id, opened)) = kept().as_ref()
+            && *id == file.id
+        {
+            return Ok(Arc::clone(opened));
+        }
+        let opened = fs.open(&file.path)?;
+        *kept() = Some((file.id, Arc::clone(&opened)));
+        Ok(opened)
     }
 
     /// Whether another view shows the same object files and indexes.

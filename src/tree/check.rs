@@ -5,12 +5,14 @@
 //! chunk promises, blocks in a form that no encoder writes, sums that do not add up. Every problem
 //! is reported with its place; what can still be checked beside it is checked.
 
-use super::chunk::LoadedChunk;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::chunker::{Chunker, Cut, CutEnd, key_hash};
 use super::error::{TreeError, describe_key};
 use super::plan::StoreMode;
 use super::reader::{Subtree, Tree};
-use super::verify_chunk::ChunkVerifier;
+use super::verify_chunk::{CheckedChunk, ChunkVerifier};
 use crate::model::ObjectId;
 use crate::store::objects::ObjectError;
 
@@ -30,41 +32,88 @@ pub struct Problem {
     pub why: String,
 }
 
-/// Checks a whole tree and reports what is wrong with it. Gives the number of rows that were
-/// checked, multiplicities counted.
+/// How a tree is checked.
+#[derive(Clone, Copy)]
+pub struct CheckManner<'a> {
+    /// How many threads check chunks.
+    pub jobs: NonZeroUsize,
+    /// Asked from time to time whether to give up.
+    pub is_over: &'a dyn Fn() -> bool,
+}
+
+impl Default for CheckManner<'_> {
+    fn default() -> Self {
+        CheckManner { jobs: NonZeroUsize::MIN, is_over: &|| false }
+    }
+}
+
+/// How far a check came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckedTree {
+    /// The rows that were checked, multiplicities counted.
+    pub rows: u64,
+    /// Whether it came to the end of the tree.
+    pub is_whole: bool,
+}
+
+/// Checks a whole tree on this thread and reports what is wrong with it. Gives the number of rows
+/// that were checked, multiplicities counted.
 ///
 /// # Errors
 ///
 /// Only where objects cannot be read at all; a missing or damaged one is a problem of the tree.
 pub fn check_tree(tree: &Tree<'_>, report: &mut dyn FnMut(Problem)) -> Result<u64, TreeError> {
+    Ok(check_tree_in(tree, &CheckManner::default(), report)?.rows)
+}
+
+/// As [`check_tree`], on several threads and for as long as it may take.
+pub fn check_tree_in(
+    tree: &Tree<'_>,
+    manner: &CheckManner<'_>,
+    report: &mut dyn FnMut(Problem),
+) -> Result<CheckedTree, TreeError> {
     let rules = tree.plan().rules;
     let mut check = TreeCheck {
         tree,
+        manner: *manner,
         report,
-        verifier: ChunkVerifier::default(),
+        verifiers: (0..manner.jobs.get()).map(|_| ChunkVerifier::default()).collect(),
+        waiting: Vec::new(),
         rows: Boundaries::new(Chunker::new(rules.rows), tree.plan().mode),
         nodes: (0..tree.root().height)
             .map(|_| Boundaries::new(Chunker::new(rules.nodes), StoreMode::Full))
             .collect(),
         last_key: Vec::new(),
         checked: 0,
+        is_over: false,
     };
     if let Some(top) = tree.top() {
         check.subtree(&top)?;
-        check.end(&top);
+        check.chunks()?;
+        if !check.is_over {
+            check.end(&top);
+        }
     }
-    Ok(check.checked)
+    Ok(CheckedTree { rows: check.checked, is_whole: !check.is_over })
 }
+
+/// Chunks that a thread takes at once: enough that threads seldom wait for each other.
+const CHUNKS_A_JOB: usize = 64;
 
 struct TreeCheck<'c, 't, 'o> {
     tree: &'t Tree<'o>,
+    manner: CheckManner<'c>,
     report: &'c mut dyn FnMut(Problem),
-    verifier: ChunkVerifier,
+    /// One a thread.
+    verifiers: Vec<ChunkVerifier>,
+    /// Chunks that are to be checked, in order.
+    waiting: Vec<Subtree>,
     rows: Boundaries,
     /// From the level above chunks upwards.
     nodes: Vec<Boundaries>,
     last_key: Vec<u8>,
     checked: u64,
+    is_over: bool,
 }
 
 impl TreeCheck<'_, '_, '_> {
@@ -95,12 +144,20 @@ impl TreeCheck<'_, '_, '_> {
     }
 
     fn subtree(&mut self, subtree: &Subtree) -> Result<(), TreeError> {
+        if self.is_over {
+            return Ok(());
+        }
         if subtree.level == 0 {
-            return self.chunk(subtree);
+            self.waiting.push(subtree.clone());
+            let is_enough = self.waiting.len() >= CHUNKS_A_JOB * self.verifiers.len();
+            return if is_enough { self.chunks() } else { Ok(()) };
         }
         let node = match self.tree.load_node(subtree) {
             Ok(node) => node,
-            Err(error) => return self.failed(subtree, error),
+            Err(error) => {
+                self.chunks()?;
+                return self.failed(subtree, error);
+            }
         };
         let boundaries = usize::from(subtree.level) - 1;
         for entry in &node.entries {
@@ -114,37 +171,33 @@ impl TreeCheck<'_, '_, '_> {
         Ok(())
     }
 
-    fn chunk(&mut self, subtree: &Subtree) -> Result<(), TreeError> {
-        let chunk = match self.tree.load_chunk(subtree) {
-            Ok(chunk) => chunk,
-            Err(error) => return self.failed(subtree, error),
-        };
-        match self.verifier.verify(&chunk, subtree) {
-            Ok(wrong) => wrong.into_iter().for_each(|why| self.problem(subtree, why)),
-            Err(error) => return self.failed(subtree, error),
+    /// Checks the chunks that wait: each by itself and side by side, then in their order.
+    fn chunks(&mut self) -> Result<(), TreeError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let checked = side_by_side(&mut self.verifiers, self.tree, &waiting);
+        for (subtree, checked) in waiting.iter().zip(checked) {
+            match checked {
+                Ok(chunk) => self.chunk(subtree, chunk),
+                Err(error) => self.failed(subtree, error)?,
+            }
         }
-        self.checked = self.checked.saturating_add(subtree.rows);
-        if let Err(error) = self.keys(&chunk, subtree) {
-            return self.failed(subtree, error);
-        }
-        if let Some(why) = self.rows.end_of(chunk.len()) {
-            self.problem(subtree, why);
-        }
+        self.is_over |= (self.manner.is_over)();
         Ok(())
     }
 
-    fn keys(&mut self, chunk: &LoadedChunk<'_>, subtree: &Subtree) -> Result<(), TreeError> {
-        let keys = chunk.keys()?;
-        if keys.key(0) <= self.last_key.as_slice() {
+    fn chunk(&mut self, subtree: &Subtree, chunk: CheckedChunk) {
+        chunk.wrong.into_iter().for_each(|why| self.problem(subtree, why));
+        self.checked = self.checked.saturating_add(subtree.rows);
+        if chunk.first_key <= self.last_key {
             self.problem(subtree, "its first key is not above the last one before it");
         }
-        for row in 0..keys.len() {
-            let bytes = self.verifier.preimage_len(row);
-            self.rows.push(key_hash(0, keys.key(row)), bytes);
+        self.last_key = chunk.last_key;
+        for &(key_hash, bytes) in &chunk.rows {
+            self.rows.push(key_hash, bytes);
         }
-        self.last_key.clear();
-        self.last_key.extend_from_slice(keys.key(keys.len() - 1));
-        Ok(())
+        if let Some(why) = self.rows.end_of(chunk.rows.len()) {
+            self.problem(subtree, why);
+        }
     }
 
     fn end(&mut self, top: &Subtree) {
@@ -154,6 +207,42 @@ impl TreeCheck<'_, '_, '_> {
         }
         wrong.into_iter().for_each(|why| self.problem(top, why));
     }
+}
+
+/// Checks chunks on as many threads as there are verifiers; gives what came out in their order.
+fn side_by_side(
+    verifiers: &mut [ChunkVerifier],
+    tree: &Tree<'_>,
+    chunks: &[Subtree],
+) -> Vec<Result<CheckedChunk, TreeError>> {
+    let next = AtomicUsize::new(0);
+    let work = |verifier: &mut ChunkVerifier| {
+        let mut checked = Vec::new();
+        while let Some((number, chunk)) = {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            chunks.get(number).map(|chunk| (number, chunk))
+        } {
+            checked.push((number, verifier.verify(tree, chunk)));
+        }
+        checked
+    };
+    // A few chunks are not worth a thread.
+    let threads = verifiers.len().min(chunks.len() / 4 + 1);
+    let (first, others) = verifiers[..threads].split_first_mut().expect("there is one at least");
+    let mut checked = std::thread::scope(|scope| {
+        let others: Vec<_> =
+            others.iter_mut().map(|verifier| scope.spawn(|| work(verifier))).collect();
+        let mut checked = work(first);
+        for other in others {
+            match other.join() {
+                Ok(more) => checked.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        checked
+    });
+    checked.sort_unstable_by_key(|(number, _)| *number);
+    checked.into_iter().map(|(_, checked)| checked).collect()
 }
 
 /// The boundaries that the rule sets, beside those that are there.

@@ -7,13 +7,13 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use super::error::TreeError;
+use super::framed_rows::{CellWriter, FramedRows};
 use super::large;
 use super::plan::{StoreMode, TreePlan};
 use super::reader::Subtree;
 use crate::codec::block::{self, Column, Keys};
-use crate::codec::cell::{self, Cell, EXTERNAL, EXTERNAL_ABOVE, ExternalValue};
+use crate::codec::cell::{self, EXTERNAL, EXTERNAL_ABOVE, ExternalValue};
 use crate::codec::hash::FRAME_LEN;
-use crate::codec::row::RowBatch;
 use crate::codec::structure::{BlockRef, Chunk};
 use crate::codec::{DecodeError, Kind, key, row_hash};
 use crate::model::{ObjectId, Value};
@@ -40,12 +40,33 @@ pub struct LoadedChunk<'o> {
 }
 
 /// A value as a cell gives it: here, or stored apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CellValue {
     /// The value.
     Here(Value),
     /// Where the value is.
     Apart(ExternalValue),
+}
+
+impl CellValue {
+    /// Whether this is NULL.
+    pub fn is_null(&self) -> bool {
+        matches!(self, CellValue::Here(Value::Null))
+    }
+
+    /// The value, where it is here.
+    pub fn here(&self) -> Option<&Value> {
+        match self {
+            CellValue::Here(value) => Some(value),
+            CellValue::Apart(_) => None,
+        }
+    }
+}
+
+impl From<Value> for CellValue {
+    fn from(value: Value) -> Self {
+        CellValue::Here(value)
+    }
 }
 
 impl<'o> LoadedChunk<'o> {
@@ -207,12 +228,12 @@ impl<'o> LoadedChunk<'o> {
     }
 
     /// Where in the key the values of the column at `index` stand; `None` where they do not.
-    fn key_position(&self, index: usize) -> Option<usize> {
+    pub(super) fn key_position(&self, index: usize) -> Option<usize> {
         self.plan.layout.key_position(index).filter(|_| !self.lists_key)
     }
 
     /// The values of the key's columns, in key order.
-    fn key_values(&self, row: usize) -> Result<Vec<Value>, TreeError> {
+    pub(super) fn key_values(&self, row: usize) -> Result<Vec<Value>, TreeError> {
         let wrong = |source| self.malformed(Kind::Keys, source);
         let decoded = key::decode(self.key(row)?).map_err(wrong)?;
         if decoded.values.len() != self.plan.layout.key_len() {
@@ -250,33 +271,29 @@ impl<'o> LoadedChunk<'o> {
             CellValue::Here(value) => Ok(value),
             CellValue::Apart(apart) => {
                 let payload = large::read_value(self.objects, apart)?;
-                cell::read_value(apart.tag, &payload)
+                cell::into_value(apart.tag, payload)
                     .map_err(|source| TreeError::Value { id: apart.id, source })
             }
         }
     }
 
+    /// The value of the column at `index`; one that is stored in pieces stays where it is.
+    pub fn lean_value(&self, row: usize, index: usize) -> Result<CellValue, TreeError> {
+        match self.value(row, index)? {
+            CellValue::Apart(apart) if apart.kind != Kind::ValueList => {
+                self.whole_value(row, index).map(CellValue::Here)
+            }
+            value => Ok(value),
+        }
+    }
+
     /// Appends the preimage of a row's hash: the row as it was encoded.
     pub fn write_preimage(&self, row: usize, out: &mut Vec<u8>) -> Result<(), TreeError> {
-        let layout = &self.plan.layout;
-        let mut key_values = None;
-        for index in 0..layout.column_count() {
-            if let Some(column) = self.column(index)? {
-                layout.write_cell(index, column.cell(row), out);
-            } else if let Some(position) = self.key_position(index) {
-                let values = match &mut key_values {
-                    Some(values) => values,
-                    none => none.insert(self.key_values(row)?),
-                };
-                let cell = self.cell_of(&values[position]);
-                layout.write_cell(index, Cell { tag: cell.0, payload: &cell.1 }, out);
-            }
-        }
-        Ok(())
+        CellWriter::new(self)?.write(row, out)
     }
 
     /// The cell that a value of a key makes: its tag and payload.
-    fn cell_of(&self, value: &Value) -> (u8, Cow<'static, [u8]>) {
+    pub(super) fn cell_of(&self, value: &Value) -> (u8, Cow<'static, [u8]>) {
         let tag = cell::tag_of(value.as_ref());
         let mut payload = Vec::new();
         cell::write_payload(value.as_ref(), &mut payload);
@@ -337,16 +354,10 @@ impl<'o> LoadedChunk<'o> {
     }
 
     fn computed_row_hashes(&self) -> Result<Vec<ObjectId>, TreeError> {
-        let mut rows = RowBatch::default();
-        let mut preimage = Vec::new();
-        for row in 0..self.rows {
-            preimage.clear();
-            self.write_preimage(row, &mut preimage)?;
-            rows.push_row(&preimage, &[]);
-        }
+        let mut rows = FramedRows::default();
+        rows.read(self)?;
         let mut hashes = Vec::with_capacity(self.rows);
-        let frames = (0..self.rows).map(|row| rows.row(row).framed);
-        row_hash::hash_rows(self.objects.hasher(), frames, &mut hashes);
+        rows.hash(self.objects.hasher(), &mut hashes);
         Ok(hashes)
     }
 
@@ -359,7 +370,7 @@ impl<'o> LoadedChunk<'o> {
         })
     }
 
-    fn malformed(&self, kind: Kind, source: DecodeError) -> TreeError {
+    pub(super) fn malformed(&self, kind: Kind, source: DecodeError) -> TreeError {
         TreeError::Malformed { table: self.plan.table.clone(), kind, id: self.id, source }
     }
 }

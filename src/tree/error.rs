@@ -34,7 +34,7 @@ pub enum TreeError {
     #[error(transparent)]
     Object(#[from] ObjectError),
     /// An object is what its id says, but no program should have written it.
-    #[error("table {table}: object {id} ({kind:?}) is malformed")]
+    #[error("table {table}: object {id} ({kind}) is malformed")]
     Malformed {
         /// The table.
         table: String,

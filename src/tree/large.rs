@@ -5,7 +5,7 @@
 
 use super::error::TreeError;
 use crate::codec::block;
-use crate::codec::cell::{ExternalValue, PIECE_LEN};
+use crate::codec::cell::{self, ExternalValue, PIECE_LEN, tag};
 use crate::codec::row::LargeValues;
 use crate::codec::{DecodeError, Hasher, Kind};
 use crate::model::{ObjectId, SinkError};
@@ -121,6 +121,66 @@ pub fn read_value(objects: &dyn Objects, value: ExternalValue) -> Result<Vec<u8>
     Ok(payload)
 }
 
+/// Whether a value stored apart is there and is one that the encoder would write. Texts and bytes
+/// are looked at piece by piece; the others are short.
+pub(super) fn check_value(objects: &dyn Objects, value: ExternalValue) -> Result<(), TreeError> {
+    let malformed = |source| TreeError::Value { id: value.id, source };
+    let mut text = match value.tag {
+        tag::BYTES => None,
+        tag::TEXT | tag::JSON | tag::OTHER => Some(Utf8Check::default()),
+        tag => {
+            let payload = read_value(objects, value)?;
+            return cell::read_value(tag, &payload).map(drop).map_err(malformed);
+        }
+    };
+    let mut pieces = ValuePieces::open(objects, value)?;
+    while let Some(piece) = pieces.next_piece()? {
+        if let Some(text) = &mut text {
+            text.push(&piece).map_err(malformed)?;
+        }
+    }
+    text.map_or(Ok(()), Utf8Check::finish).map_err(malformed)
+}
+
+/// Whether bytes that arrive in pieces are UTF-8.
+#[derive(Default)]
+struct Utf8Check {
+    /// The beginning of a character whose rest is in the next piece.
+    begun: Vec<u8>,
+}
+
+impl Utf8Check {
+    fn push(&mut self, piece: &[u8]) -> Result<(), DecodeError> {
+        let mut rest = piece;
+        while !self.begun.is_empty() {
+            let Some((&byte, after)) = rest.split_first() else { return Ok(()) };
+            self.begun.push(byte);
+            rest = after;
+            match std::str::from_utf8(&self.begun) {
+                Ok(_) => self.begun.clear(),
+                Err(error) if error.error_len().is_some() => return Err(not_utf8()),
+                Err(_) => {}
+            }
+        }
+        match std::str::from_utf8(rest) {
+            Ok(_) => Ok(()),
+            Err(error) if error.error_len().is_some() => Err(not_utf8()),
+            Err(error) => {
+                self.begun.extend_from_slice(&rest[error.valid_up_to()..]);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), DecodeError> {
+        if self.begun.is_empty() { Ok(()) } else { Err(not_utf8()) }
+    }
+}
+
+fn not_utf8() -> DecodeError {
+    DecodeError::new("value", "text that is not UTF-8")
+}
+
 /// Whether a value stored apart has this payload. Reads piece by piece, and no more than needed.
 pub fn value_equals(
     objects: &dyn Objects,
@@ -139,4 +199,32 @@ pub fn value_equals(
         }
     }
     Ok(rest.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_text(pieces: &[&[u8]]) -> bool {
+        let mut check = Utf8Check::default();
+        pieces.iter().all(|piece| check.push(piece).is_ok()) && check.finish().is_ok()
+    }
+
+    #[test]
+    fn characters_across_pieces_are_text() {
+        let text = "aé€😀z".as_bytes();
+        for first in 0..=text.len() {
+            for second in first..=text.len() {
+                let pieces = [&text[..first], &text[first..second], &text[second..]];
+                assert!(is_text(&pieces), "{first} {second}");
+                assert!(!is_text(&[pieces[0], pieces[1], &[0xFF], pieces[2]]));
+            }
+        }
+        for cut in 1..4 {
+            assert!(!is_text(&[&"😀".as_bytes()[..cut]]));
+            assert!(!is_text(&[&"😀".as_bytes()[..cut], b"a"]));
+        }
+        assert!(!is_text(&[&[0xED, 0xA0], &[0x80]]), "half of a surrogate pair");
+        assert!(is_text(&[]));
+    }
 }

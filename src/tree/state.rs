@@ -3,7 +3,8 @@
 use super::cursor::Cursor;
 use super::error::TreeError;
 use super::plan::{StoreMode, TreePlan};
-use super::reader::{RowAt, Tree};
+use super::reader::Tree;
+use super::rows::row_values;
 use crate::codec::row::LayoutError;
 use crate::codec::state::{self, StoredTable};
 use crate::codec::{DecodeError, Kind, catalog};
@@ -143,13 +144,7 @@ fn list(
     let mut cursor = Cursor::new(&tree);
     let mut rows = Vec::new();
     while let Some(at) = cursor.next_row()? {
-        rows.push(whole_row(&at)?);
+        rows.push(row_values(&at)?);
     }
     Ok(rows)
-}
-
-/// All values of a row, those that are stored apart included.
-pub fn whole_row(at: &RowAt<'_>) -> Result<Vec<Value>, StateError> {
-    let columns = at.chunk.plan().column_names().len();
-    (0..columns).map(|index| Ok(at.chunk.whole_value(at.row, index)?)).collect()
 }

@@ -233,6 +233,14 @@ fn a_read_only_directory() {
     fs::set_permissions(&objects, fs::Permissions::from_mode(0o700)).unwrap();
 }
 
+/// Nobody may make a file there, not even the superuser.
+#[test]
+fn a_folder_that_takes_no_database() {
+    let lab = lab(SHOP, SHOP);
+    lab.snapshot("prod.db", "prod");
+    lab.run(&["restore", "prod", "--to", "/proc/x.db"]).fails(3, "its folder cannot be written");
+}
+
 fn rustix_is_root() -> bool {
     // Whoever owns a folder made by this process.
     use std::os::unix::fs::MetadataExt as _;

@@ -27,7 +27,6 @@ fn diff_as_text() {
     let run = lab.run(&["diff", "prod", "dev"]);
     assert_eq!(run.code, 1);
     insta::assert_snapshot!(run.stdout, @r"
-     schema + index item_name
      item | 4 +-~~
      log  | 2 +-
      1 schema change, 2 tables changed, 2 rows inserted, 2 rows deleted, 2 rows updated
@@ -151,6 +150,60 @@ fn diff_into_a_closed_pipe() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(141), "an answer nobody heard is not `equal`");
+}
+
+/// Names that a terminal, or a reader of SQL, would take for something else.
+#[test]
+fn names_stay_on_their_line() {
+    let name = "a\nDROP TABLE b; --\u{1b}[31m";
+    let table = format!("CREATE TABLE \"{name}\"(\"c\nd\" INTEGER PRIMARY KEY, v);");
+    let insert = |v: u8| format!("{table} INSERT INTO \"{name}\" VALUES(1, {v});");
+    let lab = lab(&insert(1), &format!("{} CREATE VIEW \"v\n;\" AS SELECT 1;", insert(2)));
+    lab.snapshot("prod.db", "prod");
+    lab.snapshot("dev.db", "dev");
+    for command in [
+        &["diff", "prod", "dev"][..],
+        &["diff", "prod", "dev", "--stat"],
+        &["diff", "prod", "dev", "--format", "markdown"],
+        &["ls", "prod"],
+        &["show", "dev"],
+        &["check", "dev.db"],
+        &["pack", "prod", "dev", "-o", "change"],
+        &["cat", "nosuch", "--at", "prod"],
+        &["cat", name, "--at", "prod"],
+    ] {
+        let said = lab.run(command);
+        let said = format!("{}{}", said.stdout, said.stderr);
+        assert!(!said.contains('\u{1b}'), "{said}");
+        assert!(!said.lines().any(|line| line.starts_with("DROP")), "{said}");
+    }
+    let sql = lab.run(&["diff", "prod", "dev", "--format", "sql"]).stdout;
+    let comments: Vec<&str> = sql.lines().filter(|line| line.starts_with("--")).collect();
+    let expected = [r"-- schema: + view v\n;", r"-- a\nDROP TABLE b; --\u{1b}[31m"];
+    assert_eq!(comments, expected);
+}
+
+#[test]
+fn numbers_beyond_reason() {
+    let lab = shop();
+    lab.run(&["snapshot", "prod.db", "--ref", "prod", "--jobs", "100000"]).fails(2, "--jobs");
+    lab.run(&["snapshot", "prod.db", "--ref", "prod", "--jobs", "0"]).fails(2, "--jobs");
+    let most = u64::MAX.to_string();
+    lab.run(&["verify", "--budget", &most]).ok();
+    lab.run(&["gc", "--grace-days", &most, "--log-days", &most]).ok();
+    assert!(lab.run(&["log", "-n", "0"]).ok().stdout.is_empty());
+    assert_eq!(lab.run(&["diff", "prod", "dev", "--limit", &most]).code, 1);
+}
+
+#[test]
+fn one_name_means_one_thing() {
+    let lab = shop();
+    lab.run(&["tag", "prod", "dev"]).fails(4, "one name");
+    lab.run(&["tag", "v1", "prod"]).ok();
+    lab.run(&["ref", "v1", "dev"]).fails(4, "one name");
+    lab.run(&["snapshot", "dev.db", "--ref", "v1"]).fails(4, "one name");
+    lab.run(&["snapshot", "source:nosuch"]).fails(2, "names no source `nosuch`");
 }
 
 #[test]
@@ -165,6 +218,37 @@ fn cat_and_ls() {
     assert_eq!(tables["tables"][0]["name"], "item");
     assert_eq!(tables["tables"][0]["rows"], 3);
     assert_eq!(tables["tables"][1]["key"], json!([]));
+}
+
+#[test]
+fn cat_finds_null_keys() {
+    let lab = lab(
+        "CREATE TABLE t(a TEXT, b INTEGER, v, PRIMARY KEY(a, b));
+         INSERT INTO t VALUES(NULL,1,'null'),('NULL',1,'text'),(NULL,NULL,'x'),(NULL,NULL,'y');",
+        "",
+    );
+    lab.snapshot("prod.db", "prod");
+    let both = lab.run(&["cat", "t", "NULL", "1", "--at", "prod"]).ok().stdout;
+    assert_eq!(both, "a=NULL  b=1  v='null'\na='NULL'  b=1  v='text'\n");
+    let nulls = lab.run(&["cat", "t", "NULL", "NULL", "--at", "prod"]).ok().stdout;
+    assert_eq!(nulls.lines().count(), 2, "{nulls}");
+    lab.run(&["cat", "t", "x", "NULL", "--at", "prod"]).fails(1, "no row");
+}
+
+#[test]
+fn a_wrong_command_line_as_json() {
+    let lab = Lab::new();
+    for wrong in [&["dif", "--json"][..], &["--json", "diff", "a"], &["cat", "--json", "--no"]] {
+        let said = lab.run(wrong);
+        assert_eq!(said.code, 2);
+        let error = said.json();
+        assert_eq!(error["exit"], 2);
+        assert!(!error["error"].as_str().unwrap().starts_with("error"), "{error}");
+        assert!(error["hint"].as_str().unwrap().contains("Usage:"), "{error}");
+        assert!(said.stderr.starts_with("error: "), "{}", said.stderr);
+    }
+    assert!(lab.run(&["dif"]).fails(2, "dif").stdout.is_empty());
+    assert!(lab.run(&["--json", "--version"]).ok().stdout.starts_with("deepdiff-db "));
 }
 
 #[test]

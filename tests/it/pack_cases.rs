@@ -149,6 +149,18 @@ fn p10_fk_cycle_nullable_and_p11_not_null() {
         );
         let manifest = lab.converges();
         assert!(manifest.migration.is_deferred);
+        // A circle that goes, one that comes, and one whose rows change partners.
+        let lab = PackLab::changed(
+            &format!(
+                "CREATE TABLE a(id INTEGER PRIMARY KEY, b INTEGER {null} REFERENCES b(id));
+                 CREATE TABLE b(id INTEGER PRIMARY KEY, a INTEGER {null} REFERENCES a(id));
+                 INSERT INTO a VALUES (1,1),(2,2),(3,3); INSERT INTO b VALUES (1,1),(2,2),(3,3)"
+            ),
+            "DELETE FROM a WHERE id=1; DELETE FROM b WHERE id=1;
+             INSERT INTO a VALUES (4,4); INSERT INTO b VALUES (4,4);
+             UPDATE a SET b=5-b WHERE id IN (2,3); UPDATE b SET a=5-a WHERE id IN (2,3);",
+        );
+        assert!(lab.converges().migration.is_deferred);
     }
 }
 
@@ -385,5 +397,27 @@ fn a_parent_by_another_key_than_its_rowid_is_stood_in_for() {
     let schema = "CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE);
         CREATE TABLE c(id INTEGER PRIMARY KEY, code TEXT REFERENCES p(code)); INSERT INTO p VALUES (0,'k')";
     PackLab::changed(schema, "INSERT INTO p VALUES (1,'l'); INSERT INTO c VALUES (1,'k');")
+        .converges();
+}
+
+#[test]
+fn a_swap_through_a_unique_expression_is_refused_by_name() {
+    let schema =
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); CREATE UNIQUE INDEX e ON t(lower(v));
+        INSERT INTO t VALUES (1,'A'),(2,'B'),(3,'C')";
+    let lab = PackLab::new(
+        schema,
+        &format!(
+            "{schema}; UPDATE t SET v = v || '_'; UPDATE t SET v = CASE id WHEN 1 THEN 'b' WHEN 2 THEN 'a' ELSE 'c' END;"
+        ),
+    );
+    let error = lab.pack("change", &Consent::everything()).unwrap_err();
+    assert!(matches!(error, PackError::NotProved { .. }), "{error}");
+    let text = error.to_string();
+    for part in ["update t (1)", "index 'e'", "UNIQUE"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!lab.path("change").exists());
+    PackLab::changed(schema, "UPDATE t SET v='D' WHERE id=3; INSERT INTO t VALUES (4,'x');")
         .converges();
 }

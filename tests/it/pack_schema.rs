@@ -255,3 +255,50 @@ fn a_row_that_refers_to_nothing_is_named() {
     let error = lab.pack("change", &Consent::everything()).unwrap_err().to_string();
     assert!(error.contains("(8)") && error.contains("rollback"), "{error}");
 }
+
+#[test]
+fn rows_that_a_kept_unique_index_forbids_are_left_out_with_what_needs_them() {
+    let schema = "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); CREATE UNIQUE INDEX u ON t(v);
+        CREATE TABLE c(id INTEGER PRIMARY KEY, t INT REFERENCES t(id));
+        INSERT INTO t VALUES (1,'a'),(2,'b'),(3,'c')";
+    let lab = PackLab::changed(
+        schema,
+        "DROP INDEX u; UPDATE t SET v='c' WHERE id=2; INSERT INTO c VALUES (1,4),(2,5);
+         INSERT INTO t VALUES (4,'a'),(5,'n'),(6,'n'),(7,'b'),(8,'z');",
+    );
+    let manifest = lab.pack("change", &Consent::none()).unwrap();
+    let left: Vec<(&str, &str, &[String])> = manifest
+        .left_out
+        .iter()
+        .map(|l| (l.object.as_str(), l.step.as_str(), &l.keys[..]))
+        .collect();
+    let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    // 4 and 6 meet a row that has their value, 2 as well; 7 waits for 2, and a child for 4.
+    let expected = [
+        ("u", "drop-index", &keys(&[])[..]),
+        ("c", "insert", &keys(&["(1)"])[..]),
+        ("t", "insert", &keys(&["(4)", "(6)", "(7)"])[..]),
+        ("t", "update", &keys(&["(2)"])[..]),
+    ];
+    assert_eq!(left, expected);
+    let why = &manifest.left_out[2].reason;
+    assert!(why.contains("INDEX u stays"), "{why}");
+    assert_eq!(manifest.migration.rows.inserted, 3);
+    lab.applies_and_rolls_back();
+    let lab = PackLab::changed(schema, "DROP INDEX u; INSERT INTO t VALUES (4,'a');");
+    lab.converges();
+}
+
+#[test]
+fn equal_states_make_a_pack_of_nothing() {
+    let lab = PackLab::changed(SHOP, "");
+    let manifest = lab.pack("change", &Consent::none()).unwrap();
+    assert_eq!(manifest.migration.statements, 0);
+    assert!(manifest.hazards.is_empty() && manifest.left_out.is_empty(), "{manifest:#?}");
+    let summary = std::fs::read_to_string(lab.path("change").join("summary.md")).unwrap();
+    assert!(summary.contains("nothing to change"), "{summary}");
+    lab.copy_prod();
+    let applied = lab.apply("change", "copy.db", |_| {});
+    assert_eq!((applied.outcome, applied.statements), (Ending::Applied, 0));
+    assert_eq!(lab.apply("change", "copy.db", |_| {}).outcome, Ending::AlreadyApplied);
+}

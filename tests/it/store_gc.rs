@@ -6,7 +6,9 @@ use std::time::Duration;
 use deepdiff_db::codec::Kind;
 use deepdiff_db::fsio::FileSystem;
 use deepdiff_db::store::gc::{Action, GcOptions};
-use deepdiff_db::store::verify::{Content as Stored, Depth, Reached, SemanticCheck, VerifyOptions};
+use deepdiff_db::store::verify::{
+    Content as Stored, Depth, Extent, Reached, SemanticCheck, VerifyOptions,
+};
 use deepdiff_db::store::{ErrorKind, Expected, ObjectSink, Objects, StoreError};
 
 use crate::store_scene::*;
@@ -222,6 +224,57 @@ fn a_budget_covers_everything_in_turns() {
     assert_eq!((objects, turns), (all.objects, 7));
 }
 
+/// A check that notices at once that its time is up, and a walk that was begun with all of a run's
+/// time: what is left undone is told, and the next run reads the objects again.
+#[test]
+fn a_walk_that_its_time_does_not_suffice_for_is_told_of() {
+    struct Slow;
+    impl SemanticCheck for Slow {
+        fn wants(&self, kind: Kind) -> bool {
+            kind == Kind::Table
+        }
+
+        fn check(
+            &self,
+            _: &Reached<'_>,
+            _: &dyn Objects,
+            is_over: &(dyn Fn() -> bool + Sync),
+        ) -> Result<Extent, String> {
+            Ok(if is_over() { Extent::CutShort } else { Extent::Whole })
+        }
+    }
+    let (_fs, store) = simulated();
+    publish(&store, "prod", &Content::of(&[&[1, 2, 3]])).unwrap();
+    let run = |start, budget| {
+        let depth = Depth::Full;
+        let check: Option<&dyn SemanticCheck> = Some(&Slow);
+        store
+            .verify(&VerifyOptions { depth, check, start, budget, ..VerifyOptions::default() })
+            .unwrap()
+    };
+    let no_time = Some(Duration::ZERO);
+    let objects = run(None, no_time);
+    let walk = run(objects.next, no_time);
+    assert_eq!((walk.objects, walk.is_sound()), (0, true));
+    let again = run(walk.next, no_time);
+    assert_eq!(again.objects, objects.objects, "objects are read again");
+    assert!(again.next.is_some() && walk.notes.iter().any(|note| note.contains("more time")));
+    assert_eq!(run(again.next, Some(Duration::from_secs(3600))).next, None);
+    assert_eq!(run(None, None).next, None);
+}
+
+#[test]
+fn entries_of_one_log_are_told_together() {
+    let (_fs, store) = simulated();
+    for n in 0..4 {
+        publish(&store, "prod", &Content::of(&[&[n]])).unwrap();
+    }
+    let plan = store.plan_gc(&GcOptions::default(), later(0)).unwrap();
+    let kept: Vec<_> =
+        plan.kept_by.iter().map(|keeper| (keeper.name.as_str(), keeper.entries)).collect();
+    assert_eq!(kept, [("ref prod", 1), ("log of prod", 4)]);
+}
+
 struct Collector(Mutex<Vec<(Kind, Stored)>>);
 
 impl SemanticCheck for Collector {
@@ -229,14 +282,19 @@ impl SemanticCheck for Collector {
         matches!(kind, Kind::Table | Kind::Chunk)
     }
 
-    fn check(&self, object: &Reached<'_>, objects: &dyn Objects) -> Result<(), String> {
+    fn check(
+        &self,
+        object: &Reached<'_>,
+        objects: &dyn Objects,
+        _: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Extent, String> {
         let again = objects.get(object.kind, &object.id).map_err(|error| error.to_string())?;
         assert_eq!(Some(again.as_slice()), object.plain);
         self.0.lock().unwrap().push((object.kind, object.content));
         if object.kind == Kind::Table && object.content == Stored::AboveHashes {
             return Err("said by the check".to_owned());
         }
-        Ok(())
+        Ok(Extent::Whole)
     }
 }
 

@@ -151,13 +151,26 @@ impl Scheme {
         Ok(Scheme { positions, alphabet, entropy: 0 })
     }
 
-    /// The byte of a digit below its radix.
-    fn byte(&self, digits: Digits, digit: u64) -> u8 {
-        let digit = digit.to_le_bytes()[0];
+    /// The byte of the digit 0.
+    fn lowest(&self, digits: Digits) -> u8 {
         match digits {
-            Digits::Span { low, .. } => low + digit,
-            Digits::Letter => self.alphabet[usize::from(digit)],
+            Digits::Span { low, .. } => low,
+            Digits::Letter => self.alphabet[0],
         }
+    }
+
+    /// The bytes of the digits below the radix.
+    fn bytes(&self, digits: Digits) -> [u8; 256] {
+        let mut bytes = [0; 256];
+        match digits {
+            Digits::Span { low, span } => {
+                for (byte, value) in bytes.iter_mut().zip(low..=low + span) {
+                    *byte = value;
+                }
+            }
+            Digits::Letter => bytes[..self.alphabet.len()].copy_from_slice(&self.alphabet),
+        }
+        bytes
     }
 }
 
@@ -226,28 +239,58 @@ pub(super) fn read(
     len: usize,
 ) -> Result<Vec<u8>, DecodeError> {
     let scheme = Scheme::read(input, len)?;
-    let first: Vec<u8> = scheme.positions.iter().map(|&digits| scheme.byte(digits, 0)).collect();
+    let first: Vec<u8> = scheme.positions.iter().map(|&digits| scheme.lowest(digits)).collect();
     let mut strings = first.repeat(count);
     let mut numbers = Vec::new();
     for word in scheme.words() {
-        let varying: Vec<(usize, Digits, u64)> = (word.start..)
+        let varying: Vec<(usize, Digits, Divisor)> = (word.start..)
             .zip(word.positions)
             .map(|(at, &digits)| (at, digits, scheme.radix(digits)))
             .filter(|&(_, _, radix)| radix > 1)
+            .map(|(at, digits, radix)| (at, digits, Divisor::new(radix)))
             .collect();
         ints::read(input, count, &mut numbers)?;
-        for (string, &number) in strings.chunks_exact_mut(len).zip(&numbers) {
-            let mut number = number;
-            for &(at, digits, radix) in varying.iter().rev() {
-                string[at] = scheme.byte(digits, number % radix);
-                number /= radix;
+        // Position by position, so that the divisions of different strings overlap.
+        for &(at, digits, radix) in varying.iter().rev() {
+            let bytes = scheme.bytes(digits);
+            for (string, number) in strings.chunks_exact_mut(len).zip(&mut numbers) {
+                let digit;
+                (*number, digit) = radix.divide(*number);
+                string[at] = bytes[usize::from(digit.to_le_bytes()[0])];
             }
-            if number != 0 {
-                return Err(wrong("a string beyond its positions"));
-            }
+        }
+        if numbers.iter().any(|&number| number != 0) {
+            return Err(wrong("a string beyond its positions"));
         }
     }
     Ok(strings)
+}
+
+/// Divides by one number many times: two multiplications instead of a division.
+#[derive(Clone, Copy)]
+struct Divisor {
+    divisor: u64,
+    /// 2^64 / divisor, rounded down.
+    inverse: u64,
+}
+
+impl Divisor {
+    /// `divisor` is above 1.
+    fn new(divisor: u64) -> Divisor {
+        // (2^64 - 1) / d is 2^64 / d rounded down, unless d is a power of two: then one less.
+        let inverse = u64::MAX / divisor + u64::from(divisor.is_power_of_two());
+        Divisor { divisor, inverse }
+    }
+
+    /// The quotient and the rest.
+    #[inline]
+    fn divide(self, number: u64) -> (u64, u64) {
+        let high = (u128::from(number) * u128::from(self.inverse)) >> 64;
+        let quotient = u64::try_from(high).expect("the upper half of a product of two words");
+        // The inverse is short of 2^64 / d by less than one, so the quotient is right or one less.
+        let rest = number - quotient * self.divisor;
+        if rest < self.divisor { (quotient, rest) } else { (quotient + 1, rest - self.divisor) }
+    }
 }
 
 #[cfg(test)]
@@ -273,6 +316,19 @@ mod tests {
         let times: Vec<String> =
             (0..255u64).map(|n| time(n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20)).collect();
         assert!(round_trip(&times) < 255 * 3 + 60);
+    }
+
+    #[test]
+    fn division_by_multiplication_is_division() {
+        let numbers = (0..64)
+            .flat_map(|bit| [1u64 << bit, (1 << bit) - 1, u64::MAX >> bit, u64::MAX - bit])
+            .chain((0..5000).map(|n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+        for number in numbers {
+            for divisor in 2..=256 {
+                let expected = (number / divisor, number % divisor);
+                assert_eq!(Divisor::new(divisor).divide(number), expected, "{number} / {divisor}");
+            }
+        }
     }
 
     #[test]

@@ -115,14 +115,17 @@ pub(super) fn read(
         ints::read(input, rows.count(), &mut run)?;
         numbers.push(run.into_iter());
     }
+    let entries = dictionary.entries.iter();
+    let parts: Vec<Vec<&[u8]>> =
+        entries.map(|entry| bytes[entry.clone()].split(|&byte| byte == b'0').collect()).collect();
     let mut strings = Strings::default();
+    strings.lens.reserve(dictionary.rows.len());
     for &row in &dictionary.rows {
         let start = strings.bytes.len();
         let mut numbers = numbers.iter_mut();
-        let template = &bytes[dictionary.entries[usize::from(row)].clone()];
-        let mut parts = template.split(|&byte| byte == b'0');
-        strings.bytes.extend_from_slice(parts.next().unwrap_or(&[]));
-        for part in parts {
+        let (first, others) = parts[usize::from(row)].split_first().expect("one at least");
+        strings.bytes.extend_from_slice(first);
+        for part in others {
             let number = numbers.next().and_then(Iterator::next);
             let number = number.ok_or_else(|| wrong("a number is missing"))?;
             write_digits(number, &mut strings.bytes)?;
@@ -142,12 +145,12 @@ fn write_digits(number: u64, out: &mut Vec<u8>) -> Result<(), DecodeError> {
     let digits = SHORTER.iter().skip(2).position(|&shorter| number < shorter);
     let digits = digits.ok_or_else(|| wrong("a number of too many digits"))? + 1;
     let mut rest = number - SHORTER[digits];
-    let start = out.len();
-    out.resize(start + digits, b'0');
-    for digit in out[start..].iter_mut().rev() {
+    let mut text = [b'0'; MOST_DIGITS];
+    for digit in text[MOST_DIGITS - digits..].iter_mut().rev() {
         *digit += (rest % 10).to_le_bytes()[0];
         rest /= 10;
     }
+    out.extend_from_slice(&text[MOST_DIGITS - digits..]);
     Ok(())
 }
 

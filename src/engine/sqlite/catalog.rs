@@ -60,6 +60,7 @@ pub(super) fn read(
         walk.other(entry);
     }
     walk.sequences(&entries)?;
+    walk.unused_rules(&entries);
     Ok(sorted(walk.catalog))
 }
 
@@ -356,6 +357,28 @@ impl Walk<'_> {
     fn exclusion(&self, name: &str) -> Option<String> {
         let patterns = &self.scope.excluded_tables;
         patterns.iter().find(|pattern| pattern::matches(pattern, name, true)).cloned()
+    }
+
+    /// A pattern with a slip of the pen leaves nothing out, and nobody would know.
+    fn unused_rules(&mut self, entries: &[SchemaEntry]) {
+        let is_there = |matches: &dyn Fn(&str) -> bool| {
+            entries.iter().any(|e| e.kind == "table" && !is_internal(&e.name) && matches(&e.name))
+        };
+        let mut unused = Vec::new();
+        for pattern in &self.scope.excluded_tables {
+            if !is_there(&|name| pattern::matches(pattern, name, true)) {
+                unused.push(format!("exclude: no table matches `{pattern}`"));
+            }
+        }
+        for (table, _) in &self.scope.key_overrides {
+            let is_read = |spec: &TableSpec| spec.name.name.eq_ignore_ascii_case(table);
+            if !is_there(&|name| name.eq_ignore_ascii_case(table)) {
+                unused.push(format!("keys: there is no table `{table}`"));
+            } else if !self.catalog.tables.iter().any(is_read) {
+                unused.push(format!("keys: the rows of `{table}` are not captured"));
+            }
+        }
+        self.catalog.unused_rules = unused;
     }
 
     fn define(&mut self, kind: ObjectKind, name: &str, sql: &str) {

@@ -61,6 +61,9 @@ pub(super) struct Link {
     pub(super) name: String,
 }
 
+/// What is done to a database that is not there yet.
+const CREATE: &str = "create";
+
 impl Link {
     /// Opens a file. The path must be canonical: sqlx passes names to SQLite with URIs enabled,
     /// and only a name that begins with `/` is safe from being taken for one.
@@ -75,19 +78,21 @@ impl Link {
             .read_only(access == Access::Read)
             .create_if_missing(access == Access::Create)
             .foreign_keys(access != Access::Read);
-        Link::connect(connect, name, options).await
+        let action = if access == Access::Create { CREATE } else { "open" };
+        Link::connect(connect, name, action, options).await
     }
 
     /// Opens an empty database in memory.
     pub(super) async fn in_memory(options: &OpenOptions) -> Result<Link, EngineError> {
         let connect =
             SqliteConnectOptions::new().filename(":memory:").in_memory(true).foreign_keys(true);
-        Link::connect(connect, "scratch database".to_owned(), options).await
+        Link::connect(connect, "scratch database".to_owned(), CREATE, options).await
     }
 
     async fn connect(
         connect: SqliteConnectOptions,
         name: String,
+        action: &str,
         options: &OpenOptions,
     ) -> Result<Link, EngineError> {
         let connect = connect
@@ -95,7 +100,7 @@ impl Link {
             .statement_cache_capacity(0)
             .disable_statement_logging();
         let connection =
-            connect.connect().await.map_err(|error| driver_error(&name, "open", error))?;
+            connect.connect().await.map_err(|error| driver_error(&name, action, error))?;
         let mut link = Link { connection, name };
         if let Some(stop) = options.stop.clone() {
             let mut handle = link
@@ -281,6 +286,10 @@ fn names_what_is_missing(message: &str) -> bool {
 /// Why SQLite could not open a file: what is beside it tells.
 fn cannot_open(database: String, action: String, message: &str) -> EngineError {
     let path = Path::new(&database);
+    if action == CREATE {
+        let message = format!("{message}; its folder cannot be written");
+        return EngineError::Privilege { database, action, message };
+    }
     if path.is_absolute() && !path.exists() {
         return EngineError::NotFound { database, reason: "no such file".to_owned() };
     }

@@ -16,6 +16,8 @@ use std::ptr::{self, NonNull};
 use libsqlite3_sys as ffi;
 use sqlx::sqlite::LockedSqliteHandle;
 
+pub(crate) use super::cells::{Bind, Cell};
+
 /// What SQLite answered instead of success.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -48,40 +50,6 @@ enum Owner<'a> {
 pub(crate) struct Database<'a> {
     raw: NonNull<ffi::sqlite3>,
     owner: Owner<'a>,
-}
-
-/// One cell of the current row, borrowed from SQLite.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Cell<'s> {
-    /// NULL.
-    Null,
-    /// An integer.
-    Int(i64),
-    /// A float by its bits.
-    Float(u64),
-    /// Text in the encoding of the database, as stored.
-    Text(&'s [u8]),
-    /// A blob.
-    Blob(&'s [u8]),
-}
-
-/// A value to bind, in the form SQLite stores it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Bind<'v> {
-    /// NULL.
-    Null,
-    /// An integer.
-    Int(i64),
-    /// A float.
-    Float(f64),
-    /// UTF-8 text.
-    Text(&'v [u8]),
-    /// UTF-16 text, little endian.
-    TextUtf16le(&'v [u8]),
-    /// UTF-16 text, big endian.
-    TextUtf16be(&'v [u8]),
-    /// A blob.
-    Blob(&'v [u8]),
 }
 
 /// A prepared statement of one connection.
@@ -443,22 +411,50 @@ impl Statement<'_> {
 
     /// Binds a parameter, counted from 1. The bytes are copied.
     pub(crate) fn bind(&mut self, index: i32, value: Bind<'_>) -> Result<(), Failure> {
+        // SAFETY: SQLite copies the bytes before the call returns.
+        unsafe { self.bind_as(index, value, ffi::SQLITE_TRANSIENT()) }
+    }
+
+    /// Runs the statement to its end with these parameters and no others; nothing is copied.
+    pub(crate) fn run_with(&mut self, values: &[Bind<'_>]) -> Result<(), Failure> {
+        self.reset();
+        let lent = Lent { statement: self };
+        for (index, value) in (1..).zip(values) {
+            // SAFETY: `lent` takes them back before this function ends, and `values` outlives it.
+            unsafe { lent.statement.bind_as(index, *value, ffi::SQLITE_STATIC()) }?;
+        }
+        while lent.statement.step()? {}
+        Ok(())
+    }
+
+    /// Binds a parameter.
+    ///
+    /// # Safety
+    ///
+    /// Where `ownership` is `SQLITE_STATIC`, the bytes must live until the statement was reset and
+    /// the parameter bound to something else.
+    unsafe fn bind_as(
+        &mut self,
+        index: i32,
+        value: Bind<'_>,
+        ownership: ffi::sqlite3_destructor_type,
+    ) -> Result<(), Failure> {
         let raw = self.raw.as_ptr();
         let text = |bytes: &[u8], encoding: c_int| {
             let encoding = u8::try_from(encoding).unwrap_or(1);
-            // SAFETY: the bytes are valid for their length and copied before the call returns.
+            // SAFETY: the bytes are valid for their length, and as long as the caller promises.
             unsafe {
                 ffi::sqlite3_bind_text64(
                     raw,
                     index,
                     bytes.as_ptr().cast::<c_char>(),
                     bytes.len() as u64,
-                    ffi::SQLITE_TRANSIENT(),
+                    ownership,
                     encoding,
                 )
             }
         };
-        // SAFETY: the statement is alive; SQLite checks the index; blob bytes are copied.
+        // SAFETY: the statement is alive; SQLite checks the index; for the bytes see above.
         let code = unsafe {
             match value {
                 Bind::Null => ffi::sqlite3_bind_null(raw, index),
@@ -472,11 +468,24 @@ impl Statement<'_> {
                     index,
                     bytes.as_ptr().cast::<c_void>(),
                     bytes.len() as u64,
-                    ffi::SQLITE_TRANSIENT(),
+                    ownership,
                 ),
             }
         };
         if code == ffi::SQLITE_OK { Ok(()) } else { Err(failure_of(self.database)) }
+    }
+}
+
+/// A statement with parameters that SQLite does not own.
+struct Lent<'l, 'd> {
+    statement: &'l mut Statement<'d>,
+}
+
+impl Drop for Lent<'_, '_> {
+    fn drop(&mut self) {
+        self.statement.reset();
+        // SAFETY: the statement is alive.
+        unsafe { ffi::sqlite3_clear_bindings(self.statement.raw.as_ptr()) };
     }
 }
 
@@ -551,5 +560,13 @@ mod tests {
         assert_eq!(row.cell(1).unwrap(), Cell::Blob(b""));
         assert_eq!(row.cell(2).unwrap(), Cell::Float(f64::NEG_INFINITY.to_bits()));
         assert_eq!(row.text(3).unwrap(), Some("a\0"));
+        database.execute("CREATE TABLE t(a)").unwrap();
+        let mut insert = database.prepare("INSERT INTO t VALUES (?1)").unwrap();
+        insert.run_with(&[Bind::Blob(&[7; 5000])]).unwrap();
+        // What was lent is taken back: a second run binds nothing of the first.
+        insert.run_with(&[]).unwrap();
+        let mut row = database.prepare("SELECT a = zeroblob(5000) FROM t").unwrap();
+        assert!(row.step().unwrap() && row.cell(0).unwrap() == Cell::Int(0));
+        assert!(row.step().unwrap() && row.cell(0).unwrap() == Cell::Null);
     }
 }

@@ -7,6 +7,7 @@
 
 mod agreement;
 mod catalog;
+mod cells;
 mod connect;
 mod defaults;
 mod facts;
@@ -26,9 +27,9 @@ mod types;
 pub use connect::OpenOptions;
 pub use rows::KeyReader;
 pub use source::SqliteSource;
-pub use statements::{Cell, TableSql};
+pub use statements::{Cell, Operand, TableSql};
 pub use target::{SqlitePrepared, SqliteSession, SqliteTarget};
-pub use types::{Affinity, TextEncoding};
+pub use types::{Affinity, StorageClass, TextEncoding};
 
 use crate::model::Value;
 

@@ -7,7 +7,7 @@
 //! text.
 
 use super::sql::{collate, free_rowid, is_cast, literal, quoted};
-use super::types::{Affinity, TextEncoding, describe};
+use super::types::{Affinity, StorageClass, TextEncoding, describe};
 use crate::engine::error::EngineError;
 use crate::model::{
     Fact, FactId, KeyColumn, KeyMatching, ObjectKind, ObjectName, RowKey, TableSpec, Value,
@@ -24,6 +24,28 @@ const SURE_INTEGER: u64 = 1 << 51;
 
 /// A column's value in a statement.
 pub type Cell<'c> = (&'c str, &'c Value);
+
+/// How a value stands in a statement.
+#[derive(Debug, Clone, Copy)]
+pub enum Operand<'v> {
+    /// By its own text.
+    Literal(&'v Value),
+    /// By a parameter; the value is bound when the statement runs.
+    Bound {
+        /// Its storage class.
+        class: StorageClass,
+        /// How many bytes it has as SQLite keeps it.
+        bytes: u64,
+        /// The text of the parameter.
+        parameter: &'v str,
+    },
+}
+
+impl<'v> From<&'v Value> for Operand<'v> {
+    fn from(value: &'v Value) -> Self {
+        Operand::Literal(value)
+    }
+}
 
 /// Writes statements for one table.
 #[derive(Debug, Clone)]
@@ -80,41 +102,62 @@ impl TableSql {
 
     /// `INSERT` of a row. All columns of the row should be given, NULLs included: a column that
     /// is left out gets its default.
-    pub fn insert(&self, row: &[Cell<'_>]) -> Result<String, EngineError> {
+    pub fn insert<'v, V>(&self, row: &[(&'v str, V)]) -> Result<String, EngineError>
+    where
+        V: Copy + Into<Operand<'v>>,
+    {
         let mut names = Vec::with_capacity(row.len());
         let mut values = Vec::with_capacity(row.len());
         for (column, value) in row {
             names.push(quoted(column));
-            values.push(self.value(column, value)?);
+            values.push(self.operand(column, (*value).into())?);
         }
         let table = quoted(&self.table.name);
         Ok(format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), values.join(", ")))
     }
 
     /// `UPDATE` of the row with this key that still is as it was before.
-    pub fn update(
+    pub fn update<'v, V>(
         &self,
         key: &[Value],
-        before: &[Cell<'_>],
-        changes: &[Cell<'_>],
-    ) -> Result<String, EngineError> {
+        before: &[(&'v str, V)],
+        changes: &[(&'v str, V)],
+    ) -> Result<String, EngineError>
+    where
+        V: Copy + Into<Operand<'v>>,
+    {
         let mut sets = Vec::with_capacity(changes.len());
         for (column, value) in changes {
-            sets.push(format!("{} = {}", quoted(column), self.value(column, value)?));
+            let value = self.operand(column, (*value).into())?;
+            sets.push(format!("{} = {value}", quoted(column)));
         }
         let guards = self.guards(key, before)?;
         Ok(format!("UPDATE {} SET {} WHERE {guards}", quoted(&self.table.name), sets.join(", ")))
     }
 
     /// `DELETE` of the row with this key that still is as it was before.
-    pub fn delete(&self, key: &[Value], before: &[Cell<'_>]) -> Result<String, EngineError> {
+    pub fn delete<'v, V>(
+        &self,
+        key: &[Value],
+        before: &[(&'v str, V)],
+    ) -> Result<String, EngineError>
+    where
+        V: Copy + Into<Operand<'v>>,
+    {
         let guards = self.guards(key, before)?;
         Ok(format!("DELETE FROM {} WHERE {guards}", quoted(&self.table.name)))
     }
 
     /// `DELETE` of this many of the rows that are exactly so, where rows have no key. It changes
     /// fewer rows than asked for where there are fewer: that count is the guard.
-    pub fn delete_equal(&self, row: &[Cell<'_>], count: u64) -> Result<String, EngineError> {
+    pub fn delete_equal<'v, V>(
+        &self,
+        row: &[(&'v str, V)],
+        count: u64,
+    ) -> Result<String, EngineError>
+    where
+        V: Copy + Into<Operand<'v>>,
+    {
         let rowid = self.rowid.ok_or_else(|| EngineError::Unsupported {
             database: self.table.to_string(),
             what: format!(
@@ -132,7 +175,14 @@ impl TableSql {
     }
 
     /// The condition that is true of exactly this row.
-    pub fn guards(&self, key: &[Value], before: &[Cell<'_>]) -> Result<String, EngineError> {
+    pub fn guards<'v, V>(
+        &self,
+        key: &[Value],
+        before: &[(&'v str, V)],
+    ) -> Result<String, EngineError>
+    where
+        V: Copy + Into<Operand<'v>>,
+    {
         let mut conditions = Vec::new();
         if !key.is_empty() {
             if key.len() != self.key.len() {
@@ -144,7 +194,12 @@ impl TableSql {
         }
         let is_key = |name: &str| !key.is_empty() && self.key.iter().any(|key| key.name == name);
         for (column, value) in before.iter().filter(|(column, _)| !is_key(column)) {
-            self.push_guard(&mut conditions, column, value)?;
+            match (*value).into() {
+                Operand::Literal(value) => self.push_guard(&mut conditions, column, value)?,
+                Operand::Bound { class, bytes, .. } => {
+                    self.push_size_guard(&mut conditions, &quoted(column), class.as_str(), bytes);
+                }
+            }
         }
         if conditions.is_empty() {
             return Err(self.mismatch("a statement without a condition"));
@@ -224,8 +279,7 @@ impl TableSql {
         let name = quoted(column);
         let is_key = self.key.iter().any(|key| key.name == column);
         if length > LARGEST_COMPARED && !is_key {
-            conditions.push(class_is(&name, class));
-            conditions.push(format!("length(CAST({name} AS BLOB)) IS {length}"));
+            self.push_size_guard(conditions, &name, class, length as u64);
             return Ok(());
         }
         let is_blob = class == "blob";
@@ -243,6 +297,23 @@ impl TableSql {
             conditions.push(class_is(&name, class));
         }
         Ok(())
+    }
+
+    /// A guard of class and length, which SQLite knows without reading the value; of UTF-16 it
+    /// does not, where that is not of this machine's byte order.
+    fn push_size_guard(&self, conditions: &mut Vec<String>, name: &str, class: &str, bytes: u64) {
+        conditions.push(class_is(name, class));
+        conditions.push(match (class, self.encoding) {
+            ("blob", _) | (_, TextEncoding::Utf8) => format!("octet_length({name}) IS {bytes}"),
+            _ => format!("length(CAST({name} AS BLOB)) IS {bytes}"),
+        });
+    }
+
+    fn operand(&self, column: &str, operand: Operand<'_>) -> Result<String, EngineError> {
+        match operand {
+            Operand::Literal(value) => self.value(column, value),
+            Operand::Bound { parameter, .. } => Ok(parameter.to_owned()),
+        }
     }
 
     fn value(&self, column: &str, value: &Value) -> Result<String, EngineError> {

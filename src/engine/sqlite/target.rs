@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sqlx::sqlite::SqliteOperation;
 
 use super::connect::{Access, Footprint, Link, Locked, OpenOptions, beside, classify};
-use super::handle::{Statement, Switch, library_version};
+use super::handle::{Bind, Failure, Statement, Switch, library_version};
 use super::rows::{self, KeyReader};
 use super::sql::quoted;
-use super::types::{TextEncoding, bind_of, describe};
+use super::types::{StorageClass, TextEncoding, bind_of, bind_stored, describe};
 use super::{catalog, types};
 use crate::engine::error::EngineError;
 use crate::engine::url::canonical;
@@ -189,7 +189,25 @@ impl SqliteSession<'_> {
     pub fn execute(&self, sql: &str) -> Result<u64, EngineError> {
         let wrong = |failure| classify(self.locked.name, &shown(sql), failure);
         let mut statement = self.locked.database.prepare(sql).map_err(wrong)?;
-        run(&self.locked, &mut statement).map_err(wrong)
+        run(&self.locked, &mut statement, &[]).map_err(wrong)
+    }
+
+    /// Runs one statement with parameters, in their order: storage class and the bytes as SQLite
+    /// keeps them. Says what [`SqliteSession::execute`] says.
+    pub fn execute_with(
+        &self,
+        sql: &str,
+        parameters: &[(StorageClass, &[u8])],
+    ) -> Result<u64, EngineError> {
+        let wrong = |failure| classify(self.locked.name, &shown(sql), failure);
+        let mut statement = self.locked.database.prepare(sql).map_err(wrong)?;
+        let mut rooms = vec![Vec::new(); parameters.len()];
+        let binds: Vec<Bind<'_>> = parameters
+            .iter()
+            .zip(&mut rooms)
+            .map(|((class, bytes), room)| bind_stored(*class, bytes, self.encoding, room))
+            .collect();
+        run(&self.locked, &mut statement, &binds).map_err(wrong)
     }
 
     /// Runs the statements of a text one after the other.
@@ -381,35 +399,34 @@ pub struct SqlitePrepared<'s> {
 
 impl SqlitePrepared<'_> {
     /// Runs the statement with these parameters; says how many rows it changed directly.
-    pub fn run(&mut self, parameters: &[Value]) -> Result<u64, EngineError> {
-        self.statement.reset();
-        for (index, value) in (1..).zip(parameters) {
-            let mut room = Vec::new();
-            let bound = bind_of(value, self.encoding, &mut room).ok_or_else(|| {
-                EngineError::Unsupported {
-                    database: self.locked.name.to_owned(),
-                    what: format!(
-                        "could not {}: SQLite cannot hold {}",
-                        self.shown,
-                        describe(value)
-                    ),
-                }
-            })?;
-            let bound = self.statement.bind(index, bound);
-            bound.map_err(|failure| classify(self.locked.name, &self.shown, failure))?;
+    pub fn run<'v>(
+        &mut self,
+        parameters: impl IntoIterator<Item = &'v Value>,
+    ) -> Result<u64, EngineError> {
+        let parameters: Vec<&Value> = parameters.into_iter().collect();
+        let mut rooms = vec![Vec::new(); parameters.len()];
+        let mut binds = Vec::with_capacity(parameters.len());
+        for (value, room) in parameters.into_iter().zip(&mut rooms) {
+            let bound = bind_of(value, self.encoding, room);
+            binds.push(bound.ok_or_else(|| EngineError::Unsupported {
+                database: self.locked.name.to_owned(),
+                what: format!("could not {}: SQLite cannot hold {}", self.shown, describe(value)),
+            })?);
         }
-        let changes = run(self.locked, &mut self.statement)
-            .map_err(|failure| classify(self.locked.name, &self.shown, failure));
-        self.statement.reset();
-        changes
+        run(self.locked, &mut self.statement, &binds)
+            .map_err(|failure| classify(self.locked.name, &self.shown, failure))
     }
 }
 
-/// Steps a statement to its end. SQLite keeps the count of an earlier statement where this one
+/// Runs a statement to its end. SQLite keeps the count of an earlier statement where this one
 /// changes no rows, so that is told by the total.
-fn run(locked: &Locked<'_>, statement: &mut Statement<'_>) -> Result<u64, super::handle::Failure> {
+fn run(
+    locked: &Locked<'_>,
+    statement: &mut Statement<'_>,
+    parameters: &[Bind<'_>],
+) -> Result<u64, Failure> {
     let before = locked.database.total_changes();
-    while statement.step()? {}
+    statement.run_with(parameters)?;
     let is_changed = locked.database.total_changes() != before && !statement.is_read_only();
     Ok(if is_changed { locked.database.changes() } else { 0 })
 }

@@ -71,7 +71,7 @@ impl TextEncoding {
     }
 
     /// The bytes of a text in this encoding.
-    pub(super) fn encode(self, text: &str) -> Cow<'_, [u8]> {
+    pub fn encode(self, text: &str) -> Cow<'_, [u8]> {
         match self {
             TextEncoding::Utf8 => Cow::Borrowed(text.as_bytes()),
             TextEncoding::Utf16le => {
@@ -97,6 +97,30 @@ impl TextEncoding {
             }
         }
         true
+    }
+}
+
+/// The storage class of a value that has bytes of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StorageClass {
+    /// Text, in the encoding of the database.
+    Text,
+    /// A blob.
+    Blob,
+}
+
+impl StorageClass {
+    /// The name that `typeof` gives.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StorageClass::Text => "text",
+            StorageClass::Blob => "blob",
+        }
+    }
+
+    /// The class of this name.
+    pub fn from_name(name: &str) -> Option<StorageClass> {
+        [StorageClass::Text, StorageClass::Blob].into_iter().find(|class| class.as_str() == name)
     }
 }
 
@@ -205,6 +229,29 @@ pub(super) fn bind_of<'v>(
     }
 }
 
+/// How bytes as SQLite keeps them are bound.
+pub(super) fn bind_stored<'v>(
+    class: StorageClass,
+    bytes: &'v [u8],
+    encoding: TextEncoding,
+    room: &'v mut Vec<u8>,
+) -> Bind<'v> {
+    match (class, encoding) {
+        (StorageClass::Blob, _) => Bind::Blob(bytes),
+        (StorageClass::Text, TextEncoding::Utf8) => Bind::Text(bytes),
+        (StorageClass::Text, _) if begins_with_mark(bytes, encoding) => {
+            bind_utf16(bytes, encoding, room)
+        }
+        (StorageClass::Text, TextEncoding::Utf16le) => Bind::TextUtf16le(bytes),
+        (StorageClass::Text, TextEncoding::Utf16be) => Bind::TextUtf16be(bytes),
+    }
+}
+
+/// Whether UTF-16 begins with what SQLite takes for a byte order mark.
+fn begins_with_mark(bytes: &[u8], encoding: TextEncoding) -> bool {
+    bytes.first_chunk::<2>().is_some_and(|first| matches!(encoding.unit(*first), 0xfeff | 0xfffe))
+}
+
 /// Whether raw text is text of this encoding: other charsets would have to be converted, and an
 /// odd number of UTF-16 bytes loses the last on every way in.
 pub(super) fn is_native(charset: &str, bytes: &[u8], encoding: TextEncoding) -> bool {
@@ -216,9 +263,7 @@ pub(super) fn is_native(charset: &str, bytes: &[u8], encoding: TextEncoding) -> 
 /// begins with one gets another.
 fn bind_utf16<'v>(bytes: &[u8], encoding: TextEncoding, room: &'v mut Vec<u8>) -> Bind<'v> {
     room.clear();
-    if let [first, second, ..] = bytes
-        && matches!(encoding.unit([*first, *second]), 0xfeff | 0xfffe)
-    {
+    if begins_with_mark(bytes, encoding) {
         room.extend_from_slice(&encoding.encode("\u{feff}"));
     }
     room.extend_from_slice(bytes);

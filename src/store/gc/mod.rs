@@ -74,8 +74,10 @@ pub struct PlannedFile {
 /// What keeps objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keeper {
-    /// A ref, tag, log entry or checkpoint, in words.
+    /// A ref, a tag, a log or a checkpoint, in words.
     pub name: String,
+    /// How many snapshots or, of a checkpoint, trees it names.
+    pub entries: u64,
     /// How many objects only this and later keepers need.
     pub objects: u64,
     /// How many bytes they take.

@@ -46,7 +46,12 @@ pub(super) fn plan<'s>(
     let mut live: BTreeMap<FileId, Live> = BTreeMap::new();
     let mut plan = GcPlan::default();
     for root in roots {
-        let mut keeper = Keeper { name: root.name, objects: 0, bytes: 0 };
+        // The entries of one log follow each other, and are told together.
+        let mut keeper = match plan.kept_by.pop_if(|keeper| keeper.name == root.name) {
+            Some(keeper) => keeper,
+            None => Keeper { name: root.name, entries: 0, objects: 0, bytes: 0 },
+        };
+        keeper.entries += 1;
         let name = keeper.name.clone();
         marker.mark(root.object, &name, root.strictness, &mut |_, location, is_first| {
             if is_first {

@@ -3,7 +3,8 @@
 //! - *quick* looks at names, small files, the structure and sizes of indexes and object files, and
 //!   the snapshots that names lead to;
 //! - *default* also decodes and hashes every object, and walks from every name to everything below;
-//! - *full* also hands what it walks to a check that knows what objects mean.
+//! - *full* also hands what it walks to a check that knows what objects mean; what that reads is
+//!   not read once more.
 //!
 //! Nothing is locked or changed, and everything is read by positioned reads, so that a sector that
 //! cannot be read is an error and not a signal.
@@ -11,6 +12,7 @@
 mod outcome;
 mod quick;
 mod reach;
+mod reading;
 mod scan;
 
 use std::num::NonZeroUsize;
@@ -21,6 +23,7 @@ pub use super::mark::{Content, Reached};
 pub use outcome::{Cursor, Damage, Damaged, VerifyOutcome};
 pub(super) use scan::{ScanReport, body_len, offsets_of};
 
+use self::reach::Walk;
 use super::objects::Objects;
 use super::view::View;
 use super::{Store, StoreError};
@@ -43,8 +46,23 @@ pub trait SemanticCheck: Sync {
     /// Whether objects of this kind are to be checked.
     fn wants(&self, kind: Kind) -> bool;
 
-    /// Checks an object that lies below a name; the error says what is wrong.
-    fn check(&self, object: &Reached<'_>, objects: &dyn Objects) -> Result<(), String>;
+    /// Checks an object that lies below a name; the error says what is wrong. Where `is_over` turns
+    /// true, the check may be given up; it then says so.
+    fn check(
+        &self,
+        object: &Reached<'_>,
+        objects: &dyn Objects,
+        is_over: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Extent, String>;
+}
+
+/// How far a check came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// To the end.
+    Whole,
+    /// Until its time was up.
+    CutShort,
 }
 
 /// How to verify.
@@ -56,8 +74,9 @@ pub struct VerifyOptions<'a> {
     pub jobs: NonZeroUsize,
     /// The check for [`Depth::Full`].
     pub check: Option<&'a dyn SemanticCheck>,
-    /// After this time no more objects are read; [`VerifyOutcome::next`] says where to go on. What
-    /// names lead to is walked by the run that comes to the end of the objects, in one go.
+    /// After this time no more is read; [`VerifyOutcome::next`] says where to go on. What names lead
+    /// to is walked when every object was read, in one run: if not in what is left of that run's
+    /// time, then by the next run, which has all of its time for it.
     pub budget: Option<Duration>,
     /// Where to begin reading objects.
     pub start: Option<Cursor>,
@@ -79,15 +98,34 @@ impl Store {
 
     /// Verifies, and keeps what `repair` needs to know.
     pub(super) fn examine(&self, options: &VerifyOptions<'_>) -> Result<Examined, StoreError> {
-        let deadline = options.budget.map(|budget| Instant::now() + budget);
+        let deadline = options.budget.and_then(|budget| Instant::now().checked_add(budget));
         let view = Arc::new(View::load(self.fs.as_ref(), &self.layout, None)?);
         let mut outcome = VerifyOutcome::default();
         let roots = quick::check(self, &view, &mut outcome)?;
         let mut scan = ScanReport::default();
-        if options.depth >= Depth::Default {
-            scan = scan::scan(self, &view, options, deadline, &mut outcome)?;
-            if outcome.next.is_none() {
-                reach::check(self, &view, &roots, options, &scan, &mut outcome)?;
+        let meaning = options.check.filter(|_| options.depth >= Depth::Full);
+        let walk = Walk { store: self, view: &view, roots: &roots, jobs: options.jobs, deadline };
+        match meaning {
+            _ if options.depth < Depth::Default => {}
+            Some(check) if deadline.is_none() => {
+                // What the check reads is decoded and hashed by that, and not once more.
+                let (_, sound) = walk.meaning(check, &scan, &mut outcome)?;
+                scan = scan::scan(self, &view, options, deadline, Some(&sound), &mut outcome)?;
+                if !scan.frames.is_empty() {
+                    walk.presence(&scan, &mut outcome)?;
+                }
+            }
+            meaning => {
+                scan = scan::scan(self, &view, options, deadline, None, &mut outcome)?;
+                if outcome.next.is_none() {
+                    let extent = match meaning {
+                        Some(check) => walk.meaning(check, &scan, &mut outcome)?.0,
+                        None => walk.presence(&scan, &mut outcome)?,
+                    };
+                    if extent == Extent::CutShort {
+                        outcome.cut_short(options.start);
+                    }
+                }
             }
         }
         outcome.sort();

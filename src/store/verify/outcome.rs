@@ -27,7 +27,7 @@ impl fmt::Display for Damaged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Damaged::File(path) => write!(f, "{}", path.display()),
-            Damaged::Object { id, kind: Some(kind) } => write!(f, "object {id} ({kind:?})"),
+            Damaged::Object { id, kind: Some(kind) } => write!(f, "object {id} ({kind})"),
             Damaged::Object { id, kind: None } => write!(f, "object {id}"),
         }
     }
@@ -53,7 +53,7 @@ pub struct VerifyOutcome {
     pub damaged: Vec<Damage>,
     /// What is worth knowing and no damage.
     pub notes: Vec<String>,
-    /// Where to go on, where the time was up before every object was read.
+    /// Where to go on, where the time was up before everything was looked at.
     pub next: Option<Cursor>,
 }
 
@@ -61,6 +61,18 @@ impl VerifyOutcome {
     /// Whether no damage was found.
     pub fn is_sound(&self) -> bool {
         self.damaged.is_empty()
+    }
+
+    /// Says that the walk from names was cut short in a run that began at `start`. If it had all of
+    /// the run's time, the next one would come no further: it reads objects again instead.
+    pub(super) fn cut_short(&mut self, start: Option<Cursor>) {
+        if start == Some(Cursor::BEHIND_ALL) {
+            self.next = Some(Cursor::START);
+            let note = "what names lead to was not walked to the end: that needs more time";
+            self.notes.push(note.to_owned());
+        } else {
+            self.next = Some(Cursor::BEHIND_ALL);
+        }
     }
 
     pub(super) fn damaged_file(&mut self, path: impl Into<PathBuf>, why: impl Into<String>) {
@@ -82,6 +94,13 @@ pub struct Cursor {
     pub file: FileId,
     /// Where in it an object begins; 0 for the first.
     pub offset: u64,
+}
+
+impl Cursor {
+    /// Before every object.
+    pub(super) const START: Cursor = Cursor { file: FileId([0; 32]), offset: 0 };
+    /// Behind every object: only the walk from names is left.
+    pub(super) const BEHIND_ALL: Cursor = Cursor { file: FileId([0xff; 32]), offset: 0 };
 }
 
 impl fmt::Display for Cursor {
