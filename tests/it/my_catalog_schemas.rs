@@ -69,8 +69,7 @@ fn a_long_chain_of_migrations_is_understood_at_every_tenth_state() {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let database = servers::mariadb().database("CHARACTER SET utf8mb4");
     let mut last = Vec::new();
-    let mut states = 0;
-    for steps in steps.chunks(10) {
+    for (states, steps) in steps.chunks(10).enumerate() {
         for step in steps {
             let up = step["up"].as_str().unwrap_or_default();
             let output = database.server.try_run(&database.name, up);
@@ -89,7 +88,6 @@ fn a_long_chain_of_migrations_is_understood_at_every_tenth_state() {
             assert_ne!(facts, last, "{}", steps[0]["version"]);
         }
         last = facts;
-        states += 1;
     }
     let told = catalog(&database);
     let again = load(&rebuilding(&told)).expect("because the definitions are the server's own");
