@@ -119,7 +119,12 @@ impl PostgresSource {
                     None => locks::fix(session, &selection, &asked).await?,
                 };
                 let listed = moment.tables.clone();
+                // A COPY that does not begin leaves the driver out of step with the server.
+                connection.is_broken = true;
+                let session = &mut connection.session;
                 let tables = tables::read(session, &selection, &asked, listed).await?;
+                connection.is_broken = false;
+                let session = &mut connection.session;
                 let (database, schemas) = (&selection.database, &selection.schemas);
                 let catalog = catalog::read(session, database, &asked, schemas).await?;
                 Ok((moment, tables, catalog))

@@ -44,8 +44,15 @@ pub(super) async fn read(
     let mut reader = Reader::new(connection, database).await?;
     let rights = rights(&mut reader).await?;
     let lists = Lists::read(&mut reader).await?;
-    let mut walk =
-        Walk { reader, rights, scope, lists, known: BTreeSet::new(), catalog: Catalog::default() };
+    let mut walk = Walk {
+        reader,
+        rights,
+        scope,
+        lists,
+        known: BTreeSet::new(),
+        left_out: BTreeSet::new(),
+        catalog: Catalog::default(),
+    };
     walk.settings();
     walk.tables().await?;
     walk.views().await?;
@@ -97,6 +104,8 @@ struct Walk<'c, 's> {
     lists: Lists,
     /// Tables and sequences that are captured.
     known: BTreeSet<String>,
+    /// Tables that are left out, with all that belongs to them.
+    left_out: BTreeSet<String>,
     catalog: Catalog,
 }
 
@@ -114,7 +123,11 @@ impl Walk<'_, '_> {
 
     async fn tables(&mut self) -> Result<(), EngineError> {
         for entry in self.lists.tables.clone() {
-            if entry.is_view() || entry.name.eq_ignore_ascii_case(RECEIPTS_TABLE) {
+            if entry.is_view() {
+                continue;
+            }
+            if entry.name.eq_ignore_ascii_case(RECEIPTS_TABLE) {
+                self.left_out.insert(entry.name);
                 continue;
             }
             let patterns = &self.scope.excluded_tables;
@@ -123,6 +136,7 @@ impl Walk<'_, '_> {
             if let Some(pattern) = patterns.iter().find(excluded) {
                 let reason = format!("left out by the configuration (`{pattern}`)");
                 self.leave_out("table", &entry.name, &reason);
+                self.left_out.insert(entry.name);
                 continue;
             }
             match entry.kind.as_str() {
@@ -300,8 +314,12 @@ impl Walk<'_, '_> {
 
     async fn triggers(&mut self) -> Result<(), EngineError> {
         for told in self.lists.triggers.clone() {
-            // Of tables that are left out, or unknown already.
+            if self.left_out.contains(&told.table) {
+                continue;
+            }
             if !self.known.contains(&told.table) {
+                let reason = format!("its table `{}` is not known", told.table);
+                self.unknown("trigger", &told.name, &reason);
                 continue;
             }
             let sql = format!("SHOW CREATE TRIGGER {}", self.qualified(&told.name));

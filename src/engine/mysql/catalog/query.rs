@@ -8,6 +8,7 @@ use sqlx::mysql::{MySqlArguments, MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use crate::engine::error::EngineError;
+use crate::engine::mysql::failure;
 
 /// A row of texts.
 pub(super) type Record = Vec<Option<String>>;
@@ -23,8 +24,6 @@ pub(super) enum Shown {
 
 /// The server's answer that an object is not there.
 const GONE: [u16; 6] = [1049, 1146, 1305, 1360, 1539, 4091];
-/// Answers that the account may not see something.
-const DENIED: [u16; 7] = [1044, 1045, 1142, 1143, 1227, 1370, 1410];
 /// Answers that the server itself cannot show an object: its engine is missing, its files are
 /// damaged, another server does not answer, its definition is broken.
 const BROKEN: [u16; 19] = [
@@ -50,21 +49,10 @@ pub(super) struct Reader<'c> {
     restore: Option<String>,
 }
 
-/// An error of the driver with what was being done.
-fn failed(database: &str, action: &str, error: sqlx::Error) -> EngineError {
-    let (database, action) = (database.to_owned(), action.to_owned());
-    match code(&error) {
-        Some((code, message)) => {
-            EngineError::Server { database, action, message, code: i32::from(code) }
-        }
-        None => EngineError::Driver { database, action, source: error },
-    }
-}
-
-fn code(error: &sqlx::Error) -> Option<(u16, String)> {
-    let told = error.as_database_error()?;
-    let known = told.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;
-    Some((known.number(), known.message().to_owned()))
+/// The server's number of an error, and its message.
+fn told(error: &sqlx::Error) -> Option<(u16, String)> {
+    let number = failure::number(error)?;
+    Some((number, error.as_database_error()?.message().to_owned()))
 }
 
 /// A name in quotes.
@@ -88,7 +76,8 @@ impl<'c> Reader<'c> {
         let names: Vec<String> = PINNED.iter().map(|(name, _)| format!("'{name}'")).collect();
         let sql = format!("SHOW SESSION VARIABLES WHERE Variable_name IN ({})", names.join(", "));
         let known = reader.raw(&sql).await;
-        let known = known.map_err(|error| failed(database, "read the settings of", error))?;
+        let known =
+            known.map_err(|error| failure::classify(database, "read the settings of", error))?;
         let (mut before, mut now) = (Vec::new(), Vec::new());
         for row in &known {
             let row = reader.record(row, "read the settings of")?;
@@ -122,7 +111,9 @@ impl<'c> Reader<'c> {
 
     async fn set(&mut self, sql: &str) -> Result<(), EngineError> {
         let result = self.connection.execute(AssertSqlSafe(sql.to_owned())).await;
-        result.map(drop).map_err(|error| failed(&self.database, "set up a session on", error))
+        result
+            .map(drop)
+            .map_err(|error| failure::classify(&self.database, "set up a session on", error))
     }
 
     /// The rows of a query in which `?` stands for the database's name. Every column must be text.
@@ -134,12 +125,13 @@ impl<'c> Reader<'c> {
         let count = sql.matches('?').count();
         let mut arguments = MySqlArguments::default();
         for _ in 0..count {
-            sqlx::Arguments::add(&mut arguments, self.database.as_str())
-                .map_err(|error| failed(&self.database, action, sqlx::Error::Encode(error)))?;
+            sqlx::Arguments::add(&mut arguments, self.database.as_str()).map_err(|error| {
+                failure::classify(&self.database, action, sqlx::Error::Encode(error))
+            })?;
         }
         let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), arguments).persistent(false);
         let rows = self.connection.fetch_all(query).await;
-        let rows = rows.map_err(|error| failed(&self.database, action, error))?;
+        let rows = rows.map_err(|error| failure::classify(&self.database, action, error))?;
         rows.iter().map(|row| self.record(row, action)).collect()
     }
 
@@ -165,15 +157,15 @@ impl<'c> Reader<'c> {
                 },
                 None => Ok(Shown::Not("the server shows nothing of it".to_owned())),
             },
-            Err(error) => match code(&error) {
-                Some((code, message)) if DENIED.contains(&code) || BROKEN.contains(&code) => {
+            Err(error) => match told(&error) {
+                Some((code, message)) if failure::is_denied(&error) || BROKEN.contains(&code) => {
                     Ok(Shown::Not(message))
                 }
                 Some((code, message)) if GONE.contains(&code) => Err(EngineError::Unsupported {
                     database: self.database.clone(),
                     what: format!("an object went away while the catalog was read: {message}"),
                 }),
-                _ => Err(failed(&self.database, action, error)),
+                _ => Err(failure::classify(&self.database, action, error)),
             },
         }
     }
@@ -189,8 +181,8 @@ impl<'c> Reader<'c> {
                 Ok(Some(lines))
             }
             // --skip-grant-tables.
-            Err(error) if code(&error).is_some_and(|(code, _)| code == 1290) => Ok(None),
-            Err(error) => Err(failed(&self.database, "read the rights on", error)),
+            Err(error) if told(&error).is_some_and(|(code, _)| code == 1290) => Ok(None),
+            Err(error) => Err(failure::classify(&self.database, "read the rights on", error)),
         }
     }
 
@@ -199,7 +191,7 @@ impl<'c> Reader<'c> {
             .map(|at| {
                 let bytes: Option<Vec<u8>> = row
                     .try_get_unchecked(at)
-                    .map_err(|error| failed(&self.database, action, error))?;
+                    .map_err(|error| failure::classify(&self.database, action, error))?;
                 bytes
                     .map(|bytes| {
                         String::from_utf8(bytes).map_err(|_| EngineError::Unsupported {
