@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::lab::{Lab, Output};
-use crate::server_lab::{Engine, PASSWORD, Proxy, Running, snapshot};
+use crate::server_lab::{Engine, Proxy, Running, snapshot};
+
+/// The account's password.
+const PASSWORD: &str = "let-me-in-4711";
 
 fn run(engine: Engine, lab: &Lab, args: &[&str]) -> Output {
     let mut command = lab.command(args);
@@ -22,7 +25,9 @@ fn cut_anywhere(engine: Engine, jobs: &str) {
          CREATE TABLE c(id varchar(20) PRIMARY KEY); INSERT INTO c VALUES ('x'), ('y');",
     );
     let proxy = Proxy::start(&database.server.port);
-    let url = engine.tcp_url(&database, proxy.port);
+    let account = engine.account(&database, PASSWORD);
+    account.grant_reading();
+    let url = engine.tcp_url(&database.name, &database.name, &proxy.port.to_string());
     let lab = Lab::new();
     let args = snapshot(&url, "cut", &["--jobs", jobs]);
     proxy.cut_after(u64::MAX);

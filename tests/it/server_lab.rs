@@ -14,9 +14,6 @@ use crate::servers::{Database, mariadb, postgres};
 /// The options of a MariaDB database in which different texts differ.
 pub const EXACT: &str = "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin";
 
-/// The password of `tester` over TCP.
-pub const PASSWORD: &str = "tester-password";
-
 /// Which script a database wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
@@ -52,19 +49,13 @@ impl Engine {
             let (count, rest) = part.split_once(')').unwrap();
             text += &match self {
                 Engine::Postgres => format!("generate_series(1, {count}::bigint) AS s(i)"),
-                Engine::Mariadb => format!("(SELECT seq AS i FROM seq_1_to_{count}) AS s"),
+                Engine::Mariadb => {
+                    format!("(SELECT CAST(seq AS signed) AS i FROM seq_1_to_{count}) AS s")
+                }
             };
             text += rest;
         }
         text
-    }
-
-    /// What a table of the default schema is called in a snapshot.
-    pub fn table(self, name: &str) -> String {
-        match self {
-            Engine::Postgres => format!("public.{name}"),
-            Engine::Mariadb => name.to_owned(),
-        }
     }
 
     /// The variable of the environment that holds a password.
@@ -75,16 +66,23 @@ impl Engine {
         }
     }
 
-    /// The URL over TCP, in clear, by way of a port.
-    pub fn tcp_url(self, database: &Database, port: u16) -> String {
-        match self {
-            Engine::Postgres => {
-                format!("postgres://tester@127.0.0.1:{port}/{}?sslmode=disable", database.name)
-            }
-            Engine::Mariadb => {
-                format!("mysql://tester@127.0.0.1:{port}/{}?ssl-mode=disable", database.name)
-            }
-        }
+    /// The URL over TCP, in clear, by way of a port, of an account without its password.
+    pub fn tcp_url(self, account: &str, database: &str, port: &str) -> String {
+        let (scheme, tls) = match self {
+            Engine::Postgres => ("postgres", "sslmode=disable"),
+            Engine::Mariadb => ("mysql", "ssl-mode=disable"),
+        };
+        format!("{scheme}://{account}@127.0.0.1:{port}/{database}?{tls}")
+    }
+
+    /// An account of the database's name with rights on nothing yet.
+    pub fn account<'d>(self, database: &'d Database, password: &str) -> Account<'d> {
+        let name = &database.name;
+        database.sql(&match self {
+            Engine::Postgres => format!("CREATE ROLE {name} LOGIN PASSWORD '{password}';"),
+            Engine::Mariadb => format!("CREATE USER {name}@'%' IDENTIFIED BY '{password}';"),
+        });
+        Account { engine: self, database }
     }
 
     /// How many other connections the server has to the database, and of them in a transaction.
@@ -100,6 +98,45 @@ impl Engine {
             }
         };
         database.sql(query).trim().to_owned()
+    }
+}
+
+/// An account of one test, which goes with the value.
+pub struct Account<'d> {
+    engine: Engine,
+    database: &'d Database,
+}
+
+impl Account<'_> {
+    /// Gives it rights: `$1` in the script stands for its name.
+    pub fn grant(&self, script: &str) {
+        let name = &self.database.name;
+        let account = match self.engine {
+            Engine::Postgres => name.clone(),
+            Engine::Mariadb => format!("{name}@'%'"),
+        };
+        self.database.sql(&script.replace("$1", &account));
+    }
+
+    /// Gives it every right to read.
+    pub fn grant_reading(&self) {
+        match self.engine {
+            Engine::Postgres => self.grant("GRANT SELECT ON ALL TABLES IN SCHEMA public TO $1;"),
+            Engine::Mariadb => {
+                self.grant(&format!("GRANT ALL ON {}.* TO $1;", self.database.name));
+            }
+        }
+    }
+}
+
+impl Drop for Account<'_> {
+    fn drop(&mut self) {
+        let (database, name) = (self.database, &self.database.name);
+        let script = match self.engine {
+            Engine::Postgres => format!("DROP OWNED BY {name}; DROP ROLE {name};"),
+            Engine::Mariadb => format!("DROP USER {name}@'%';"),
+        };
+        let _ = database.server.try_run(name, &script);
     }
 }
 
