@@ -46,6 +46,7 @@ mod pg_rows;
 mod pg_types;
 mod real_data;
 mod rust_source;
+mod server_bad_input;
 mod server_bank;
 mod server_cut;
 mod server_data;

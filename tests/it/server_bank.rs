@@ -49,6 +49,7 @@ fn work(mut client: Child, number: u64, is_closed: &AtomicBool) {
         if stdin.write_all(transfer.as_bytes()).is_err() {
             break;
         }
+        std::thread::sleep(std::time::Duration::from_millis(3));
     }
     drop(stdin);
     let _ = client.kill();

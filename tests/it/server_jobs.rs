@@ -90,10 +90,14 @@ fn interrupted_and_resumed() {
         let lab = Lab::new();
         let expected = state(&Lab::new(), &url, "prod", &[]);
         for jobs in ["1", "2"] {
-            let slowly = snapshot(&url, "prod", &["--jobs", jobs, "--max-rate", "4000"]);
+            let slowly = snapshot(
+                &url,
+                "prod",
+                &["--jobs", jobs, "--max-rate", "4000", "--checkpoint-seconds", "0"],
+            );
             let running = Running::start(lab.command(&slowly));
-            wait_until("the connection", || engine.connections(&database) != "0");
-            std::thread::sleep(Duration::from_millis(700));
+            let kept = lab.path(".deepdiff/resume/prod");
+            wait_until("a checkpoint", || kept.exists());
             let told = Instant::now();
             running.signal("-INT");
             let output = running.end();

@@ -199,6 +199,9 @@ impl Session {
     pub fn hold(database: &Database, script: &str) -> Session {
         let mut client = database.server.client(&database.name);
         client.stdin(Stdio::piped()).stdout(Stdio::piped());
+        if database.url().starts_with("mysql") {
+            client.arg("--unbuffered");
+        }
         let mut child = client.spawn().unwrap();
         let script = format!("{script};\nSELECT 'held';\n");
         let stdin = child.stdin.as_mut().unwrap();
