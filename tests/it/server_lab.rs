@@ -85,7 +85,7 @@ impl Engine {
         Account { engine: self, database }
     }
 
-    /// How many other connections the server has to the database, and of them in a transaction.
+    /// How many other connections the server has to the database.
     pub fn connections(self, database: &Database) -> String {
         let query = match self {
             Engine::Postgres => {
