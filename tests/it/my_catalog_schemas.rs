@@ -58,6 +58,8 @@ fn schemas_of_pairs_are_understood_made_again_and_told_apart() {
             sides.push(lines(&told));
         }
         if let [current, desired] = sides.as_slice()
+            // What MySQL alone tells apart is left out.
+            && pair["meta"]["flavor"] != "mysql"
             && pair["meta"]["up"].as_str().is_some_and(|up| !up.trim().is_empty())
         {
             differ += 1;

@@ -42,8 +42,7 @@ async fn connect(database: &Database, user: &str, set: &str) -> MySqlConnection 
 pub fn catalog_as(database: &Database, user: &str, set: &str, scope: &Scope) -> Catalog {
     block_on(async {
         let mut connection = connect(database, user, set).await;
-        let catalog = mysql::read_catalog(&mut connection, &database.name, scope).await.unwrap();
-        catalog
+        mysql::read_catalog(&mut connection, &database.name, scope).await.unwrap()
     })
 }
 

@@ -29,6 +29,7 @@ use self::lists::{Entry, Lists};
 use self::programs::ToldTrigger;
 use self::query::{Reader, Shown};
 use self::rights::{Rights, unknown};
+use self::tokens::text_without_own;
 use crate::engine::RECEIPTS_TABLE;
 use crate::engine::error::EngineError;
 use crate::engine::mysql::sql::quoted;
@@ -87,7 +88,7 @@ pub(super) async fn missing_rights(
             _ => {
                 if rows.is_some() {
                     let seen = lists.triggers.iter().filter(|t| t.table == entry.name);
-                    missing.extend(seen.map(|trigger| of_unknown_table(trigger)));
+                    missing.extend(seen.map(of_unknown_table));
                 }
                 missing.extend(rows.into_iter().chain(triggers));
             }
@@ -249,7 +250,8 @@ impl Walk<'_, '_> {
         for (kind, name, reason) in left_out {
             self.leave_out(kind, &name, reason);
         }
-        self.define(ObjectKind::Table, name, definition.trim_end());
+        let definition = text_without_own(definition.trim_end(), &self.reader.database);
+        self.define(ObjectKind::Table, name, &definition);
         self.known.insert(name.to_owned());
         Ok(())
     }
@@ -300,7 +302,8 @@ impl Walk<'_, '_> {
                 Shown::Row(record) => {
                     let depends_on = self.lists.read_by(name, &self.reader.database);
                     let fact = programs::view(name, &self.reader.database, &record, depends_on);
-                    self.captured("view", ObjectKind::View, name, record.text(1), fact);
+                    let text = text_without_own(record.text(1), &self.reader.database);
+                    self.captured("view", ObjectKind::View, name, &text, fact);
                 }
                 Shown::Not(reason) => self.unknown("view", name, &reason),
             }
@@ -341,8 +344,10 @@ impl Walk<'_, '_> {
             let sql = format!("SHOW CREATE TRIGGER {}", self.qualified(&told.name));
             match self.reader.show(&sql).await? {
                 Shown::Row(record) => {
-                    let fact = programs::trigger(&told, &record);
-                    let text = record.text(2).to_owned();
+                    let (fact, text) = match programs::trigger(&told, &record) {
+                        Ok((fact, text)) => (Ok(fact), text),
+                        Err(reason) => (Err(reason), String::new()),
+                    };
                     self.captured("trigger", ObjectKind::Trigger, &told.name, &text, fact);
                 }
                 Shown::Not(reason) => self.unknown("trigger", &told.name, &reason),

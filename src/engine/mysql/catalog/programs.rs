@@ -222,8 +222,9 @@ pub(super) struct ToldTrigger {
     pub(super) follows: Option<String>,
 }
 
-/// The fact of a trigger, from its SHOW CREATE.
-pub(super) fn trigger(told: &ToldTrigger, record: &Answer) -> Result<Fact, String> {
+/// The fact of a trigger and its statement, from its SHOW CREATE. The server keeps the statement as
+/// it was sent; its head is written anew, with the place among others that the trigger has now.
+pub(super) fn trigger(told: &ToldTrigger, record: &Answer) -> Result<(Fact, String), String> {
     let setting = Setting::of(record, 3);
     let mut head = Head::new(record.text(2), setting.sql_mode);
     let definer = head.create()?;
@@ -235,10 +236,19 @@ pub(super) fn trigger(told: &ToldTrigger, record: &Answer) -> Result<Fact, Strin
             break;
         }
     }
-    // Where it stands among others is told by the catalog, and may have changed since.
     if head.take("FOLLOWS") || head.take("PRECEDES") {
         head.next();
     }
+    let (name, table) = (sql::quoted(&told.name), sql::quoted(&told.table));
+    let by = definer.as_ref().map(|definer| format!(" DEFINER={definer}")).unwrap_or_default();
+    let follows = told.follows.as_deref().map(|other| format!(" FOLLOWS {}", sql::quoted(other)));
+    let statement = format!(
+        "CREATE{by} TRIGGER {name} {} {} ON {table} FOR EACH ROW{} {}",
+        told.timing,
+        told.event,
+        follows.unwrap_or_default(),
+        head.rest()
+    );
     let draft = Draft::new(ObjectKind::Trigger, &told.name, "")
         .text("table", Some(told.table.clone()))
         .text("timing", Some(told.timing.clone()))
@@ -247,7 +257,7 @@ pub(super) fn trigger(told: &ToldTrigger, record: &Answer) -> Result<Fact, Strin
         .text("definer", definer)
         .text("body", Some(head.rest()))
         .depends_on([told.table.clone()]);
-    Ok(setting.beside(draft).done())
+    Ok((setting.beside(draft).done(), statement))
 }
 
 /// The fact of an event, from its SHOW CREATE. Where nobody asked for a start, the server has
