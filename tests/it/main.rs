@@ -32,6 +32,7 @@ mod live;
 mod my_catalog;
 mod my_catalog_rights;
 mod my_catalog_schemas;
+mod my_catalog_servers;
 mod my_database;
 mod my_lab;
 mod my_live;

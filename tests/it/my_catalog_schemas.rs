@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::my_lab::{assert_known, catalog, lines, rebuilding};
+use crate::my_lab::{assert_known, assert_same_lines, catalog, changes, entry, lines, rebuilding};
 use crate::servers::{self, Database};
 use crate::sqlite_database::shared_data;
 
 /// Every how many-th schema is loaded; all of them would take minutes.
-const EVERY: usize = 4;
+const EVERY: usize = 1;
 
 fn load(script: &str) -> Option<Database> {
     let database = servers::mariadb().database("CHARACTER SET utf8mb4");
@@ -34,7 +34,7 @@ fn schemas_of_pairs_are_understood_made_again_and_told_apart() {
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
         .filter(|pair| pair["engine"] == "mysql")
         .filter(|pair| !skipped.contains(pair["id"].as_str().unwrap()));
-    let (mut understood, mut differ) = (0, 0);
+    let (mut understood, mut differ, mut wrong) = (0, 0, Vec::new());
     for pair in pairs.step_by(EVERY) {
         let name = &pair["name"];
         let script = |side: &str| {
@@ -45,20 +45,31 @@ fn schemas_of_pairs_are_understood_made_again_and_told_apart() {
         for side in ["current", "desired"] {
             let Some(database) = load(&script(side)) else { continue };
             let told = catalog(&database);
-            assert_known(&told, &format!("{name} {side}"));
-            let again = load(&rebuilding(&told)).unwrap_or_else(|| panic!("{name} {side}"));
-            assert_eq!(lines(&catalog(&again)), lines(&told), "{name} {side}");
+            let unknown = told.not_captured.iter().filter(|entry| entry.is_unknown);
+            wrong.extend(unknown.map(|unknown| format!("{name} {side}: {}", entry(unknown))));
+            match load(&rebuilding(&told)) {
+                Some(again) => {
+                    let changes = changes(&told, &catalog(&again));
+                    wrong.extend(changes.iter().map(|line| format!("{name} {side}: {line}")));
+                }
+                None => wrong.push(format!("{name} {side}: is not made again")),
+            }
             understood += 1;
             sides.push(lines(&told));
         }
         if let [current, desired] = sides.as_slice()
+            // What MySQL alone tells apart is left out.
+            && pair["meta"]["flavor"] != "mysql"
             && pair["meta"]["up"].as_str().is_some_and(|up| !up.trim().is_empty())
         {
-            assert_ne!(current, desired, "{name}");
             differ += 1;
+            if current == desired {
+                wrong.push(format!("{name}: both sides are equal"));
+            }
         }
     }
-    assert!(understood > 80 && differ > 20, "{understood} {differ}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(understood > 30 && differ > 10, "{understood} {differ}");
 }
 
 #[test]
@@ -69,27 +80,25 @@ fn a_long_chain_of_migrations_is_understood_at_every_tenth_state() {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let database = servers::mariadb().database("CHARACTER SET utf8mb4");
     let mut last = Vec::new();
-    for (states, steps) in steps.chunks(10).enumerate() {
-        for step in steps {
-            let up = step["up"].as_str().unwrap_or_default();
-            let output = database.server.try_run(&database.name, up);
-            let error = String::from_utf8_lossy(&output.stderr).into_owned();
-            if !output.status.success() {
-                // A migration that MariaDB does not take ends the chain.
-                assert!(states > 5, "{}: {error}", step["version"]);
-                return;
-            }
+    let mut states = 0;
+    for steps in steps.chunks(10) {
+        let ups: Vec<&str> = steps.iter().filter_map(|step| step["up"].as_str()).collect();
+        let output = database.server.try_run(&database.name, &ups.join("\n;\n"));
+        if !output.status.success() {
+            // MariaDB has no CAST(… AS JSON).
+            break;
         }
         let told = catalog(&database);
         assert_known(&told, &steps[0]["version"].to_string());
         let facts = lines(&told);
-        let changes: Vec<&str> = steps.iter().filter_map(|step| step["up"].as_str()).collect();
-        if changes.iter().any(|up| up.to_ascii_uppercase().contains("ADD COLUMN")) {
+        if ups.iter().any(|up| up.to_ascii_uppercase().contains("ADD COLUMN")) {
             assert_ne!(facts, last, "{}", steps[0]["version"]);
         }
         last = facts;
+        states += 1;
     }
+    assert!(states > 15, "{states}");
     let told = catalog(&database);
     let again = load(&rebuilding(&told)).expect("because the definitions are the server's own");
-    assert_eq!(lines(&catalog(&again)), lines(&told));
+    assert_same_lines(&catalog(&again), &told);
 }

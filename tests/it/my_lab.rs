@@ -42,9 +42,7 @@ async fn connect(database: &Database, user: &str, set: &str) -> MySqlConnection 
 pub fn catalog_as(database: &Database, user: &str, set: &str, scope: &Scope) -> Catalog {
     block_on(async {
         let mut connection = connect(database, user, set).await;
-        let catalog = mysql::read_catalog(&mut connection, &database.name, scope).await.unwrap();
-        connection.close().await.unwrap();
-        catalog
+        mysql::read_catalog(&mut connection, &database.name, scope).await.unwrap()
     })
 }
 
@@ -103,6 +101,20 @@ pub fn entry(entry: &NotCaptured) -> String {
     format!("{}{kind} {name}: {reason}", if *is_unknown { "UNKNOWN " } else { "" })
 }
 
+/// What is said by one catalog and not by the other.
+pub fn changes(left: &Catalog, right: &Catalog) -> Vec<String> {
+    let (left, right) = (lines(left), lines(right));
+    let gone = left.iter().filter(|line| !right.contains(line)).map(|line| format!("- {line}"));
+    let new = right.iter().filter(|line| !left.contains(line)).map(|line| format!("+ {line}"));
+    gone.chain(new).collect()
+}
+
+/// Fails where two catalogs do not say the same.
+pub fn assert_same_lines(left: &Catalog, right: &Catalog) {
+    let changes = changes(left, right);
+    assert!(changes.is_empty(), "{}", changes.join("\n"));
+}
+
 /// Fails where something is unknown.
 pub fn assert_known(catalog: &Catalog, what: &str) {
     let unknown: Vec<String> =
@@ -112,11 +124,19 @@ pub fn assert_known(catalog: &Catalog, what: &str) {
 
 /// A script that makes everything anew from the definitions, each under its own settings.
 pub fn rebuilding(catalog: &Catalog) -> String {
-    let mut script = "SET FOREIGN_KEY_CHECKS = 0, time_zone = '+00:00';\n".to_owned();
+    let mut script = "SET FOREIGN_KEY_CHECKS = 0;\n".to_owned();
     let of = |kind: ObjectKind| catalog.definitions.iter().filter(move |d| d.kind == kind);
-    let order = [ObjectKind::Sequence, ObjectKind::Table, ObjectKind::Routine];
-    for definition in order.into_iter().flat_map(of) {
+    for definition in [ObjectKind::Sequence, ObjectKind::Table].into_iter().flat_map(of) {
         push(&mut script, catalog, definition);
+    }
+    // The body of a package comes after it.
+    let is_body = |name: &str| name.starts_with("package body ");
+    for after in [false, true] {
+        for definition in of(ObjectKind::Routine) {
+            if is_body(&definition.object.name) == after {
+                push(&mut script, catalog, definition);
+            }
+        }
     }
     // Views in the order of what they read.
     let mut waiting: Vec<_> = of(ObjectKind::View).collect();
@@ -173,6 +193,9 @@ fn push(script: &mut String, catalog: &Catalog, definition: &deepdiff_db::model:
         _ => None,
     };
     writeln!(script, "SET sql_mode = '{}';", text("sql-mode").unwrap_or_default()).unwrap();
+    if let Some(zone) = text("time-zone") {
+        writeln!(script, "SET time_zone = '{zone}';").unwrap();
+    }
     if definition.kind != ObjectKind::Table
         && let (Some(charset), Some(collation)) = (text("charset"), text("collation"))
     {

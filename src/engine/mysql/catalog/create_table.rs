@@ -74,7 +74,7 @@ pub(super) struct ParsedKey<'t> {
 }
 
 /// A column or expression of a key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct KeyPart<'t> {
     pub(super) column: Option<String>,
     pub(super) expression: Vec<Token<'t>>,
@@ -430,8 +430,7 @@ fn parse_key<'t>(cursor: &mut Cursor<'_, 't>) -> Result<ParsedKey<'t>, Wrong> {
 
 fn parse_key_part<'t>(tokens: &[Token<'t>], key: &mut ParsedKey<'t>) -> Result<(), Wrong> {
     let mut cursor = Cursor::new(tokens);
-    let mut part =
-        KeyPart { column: None, expression: Vec::new(), length: None, is_descending: false };
+    let mut part = KeyPart::default();
     if cursor.opens() {
         part.expression = cursor.bracketed()?.to_vec();
     } else {

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::programs::ToldTrigger;
-use super::query::{Reader, Record, cell};
+use super::query::Reader;
 use super::spelling;
 use super::tables::ToldColumn;
 use super::tokens::{cut, without_own};
 use crate::engine::error::EngineError;
+use crate::engine::mysql::query::Answer;
 
 /// A table, view or sequence.
 #[derive(Debug, Clone)]
@@ -52,8 +53,6 @@ pub(super) struct Lists {
     pub(super) events: Vec<(String, bool)>,
 }
 
-const ACTION: &str = "read the catalog of";
-
 impl Lists {
     /// Asks for everything.
     pub(super) async fn read(reader: &mut Reader<'_>) -> Result<Lists, EngineError> {
@@ -75,14 +74,13 @@ impl Lists {
                 columns.push((name, column));
             }
         }
-        let list: Vec<String> =
-            columns.iter().map(|(_, column)| format!("CAST({column} AS CHAR)")).collect();
+        let list: Vec<String> = columns.iter().map(|(_, column)| (*column).to_owned()).collect();
         let sql = format!(
-            "SELECT CAST(@@lower_case_table_names AS CHAR), {} FROM information_schema.SCHEMATA \
+            "SELECT @@lower_case_table_names, {} FROM information_schema.SCHEMATA \
              WHERE SCHEMA_NAME = ?",
             list.join(", ")
         );
-        let rows = reader.rows(&sql, ACTION).await?;
+        let rows = reader.rows(&sql).await?;
         let Some(row) = rows.first() else {
             return Err(EngineError::NotFound {
                 database: reader.database.clone(),
@@ -90,9 +88,9 @@ impl Lists {
                     .to_owned(),
             });
         };
-        self.ignores_case = cell(row, 0) != "0";
+        self.ignores_case = row.text(0) != "0";
         for (at, (name, _)) in columns.iter().enumerate() {
-            let value = cell(row, at + 1);
+            let value = row.text(at + 1);
             let says_nothing = match *name {
                 "comment" => value.is_empty(),
                 "encryption" => value == "NO",
@@ -106,68 +104,67 @@ impl Lists {
     }
 
     async fn read_tables(&mut self, reader: &mut Reader<'_>) -> Result<(), EngineError> {
-        let sql = "SELECT CAST(TABLE_NAME AS CHAR), CAST(TABLE_TYPE AS CHAR), CAST(ENGINE AS CHAR), \
-                   CAST(TABLE_COLLATION AS CHAR) FROM information_schema.TABLES \
+        let sql = "SELECT TABLE_NAME, TABLE_TYPE, ENGINE, \
+                   TABLE_COLLATION FROM information_schema.TABLES \
                    WHERE TABLE_SCHEMA = ?";
-        let rows = reader.rows(sql, ACTION).await?;
-        let entry = |row: &Record| Entry {
-            name: cell(row, 0).to_owned(),
-            kind: cell(row, 1).to_owned(),
-            engine: row.get(2).cloned().flatten(),
-            collation: row.get(3).cloned().flatten(),
+        let rows = reader.rows(sql).await?;
+        let entry = |row: &Answer| Entry {
+            name: row.text(0).to_owned(),
+            kind: row.text(1).to_owned(),
+            engine: row.get(2).map(str::to_owned),
+            collation: row.get(3).map(str::to_owned),
         };
         self.tables = rows.iter().map(entry).collect();
         self.tables.sort_by(|a, b| a.name.cmp(&b.name));
-        let sql = "SELECT CAST(TABLE_NAME AS CHAR), CAST(COLUMN_NAME AS CHAR), \
-                   CAST(COLUMN_TYPE AS CHAR), CAST(CHARACTER_SET_NAME AS CHAR), \
-                   CAST(COLLATION_NAME AS CHAR), CAST(ORDINAL_POSITION AS CHAR) \
+        let sql = "SELECT TABLE_NAME, COLUMN_NAME, \
+                   COLUMN_TYPE, CHARACTER_SET_NAME, \
+                   COLLATION_NAME, ORDINAL_POSITION \
                    FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ?";
         let mut found: BTreeMap<String, Vec<(u32, ToldColumn)>> = BTreeMap::new();
-        for row in reader.rows(sql, ACTION).await? {
+        for row in reader.rows(sql).await? {
             let column = ToldColumn {
-                name: cell(&row, 1).to_owned(),
-                column_type: cell(&row, 2).to_owned(),
-                charset: row.get(3).cloned().flatten(),
-                collation: row.get(4).cloned().flatten(),
+                name: row.text(1).to_owned(),
+                column_type: row.text(2).to_owned(),
+                charset: row.get(3).map(str::to_owned),
+                collation: row.get(4).map(str::to_owned),
             };
-            let position = cell(&row, 5).parse().unwrap_or(u32::MAX);
-            found.entry(cell(&row, 0).to_owned()).or_default().push((position, column));
+            let position = row.text(5).parse().unwrap_or(u32::MAX);
+            found.entry(row.text(0).to_owned()).or_default().push((position, column));
         }
         for (table, mut columns) in found {
             columns.sort_by_key(|(position, _)| *position);
             self.columns.insert(table, columns.into_iter().map(|(_, column)| column).collect());
         }
-        let sql = "SELECT CAST(TABLE_NAME AS CHAR), CAST(VIEW_DEFINITION AS CHAR) \
+        let sql = "SELECT TABLE_NAME, VIEW_DEFINITION \
                    FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ?";
-        let rows = reader.rows(sql, ACTION).await?;
+        let rows = reader.rows(sql).await?;
         self.queries =
-            rows.iter().map(|row| (cell(row, 0).to_owned(), cell(row, 1).to_owned())).collect();
+            rows.iter().map(|row| (row.text(0).to_owned(), row.text(1).to_owned())).collect();
         Ok(())
     }
 
     async fn read_programs(&mut self, reader: &mut Reader<'_>) -> Result<(), EngineError> {
-        let sql = "SELECT CAST(ROUTINE_NAME AS CHAR), CAST(ROUTINE_TYPE AS CHAR), \
-                   CAST(ROUTINE_DEFINITION IS NOT NULL AS CHAR) \
+        let sql = "SELECT ROUTINE_NAME, ROUTINE_TYPE, \
+                   ROUTINE_DEFINITION IS NOT NULL \
                    FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ?";
-        let routine = |row: &Record| Routine {
-            name: cell(row, 0).to_owned(),
-            kind: cell(row, 1).to_owned(),
-            shows_body: cell(row, 2) == "1",
+        let routine = |row: &Answer| Routine {
+            name: row.text(0).to_owned(),
+            kind: row.text(1).to_owned(),
+            shows_body: row.text(2) == "1",
         };
-        self.routines = reader.rows(sql, ACTION).await?.iter().map(routine).collect();
+        self.routines = reader.rows(sql).await?.iter().map(routine).collect();
         self.routines.sort_by(|a, b| (&a.name, &a.kind).cmp(&(&b.name, &b.kind)));
-        let sql = "SELECT CAST(TRIGGER_NAME AS CHAR), CAST(EVENT_OBJECT_TABLE AS CHAR), \
-                   CAST(ACTION_TIMING AS CHAR), CAST(EVENT_MANIPULATION AS CHAR), \
-                   CAST(ACTION_ORDER AS CHAR) FROM information_schema.TRIGGERS \
+        let sql = "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, \
+                   ACTION_TIMING, EVENT_MANIPULATION, \
+                   ACTION_ORDER FROM information_schema.TRIGGERS \
                    WHERE TRIGGER_SCHEMA = ?";
-        self.triggers = in_order(&reader.rows(sql, ACTION).await?);
-        let sql = "SELECT CAST(EVENT_NAME AS CHAR), CAST(STARTS IS NOT NULL AND \
+        self.triggers = in_order(&reader.rows(sql).await?);
+        let sql = "SELECT EVENT_NAME, STARTS IS NOT NULL AND \
                    CONVERT_TZ(STARTS, TIME_ZONE, 'SYSTEM') <=> \
-                   CONVERT_TZ(CREATED, @@SESSION.time_zone, 'SYSTEM') AS CHAR) \
+                   CONVERT_TZ(CREATED, @@SESSION.time_zone, 'SYSTEM') \
                    FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?";
-        let rows = reader.rows(sql, ACTION).await?;
-        self.events =
-            rows.iter().map(|row| (cell(row, 0).to_owned(), cell(row, 1) == "1")).collect();
+        let rows = reader.rows(sql).await?;
+        self.events = rows.iter().map(|row| (row.text(0).to_owned(), row.text(1) == "1")).collect();
         self.events.sort();
         Ok(())
     }
@@ -198,18 +195,18 @@ impl Lists {
 }
 
 /// Triggers with the one each follows.
-fn in_order(rows: &[Record]) -> Vec<ToldTrigger> {
+fn in_order(rows: &[Answer]) -> Vec<ToldTrigger> {
     let mut triggers: Vec<(ToldTrigger, u32)> = rows
         .iter()
         .map(|row| {
             let trigger = ToldTrigger {
-                name: cell(row, 0).to_owned(),
-                table: cell(row, 1).to_owned(),
-                timing: cell(row, 2).to_owned(),
-                event: cell(row, 3).to_owned(),
+                name: row.text(0).to_owned(),
+                table: row.text(1).to_owned(),
+                timing: row.text(2).to_owned(),
+                event: row.text(3).to_owned(),
                 follows: None,
             };
-            (trigger, cell(row, 4).parse().unwrap_or_default())
+            (trigger, row.text(4).parse().unwrap_or_default())
         })
         .collect();
     let place = |(trigger, order): &(ToldTrigger, u32)| {

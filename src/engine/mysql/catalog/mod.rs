@@ -26,10 +26,13 @@ pub(super) use storage::{Rows, rows_of};
 
 use self::draft::Draft;
 use self::lists::{Entry, Lists};
-use self::query::{Reader, Shown, cell, quoted};
+use self::programs::ToldTrigger;
+use self::query::{Reader, Shown};
 use self::rights::{Rights, unknown};
+use self::tokens::text_without_own;
 use crate::engine::RECEIPTS_TABLE;
 use crate::engine::error::EngineError;
+use crate::engine::mysql::sql::quoted;
 use crate::engine::pattern;
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Definition, Fact, NotCaptured, ObjectKind, ObjectName, Sequence};
@@ -73,12 +76,22 @@ pub(super) async fn missing_rights(
     let rights = rights(&mut reader).await?;
     let lists = Lists::read(&mut reader).await?;
     let mut missing = rights.hidden();
-    for entry in &lists.tables {
-        if entry.is_view() {
-            missing.extend(rights.of_view(&entry.name));
-        } else if entry.name != RECEIPTS_TABLE {
-            let (rows, triggers) = rights.of_table(&entry.name);
-            missing.extend(rows.into_iter().chain(triggers));
+    let is_receipts = |name: &str| name.eq_ignore_ascii_case(RECEIPTS_TABLE);
+    for entry in lists.tables.iter().filter(|entry| !is_receipts(&entry.name)) {
+        let (rows, triggers) = rights.of_table(&entry.name);
+        match entry.kind.as_str() {
+            "VIEW" => missing.extend(rights.of_view(&entry.name)),
+            "SEQUENCE" => {
+                let kind = "sequence".to_owned();
+                missing.extend(rows.map(|rows| NotCaptured { kind, ..rows }));
+            }
+            _ => {
+                if rows.is_some() {
+                    let seen = lists.triggers.iter().filter(|t| t.table == entry.name);
+                    missing.extend(seen.map(of_unknown_table));
+                }
+                missing.extend(rows.into_iter().chain(triggers));
+            }
         }
     }
     for routine in lists.routines.iter().filter(|routine| !routine.shows_body) {
@@ -95,6 +108,11 @@ async fn rights(reader: &mut Reader<'_>) -> Result<Rights, EngineError> {
     // The data dictionary of MySQL 8 took the place of mysql.proc.
     let is_old = !reader.has("COLUMNS", "SRS_ID").await?;
     Ok(Rights::of(lines.as_deref(), &reader.database, is_old))
+}
+
+fn of_unknown_table(trigger: &ToldTrigger) -> NotCaptured {
+    let reason = format!("its table `{}` is not known", trigger.table);
+    unknown("trigger", &trigger.name, &reason)
 }
 
 struct Walk<'c, 's> {
@@ -164,7 +182,7 @@ impl Walk<'_, '_> {
         }
         let sql = format!("SHOW CREATE TABLE {}", self.qualified(name));
         let text = match self.reader.show(&sql).await? {
-            Shown::Row(record) => cell(&record, 1).to_owned(),
+            Shown::Row(record) => record.text(1).to_owned(),
             Shown::Not(reason) => {
                 self.unknown("table", name, &reason);
                 return Ok(());
@@ -232,7 +250,8 @@ impl Walk<'_, '_> {
         for (kind, name, reason) in left_out {
             self.leave_out(kind, &name, reason);
         }
-        self.define(ObjectKind::Table, name, definition.trim_end());
+        let definition = text_without_own(definition.trim_end(), &self.reader.database);
+        self.define(ObjectKind::Table, name, &definition);
         self.known.insert(name.to_owned());
         Ok(())
     }
@@ -247,18 +266,18 @@ impl Walk<'_, '_> {
         match self.reader.show(&sql).await? {
             Shown::Row(record) => {
                 let fact = programs::sequence(name, &record);
-                self.captured("sequence", ObjectKind::Sequence, name, cell(&record, 1), fact);
+                self.captured("sequence", ObjectKind::Sequence, name, record.text(1), fact);
                 self.known.insert(name.to_owned());
             }
             Shown::Not(reason) => self.unknown("sequence", name, &reason),
         }
         let sql = format!(
-            "SELECT CAST(next_not_cached_value AS CHAR), CAST(start_value AS CHAR), \
-             CAST(increment AS CHAR) FROM {}",
+            "SELECT next_not_cached_value, start_value, \
+             increment FROM {}",
             self.qualified(name)
         );
         if let Shown::Row(record) = self.reader.show(&sql).await? {
-            let number = |at: usize| cell(&record, at).parse::<i64>().ok();
+            let number = |at: usize| record.text(at).parse::<i64>().ok();
             match (number(0), number(1), number(2)) {
                 (Some(next), Some(start), _) if next == start => {}
                 (Some(next), _, Some(step)) => self.catalog.sequences.push(Sequence {
@@ -283,7 +302,8 @@ impl Walk<'_, '_> {
                 Shown::Row(record) => {
                     let depends_on = self.lists.read_by(name, &self.reader.database);
                     let fact = programs::view(name, &self.reader.database, &record, depends_on);
-                    self.captured("view", ObjectKind::View, name, cell(&record, 1), fact);
+                    let text = text_without_own(record.text(1), &self.reader.database);
+                    self.captured("view", ObjectKind::View, name, &text, fact);
                 }
                 Shown::Not(reason) => self.unknown("view", name, &reason),
             }
@@ -297,13 +317,13 @@ impl Walk<'_, '_> {
             let word = kind.to_ascii_lowercase();
             let sql = format!("SHOW CREATE {kind} {}", self.qualified(name));
             match self.reader.show(&sql).await? {
-                Shown::Row(record) if record.get(2).is_some_and(Option::is_none) => {
+                Shown::Row(record) if record.get(2).is_none() => {
                     self.unknown(&word, name, "the account may not see its body");
                 }
                 Shown::Row(record) => {
                     let fact = programs::routine(kind, name, &record);
                     let object = programs::routine_object(kind, name);
-                    let text = cell(&record, 2).to_owned();
+                    let text = record.text(2).to_owned();
                     self.captured(&word, ObjectKind::Routine, &object, &text, fact);
                 }
                 Shown::Not(reason) => self.unknown(&word, name, &reason),
@@ -318,15 +338,16 @@ impl Walk<'_, '_> {
                 continue;
             }
             if !self.known.contains(&told.table) {
-                let reason = format!("its table `{}` is not known", told.table);
-                self.unknown("trigger", &told.name, &reason);
+                self.catalog.not_captured.push(of_unknown_table(&told));
                 continue;
             }
             let sql = format!("SHOW CREATE TRIGGER {}", self.qualified(&told.name));
             match self.reader.show(&sql).await? {
                 Shown::Row(record) => {
-                    let fact = programs::trigger(&told, &record);
-                    let text = cell(&record, 2).to_owned();
+                    let (fact, text) = match programs::trigger(&told, &record) {
+                        Ok((fact, text)) => (Ok(fact), text),
+                        Err(reason) => (Err(reason), String::new()),
+                    };
                     self.captured("trigger", ObjectKind::Trigger, &told.name, &text, fact);
                 }
                 Shown::Not(reason) => self.unknown("trigger", &told.name, &reason),
@@ -341,7 +362,10 @@ impl Walk<'_, '_> {
             match self.reader.show(&sql).await? {
                 Shown::Row(record) => {
                     let fact = programs::event(&name, starts_when_created, &record);
-                    let text = cell(&record, 3).to_owned();
+                    let text = match starts_when_created {
+                        true => programs::without_start(record.text(3), record.text(1)),
+                        false => record.text(3).to_owned(),
+                    };
                     self.captured("event", ObjectKind::Event, &name, &text, fact);
                 }
                 Shown::Not(reason) => self.unknown("event", &name, &reason),

@@ -5,9 +5,10 @@
 //! stand beside them.
 
 use super::draft::Draft;
-use super::query::{Record, cell};
 use super::spelling;
 use super::tokens::{Kind, Lexer, Mode, Token, text_of};
+use crate::engine::mysql::query::Answer;
+use crate::engine::mysql::sql;
 use crate::model::{Fact, ObjectKind};
 
 /// What an object was created under: it decides what its text means.
@@ -19,12 +20,12 @@ struct Setting<'r> {
 }
 
 impl<'r> Setting<'r> {
-    fn of(record: &'r Record, charset_at: usize) -> Setting<'r> {
+    fn of(record: &'r Answer, charset_at: usize) -> Setting<'r> {
         Setting {
-            sql_mode: cell(record, 1),
-            client: cell(record, charset_at),
-            connection: cell(record, charset_at + 1),
-            database: cell(record, charset_at + 2),
+            sql_mode: record.text(1),
+            client: record.text(charset_at),
+            connection: record.text(charset_at + 1),
+            database: record.text(charset_at + 2),
         }
     }
 
@@ -97,7 +98,7 @@ impl<'t> Head<'t> {
         let token = self.next().ok_or_else(|| "the definer is missing".to_owned())?;
         let name = token.name().or_else(|| token.string());
         let name = name.ok_or_else(|| "the definer is no account".to_owned())?;
-        Ok(super::query::quoted(&name))
+        Ok(sql::quoted(&name))
     }
 
     /// What is left, without blanks around it.
@@ -130,9 +131,9 @@ pub(super) fn routine_object(kind: &str, name: &str) -> String {
 }
 
 /// The fact of a function, procedure or package, from its SHOW CREATE.
-pub(super) fn routine(kind: &str, name: &str, record: &Record) -> Result<Fact, String> {
+pub(super) fn routine(kind: &str, name: &str, record: &Answer) -> Result<Fact, String> {
     let setting = Setting::of(record, 3);
-    let text = record.get(2).and_then(Option::as_deref);
+    let text = record.get(2);
     let text = text.ok_or_else(|| "the account may not see its body".to_owned())?;
     let mut head = Head::new(text, setting.sql_mode);
     let definer = head.create()?;
@@ -221,10 +222,11 @@ pub(super) struct ToldTrigger {
     pub(super) follows: Option<String>,
 }
 
-/// The fact of a trigger, from its SHOW CREATE.
-pub(super) fn trigger(told: &ToldTrigger, record: &Record) -> Result<Fact, String> {
+/// The fact of a trigger and its statement, from its SHOW CREATE. The server keeps the statement as
+/// it was sent; its head is written anew, with the place among others that the trigger has now.
+pub(super) fn trigger(told: &ToldTrigger, record: &Answer) -> Result<(Fact, String), String> {
     let setting = Setting::of(record, 3);
-    let mut head = Head::new(cell(record, 2), setting.sql_mode);
+    let mut head = Head::new(record.text(2), setting.sql_mode);
     let definer = head.create()?;
     head.expect("TRIGGER")?;
     loop {
@@ -234,10 +236,19 @@ pub(super) fn trigger(told: &ToldTrigger, record: &Record) -> Result<Fact, Strin
             break;
         }
     }
-    // Where it stands among others is told by the catalog, and may have changed since.
     if head.take("FOLLOWS") || head.take("PRECEDES") {
         head.next();
     }
+    let (name, table) = (sql::quoted(&told.name), sql::quoted(&told.table));
+    let by = definer.as_ref().map(|definer| format!(" DEFINER={definer}")).unwrap_or_default();
+    let follows = told.follows.as_deref().map(|other| format!(" FOLLOWS {}", sql::quoted(other)));
+    let statement = format!(
+        "CREATE{by} TRIGGER {name} {} {} ON {table} FOR EACH ROW{} {}",
+        told.timing,
+        told.event,
+        follows.unwrap_or_default(),
+        head.rest()
+    );
     let draft = Draft::new(ObjectKind::Trigger, &told.name, "")
         .text("table", Some(told.table.clone()))
         .text("timing", Some(told.timing.clone()))
@@ -246,7 +257,7 @@ pub(super) fn trigger(told: &ToldTrigger, record: &Record) -> Result<Fact, Strin
         .text("definer", definer)
         .text("body", Some(head.rest()))
         .depends_on([told.table.clone()]);
-    Ok(setting.beside(draft).done())
+    Ok((setting.beside(draft).done(), statement))
 }
 
 /// The fact of an event, from its SHOW CREATE. Where nobody asked for a start, the server has
@@ -254,13 +265,13 @@ pub(super) fn trigger(told: &ToldTrigger, record: &Record) -> Result<Fact, Strin
 pub(super) fn event(
     name: &str,
     starts_when_created: bool,
-    record: &Record,
+    record: &Answer,
 ) -> Result<Fact, String> {
     let setting = Setting::of(record, 4);
-    let mut head = Head::new(cell(record, 3), setting.sql_mode);
+    let mut head = Head::new(record.text(3), setting.sql_mode);
     let mut draft = Draft::new(ObjectKind::Event, name, "")
         .text("definer", head.create()?)
-        .text("time-zone", some(cell(record, 2)));
+        .text("time-zone", some(record.text(2)));
     head.expect("EVENT")?;
     head.next();
     for word in ["ON", "SCHEDULE"] {
@@ -301,14 +312,27 @@ pub(super) fn event(
     Ok(setting.beside(draft.text("body", Some(head.rest()))).done())
 }
 
+/// The statement of an event that starts when it is created, without the moment of creation.
+pub(super) fn without_start(text: &str, sql_mode: &str) -> String {
+    let mut lexer = Lexer::new(text, Mode::of(sql_mode)).take_while(|token| !token.is("DO"));
+    let starts = lexer.find(|token| token.is("STARTS"));
+    match (starts, lexer.next()) {
+        (Some(starts), Some(moment)) => {
+            let before = text.get(..starts.start).unwrap_or_default().trim_end();
+            format!("{before}{}", text.get(moment.end()..).unwrap_or_default())
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// The fact of a view, from its SHOW CREATE, and what INFORMATION_SCHEMA says it reads.
 pub(super) fn view(
     name: &str,
     database: &str,
-    record: &Record,
+    record: &Answer,
     depends_on: Vec<String>,
 ) -> Result<Fact, String> {
-    let tokens = super::tokens::cut(cell(record, 1));
+    let tokens = super::tokens::cut(record.text(1));
     let begin = tokens.iter().position(|token| token.is("VIEW")).ok_or("VIEW is missing")?;
     let (head, rest) = tokens.split_at(begin);
     let after = |word: &str| head.iter().position(|token| token.is(word));
@@ -345,15 +369,15 @@ pub(super) fn view(
         .list("columns", columns)
         .text("query", Some(text_of(query)))
         .text("check-option", check)
-        .text("charset", some(cell(record, 2)).map(|name| spelling::charset(&name)))
-        .text("collation", some(cell(record, 3)).map(|name| spelling::charset(&name)))
+        .text("charset", some(record.text(2)).map(|name| spelling::charset(&name)))
+        .text("collation", some(record.text(3)).map(|name| spelling::charset(&name)))
         .depends_on(depends_on);
     Ok(draft.done())
 }
 
 /// The fact of a sequence (MariaDB), from its SHOW CREATE.
-pub(super) fn sequence(name: &str, record: &Record) -> Result<Fact, String> {
-    let tokens = super::tokens::cut(cell(record, 1));
+pub(super) fn sequence(name: &str, record: &Answer) -> Result<Fact, String> {
+    let tokens = super::tokens::cut(record.text(1));
     let words: Vec<String> = tokens.iter().map(|token| token.text.to_ascii_lowercase()).collect();
     let number = |names: &[&str]| {
         let at = words.windows(names.len()).position(|window| window == names)?;

@@ -3,21 +3,17 @@
 //! While the catalog is read, the session prints statements in the default SQL mode with quoted
 //! names, and in UTF-8; what it was set to before comes back at the end.
 
-use futures_util::TryStreamExt as _;
-use sqlx::mysql::{MySqlArguments, MySqlConnection, MySqlRow};
-use sqlx::{AssertSqlSafe, Executor as _, Row as _};
+use sqlx::mysql::MySqlConnection;
 
 use crate::engine::error::EngineError;
-use crate::engine::mysql::failure;
-
-/// A row of texts.
-pub(super) type Record = Vec<Option<String>>;
+use crate::engine::mysql::query::{Answer, execute, query};
+use crate::engine::mysql::{failure, sql};
 
 /// What the server answered to a question about one object.
 #[derive(Debug)]
 pub(super) enum Shown {
     /// What it shows.
-    Row(Record),
+    Row(Answer),
     /// The account may not see it, or the server cannot show it, and why.
     Not(String),
 }
@@ -26,9 +22,9 @@ pub(super) enum Shown {
 const GONE: [u16; 6] = [1049, 1146, 1305, 1360, 1539, 4091];
 /// Answers that the server itself cannot show an object: its engine is missing, its files are
 /// damaged, another server does not answer, its definition is broken.
-const BROKEN: [u16; 19] = [
-    1016, 1017, 1033, 1034, 1035, 1105, 1194, 1195, 1286, 1296, 1356, 1429, 1430, 1431, 1449, 1457,
-    1548, 1812, 1932,
+const BROKEN: [u16; 20] = [
+    1016, 1017, 1033, 1034, 1035, 1105, 1168, 1194, 1195, 1286, 1296, 1356, 1429, 1430, 1431, 1449,
+    1457, 1548, 1812, 1932,
 ];
 
 /// What the printing of statements depends on, where the server has it: the default SQL mode,
@@ -49,22 +45,6 @@ pub(super) struct Reader<'c> {
     restore: Option<String>,
 }
 
-/// The server's number of an error, and its message.
-fn told(error: &sqlx::Error) -> Option<(u16, String)> {
-    let number = failure::number(error)?;
-    Some((number, error.as_database_error()?.message().to_owned()))
-}
-
-/// A name in quotes.
-pub(super) fn quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
-
-fn literal(text: &str) -> String {
-    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    if hex.is_empty() { "''".to_owned() } else { format!("CONVERT(x'{hex}' USING utf8mb4)") }
-}
-
 impl<'c> Reader<'c> {
     /// A reader of a database's catalog; pins what the printing of statements depends on.
     pub(super) async fn new(
@@ -74,18 +54,14 @@ impl<'c> Reader<'c> {
         let mut reader = Reader { connection, database: database.to_owned(), restore: None };
         // SHOW VARIABLES knows which of them this server has.
         let names: Vec<String> = PINNED.iter().map(|(name, _)| format!("'{name}'")).collect();
-        let sql = format!("SHOW SESSION VARIABLES WHERE Variable_name IN ({})", names.join(", "));
-        let known = reader.raw(&sql).await;
-        let known =
-            known.map_err(|error| failure::classify(database, "read the settings of", error))?;
+        let list = format!("SHOW SESSION VARIABLES WHERE Variable_name IN ({})", names.join(", "));
         let (mut before, mut now) = (Vec::new(), Vec::new());
-        for row in &known {
-            let row = reader.record(row, "read the settings of")?;
-            let name = cell(&row, 0).to_ascii_lowercase();
+        for row in reader.rows(&list).await? {
+            let name = row.text(0).to_ascii_lowercase();
             if let Some((_, value)) = PINNED.iter().find(|(pinned, _)| *pinned == name) {
-                let was = match cell(&row, 1) {
+                let was = match row.text(1) {
                     "" if name == "character_set_results" => "NULL".to_owned(),
-                    was => literal(was),
+                    was => sql::text(was),
                 };
                 before.push(format!("{name} = {was}"));
                 now.push(format!("{name} = {value}"));
@@ -94,11 +70,6 @@ impl<'c> Reader<'c> {
         reader.restore = Some(format!("SET SESSION {}", before.join(", SESSION ")));
         reader.set(&format!("SET SESSION {}", now.join(", SESSION "))).await?;
         Ok(reader)
-    }
-
-    async fn raw(&mut self, sql: &str) -> Result<Vec<MySqlRow>, sqlx::Error> {
-        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        query.fetch(&mut *self.connection).try_collect().await
     }
 
     /// Sets the session back to what it was.
@@ -110,29 +81,19 @@ impl<'c> Reader<'c> {
     }
 
     async fn set(&mut self, sql: &str) -> Result<(), EngineError> {
-        let result = self.connection.execute(AssertSqlSafe(sql.to_owned())).await;
-        result
-            .map(drop)
-            .map_err(|error| failure::classify(&self.database, "set up a session on", error))
+        let result = execute(self.connection, sql).await;
+        result.map_err(|error| self.failed("set up a session on", error))
     }
 
-    /// The rows of a query in which `?` stands for the database's name. Every column must be text.
-    pub(super) async fn rows(
-        &mut self,
-        sql: &str,
-        action: &str,
-    ) -> Result<Vec<Record>, EngineError> {
-        let count = sql.matches('?').count();
-        let mut arguments = MySqlArguments::default();
-        for _ in 0..count {
-            sqlx::Arguments::add(&mut arguments, self.database.as_str()).map_err(|error| {
-                failure::classify(&self.database, action, sqlx::Error::Encode(error))
-            })?;
-        }
-        let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), arguments).persistent(false);
-        let rows = self.connection.fetch_all(query).await;
-        let rows = rows.map_err(|error| failure::classify(&self.database, action, error))?;
-        rows.iter().map(|row| self.record(row, action)).collect()
+    fn failed(&self, action: &str, error: sqlx::Error) -> EngineError {
+        failure::classify(&self.database, action, error)
+    }
+
+    /// The rows of a query in which `?` stands for the database's name.
+    pub(super) async fn rows(&mut self, sql: &str) -> Result<Vec<Answer>, EngineError> {
+        let sql = sql.replace('?', &sql::text(&self.database));
+        let rows = query(self.connection, sql).await;
+        rows.map_err(|error| self.failed("read the catalog of", error))
     }
 
     /// Whether a table of INFORMATION_SCHEMA has a column, by which versions are told apart.
@@ -142,70 +103,43 @@ impl<'c> Reader<'c> {
              WHERE TABLE_SCHEMA = 'information_schema' AND TABLE_NAME = '{table}' \
              AND COLUMN_NAME = '{column}'"
         );
-        Ok(!self.rows(&sql, "read the catalog of").await?.is_empty())
+        Ok(!self.rows(&sql).await?.is_empty())
     }
 
-    /// What SHOW prints of one object, as its only row. By the text protocol: not every server
-    /// prepares every SHOW.
+    /// What SHOW prints of one object, as its only row.
     pub(super) async fn show(&mut self, sql: &str) -> Result<Shown, EngineError> {
-        let action = "read the catalog of";
-        match self.raw(sql).await {
-            Ok(rows) => match rows.first() {
-                Some(row) => match self.record(row, action) {
-                    Err(EngineError::Unsupported { what, .. }) => Ok(Shown::Not(what)),
-                    record => record.map(Shown::Row),
-                },
-                None => Ok(Shown::Not("the server shows nothing of it".to_owned())),
-            },
-            Err(error) => match told(&error) {
-                Some((code, message)) if failure::is_denied(&error) || BROKEN.contains(&code) => {
-                    Ok(Shown::Not(message))
-                }
-                Some((code, message)) if GONE.contains(&code) => Err(EngineError::Unsupported {
-                    database: self.database.clone(),
-                    what: format!("an object went away while the catalog was read: {message}"),
-                }),
-                _ => Err(failure::classify(&self.database, action, error)),
-            },
+        let error = match query(self.connection, sql).await {
+            Ok(rows) => {
+                let nothing = || Shown::Not("the server shows nothing of it".to_owned());
+                return Ok(rows.into_iter().next().map_or_else(nothing, Shown::Row));
+            }
+            Err(sqlx::Error::Decode(_)) => {
+                return Ok(Shown::Not("its definition is not UTF-8".to_owned()));
+            }
+            Err(error) => error,
+        };
+        let message = error.as_database_error().map(|told| told.message().to_owned());
+        match (failure::number(&error), message) {
+            (Some(number), Some(message))
+                if failure::is_denied(&error) || BROKEN.contains(&number) =>
+            {
+                Ok(Shown::Not(message))
+            }
+            (Some(number), Some(message)) if GONE.contains(&number) => Err(EngineError::Changed {
+                database: self.database.clone(),
+                what: format!("an object went away while the catalog was read: {message}"),
+            }),
+            _ => Err(self.failed("read the catalog of", error)),
         }
     }
 
     /// The lines of SHOW GRANTS; `None` where the server checks no privileges.
     pub(super) async fn grants(&mut self) -> Result<Option<Vec<String>>, EngineError> {
-        match self.raw("SHOW GRANTS").await {
-            Ok(rows) => {
-                let mut lines = Vec::with_capacity(rows.len());
-                for row in &rows {
-                    lines.extend(self.record(row, "read the rights on")?.into_iter().flatten());
-                }
-                Ok(Some(lines))
-            }
+        match query(self.connection, "SHOW GRANTS").await {
+            Ok(rows) => Ok(Some(rows.iter().map(|row| row.text(0).to_owned()).collect())),
             // --skip-grant-tables.
-            Err(error) if told(&error).is_some_and(|(code, _)| code == 1290) => Ok(None),
-            Err(error) => Err(failure::classify(&self.database, "read the rights on", error)),
+            Err(error) if failure::number(&error) == Some(1290) => Ok(None),
+            Err(error) => Err(self.failed("read the rights on", error)),
         }
     }
-
-    fn record(&self, row: &MySqlRow, action: &str) -> Result<Record, EngineError> {
-        (0..row.columns().len())
-            .map(|at| {
-                let bytes: Option<Vec<u8>> = row
-                    .try_get_unchecked(at)
-                    .map_err(|error| failure::classify(&self.database, action, error))?;
-                bytes
-                    .map(|bytes| {
-                        String::from_utf8(bytes).map_err(|_| EngineError::Unsupported {
-                            database: self.database.clone(),
-                            what: "a text of the catalog is not UTF-8".to_owned(),
-                        })
-                    })
-                    .transpose()
-            })
-            .collect()
-    }
-}
-
-/// A cell of a record; empty where it is NULL or not there.
-pub(super) fn cell(record: &Record, at: usize) -> &str {
-    record.get(at).and_then(Option::as_deref).unwrap_or_default()
 }

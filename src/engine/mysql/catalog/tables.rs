@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::create_table::{
-    KeyKind, ParsedCheck, ParsedColumn, ParsedForeignKey, ParsedKey, ParsedPartitioning,
+    KeyKind, KeyPart, ParsedCheck, ParsedColumn, ParsedForeignKey, ParsedKey, ParsedPartitioning,
     ParsedTable,
 };
 use super::draft::{Draft, number_duplicates};
@@ -189,23 +189,24 @@ fn key_fact(table: &Table<'_>, key: &ParsedKey<'_>, collations: &BTreeMap<&str, 
         KeyKind::Unique if !has_expression => (ObjectKind::Unique, key.name.as_str()),
         _ => (ObjectKind::Index, key.name.as_str()),
     };
-    let columns = key.parts.iter().map(|part| match &part.column {
+    let parts = key_parts(table, key);
+    let columns = parts.iter().map(|part| match &part.column {
         Some(column) => column.clone(),
         None => expression(table, &part.expression),
     });
-    let terms = key.parts.iter().map(|part| match part.column {
+    let terms = parts.iter().map(|part| match part.column {
         Some(_) => "column".to_owned(),
         None => "expression".to_owned(),
     });
-    let collation = |part: &super::create_table::KeyPart<'_>| {
+    let collation = |part: &KeyPart<'_>| {
         let known = part.column.as_deref().and_then(|column| collations.get(column));
         known.cloned().unwrap_or_else(|| "BINARY".to_owned())
     };
-    let orders = key.parts.iter().map(|part| match part.is_descending {
+    let orders = parts.iter().map(|part| match part.is_descending {
         true => "DESC".to_owned(),
         false => "ASC".to_owned(),
     });
-    let lengths = key.parts.iter().map(|part| part.length.clone().unwrap_or_default());
+    let lengths = parts.iter().map(|part| part.length.clone().unwrap_or_default());
     let mut draft = Draft::new(kind, table.name, part)
         .list("columns", columns.collect())
         .list_beside("terms", terms.collect(), "column")
@@ -224,13 +225,23 @@ fn key_fact(table: &Table<'_>, key: &ParsedKey<'_>, collations: &BTreeMap<&str, 
             .flag("unique", key.kind == KeyKind::Unique)
             .depends_on([table.name.to_owned()]);
     } else {
-        draft =
-            draft.list_beside("collations", key.parts.iter().map(collation).collect(), "BINARY");
+        draft = draft.list_beside("collations", parts.iter().map(collation).collect(), "BINARY");
     }
     if kind == ObjectKind::Unique {
         draft = draft.text("name", Some(key.name.clone()));
     }
     draft.done()
+}
+
+/// The columns of a key; a period that may not overlap stands for its two columns.
+fn key_parts<'t>(table: &Table<'t>, key: &ParsedKey<'t>) -> Vec<KeyPart<'t>> {
+    let mut parts = key.parts.clone();
+    let periods = &table.parsed.periods;
+    let period = periods.iter().find(|(name, _, _)| Some(name) == key.period.as_ref());
+    for column in period.into_iter().flat_map(|(_, start, end)| [start, end]) {
+        parts.push(KeyPart { column: Some(column.clone()), ..KeyPart::default() });
+    }
+    parts
 }
 
 /// Whether an index is of this kind anyway. A tree that is asked for by name is the same tree.

@@ -298,14 +298,11 @@ pub(super) fn unbracketed<'s, 't>(mut tokens: &'s [Token<'t>]) -> &'s [Token<'t>
     tokens
 }
 
-/// Tokens without the name of their own database, and what they named in it.
+/// Where in the tokens the own database is named before something of its own.
 ///
-/// `` `db`.`t` `` becomes `` `t` ``. Where the database's name is also that of something else in
-/// the text (an alias), only `` `db`.`t`.`c` `` is sure to name the database.
-pub(super) fn without_own<'t>(
-    tokens: &[Token<'t>],
-    database: &str,
-) -> (Vec<Token<'t>>, Vec<String>) {
+/// Where the database's name is also that of something else in the text (an alias), only
+/// `` `db`.`t`.`c` `` is sure to name the database.
+fn own_names(tokens: &[Token<'_>], database: &str) -> Vec<usize> {
     let is_own = |at: usize| {
         tokens
             .get(at)
@@ -314,22 +311,45 @@ pub(super) fn without_own<'t>(
     let is_dot = |at: usize| tokens.get(at).is_some_and(|t| t.is_symbol("."));
     let qualifies = |at: usize| is_own(at) && is_dot(at + 1) && !(at > 0 && is_dot(at - 1));
     let is_ambiguous = (0..tokens.len()).any(|at| is_own(at) && !qualifies(at));
+    let is_sure = |at: &usize| qualifies(*at) && (is_dot(at + 3) || !is_ambiguous);
+    (0..tokens.len()).filter(is_sure).collect()
+}
+
+/// Tokens without the name of their own database, and what they named in it: `` `db`.`t` `` becomes
+/// `` `t` ``, where that is sure.
+pub(super) fn without_own<'t>(
+    tokens: &[Token<'t>],
+    database: &str,
+) -> (Vec<Token<'t>>, Vec<String>) {
+    let own = own_names(tokens, database);
     let (mut kept, mut named) = (Vec::with_capacity(tokens.len()), Vec::new());
     let mut at = 0;
-    while at < tokens.len() {
-        let is_of_three = is_dot(at + 3);
-        if qualifies(at) && (is_of_three || !is_ambiguous) {
-            if let Some(token) = tokens.get(at + 2) {
-                named.extend(token.name());
-                kept.push(Token { has_gap: tokens[at].has_gap, ..*token });
+    while let Some(token) = tokens.get(at) {
+        if own.binary_search(&at).is_ok() {
+            if let Some(object) = tokens.get(at + 2) {
+                named.extend(object.name());
+                kept.push(Token { has_gap: token.has_gap, ..*object });
             }
             at += 3;
         } else {
-            kept.push(tokens[at]);
+            kept.push(*token);
             at += 1;
         }
     }
     (kept, named)
+}
+
+/// A statement without the name of its own database, where that is sure.
+pub(super) fn text_without_own(text: &str, database: &str) -> String {
+    let tokens = cut(text);
+    let mut out = String::with_capacity(text.len());
+    let mut copied = 0;
+    for at in own_names(&tokens, database) {
+        out.push_str(text.get(copied..tokens[at].start).unwrap_or_default());
+        copied = tokens.get(at + 2).map_or(text.len(), |object| object.start);
+    }
+    out.push_str(text.get(copied..).unwrap_or_default());
+    out
 }
 
 #[cfg(test)]
@@ -371,7 +391,11 @@ mod tests {
 
     #[test]
     fn the_own_database_is_left_out_where_it_is_sure() {
-        let strip = |text: &str| text_of(&without_own(&cut(text), "db").0);
+        let strip = |text: &str| {
+            let tokens = text_of(&without_own(&cut(text), "db").0);
+            assert_eq!(tokens, text_without_own(text, "db"));
+            tokens
+        };
         assert_eq!(strip("`db`.`t`.`a` from `db`.`t`"), "`t`.`a` from `t`");
         assert_eq!(strip("select `db`.`f`(1)"), "select `f`(1)");
         assert_eq!(strip("`o`.`db`.`c`, `db`.`c`"), "`o`.`db`.`c`, `db`.`c`");
