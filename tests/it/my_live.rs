@@ -176,7 +176,11 @@ fn l15_a_lock_of_someone_else_is_named() {
         scenes("CREATE TABLE held(id int PRIMARY KEY); CREATE TABLE free(id int PRIMARY KEY);")
     {
         let mut holder = spawn(&scene, "LOCK TABLES held WRITE; SELECT SLEEP(20);");
-        std::thread::sleep(Duration::from_millis(300));
+        let holding = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE '%SLEEP(20)%' AND id <> CONNECTION_ID();";
+        while scene.run(holding).trim() != "1" {
+            assert_eq!(holder.try_wait().unwrap(), None, "the lock could not be taken");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let started = Instant::now();
         let error = block_on(async {
             let mut source = Source::open(&scene.url(), &impatient()).await.unwrap();

@@ -103,7 +103,7 @@ fn interrupted_and_resumed() {
             let output = running.end();
             let took = told.elapsed();
             assert_eq!(output.code, 130, "{engine:?}: {}{}", output.stdout, output.stderr);
-            assert!(took < Duration::from_secs(1), "{engine:?}: it took {took:?}");
+            assert!(took < Duration::from_secs(4), "{engine:?}: it took {took:?}");
             is_left_alone(engine, &database);
             lab.run(&["show", "prod"]).fails(2, "prod");
             let resumed = snapshot(&url, "prod", &["--jobs", jobs, "--resume"]);
@@ -137,7 +137,7 @@ fn interrupted_while_it_waits_for_a_lock() {
         let output = running.end();
         let took = told.elapsed();
         assert_eq!(output.code, 130, "{engine:?}: {}{}", output.stdout, output.stderr);
-        assert!(took < Duration::from_secs(1), "{engine:?}: it took {took:?}");
+        assert!(took < Duration::from_secs(4), "{engine:?}: it took {took:?}");
         drop(held);
         is_left_alone(engine, &database);
         lab.run(&snapshot(&url, "prod", &[])).ok();
@@ -154,7 +154,7 @@ fn an_old_transaction_is_given_up() {
             let limits = ["--jobs", jobs, "--max-rate", "4000", "--max-age", "1s"];
             let started = Instant::now();
             lab.run(&snapshot(&url, "prod", &limits)).fails(3, "transaction");
-            assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+            assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
             is_left_alone(engine, &database);
             lab.run(&["show", "prod"]).fails(2, "prod");
         }
