@@ -21,13 +21,16 @@ use crate::pack::rules::text;
 use crate::pack::shape::Shape;
 use crate::pack::spool::Verb;
 use crate::pack::statement::identifier;
-use crate::pack::{CellValue, Draft, Manifest, Pack, PackError, Request, Run, draft, fingerprint};
+use crate::pack::{
+    CellValue, Draft, Manifest, Pack, PackError, Request, Run, check_sides, draft, fingerprint,
+};
 
 /// Changes of more bytes are proved in a file instead of in memory.
 const IN_MEMORY: u64 = 48 << 20;
 
 /// Plans a pack, proves it on a scratch copy, and seals it.
 pub async fn create_pack(request: &Request<'_>) -> Result<Manifest, PackError> {
+    check_sides(request)?;
     let mut bench = open(request, None).await?;
     let drafted = {
         let session = bench.target.session().await.map_err(prover)?;

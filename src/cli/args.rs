@@ -105,14 +105,16 @@ pub enum HashChoice {
 /// `check`
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// A source named in deepdiff.toml, `sqlite:PATH`, or the path of a database file.
+    /// A source named in deepdiff.toml, `sqlite:PATH`, the path of a database file,
+    /// `postgres://USER@HOST/DATABASE` or `mysql://USER@HOST/DATABASE` (see docs/sources.md).
     pub source: String,
 }
 
 /// `snapshot`
 #[derive(Debug, Args)]
 pub struct SnapshotArgs {
-    /// A source named in deepdiff.toml, `sqlite:PATH`, or the path of a database file.
+    /// A source named in deepdiff.toml, `sqlite:PATH`, the path of a database file,
+    /// `postgres://USER@HOST/DATABASE` or `mysql://USER@HOST/DATABASE` (see docs/sources.md).
     pub source: String,
     /// The ref to move; by default the source's name in deepdiff.toml.
     #[arg(long = "ref", value_name = "NAME")]
@@ -120,7 +122,8 @@ pub struct SnapshotArgs {
     /// What to say of this snapshot.
     #[arg(long, short, default_value = "", hide_default_value = true)]
     pub message: String,
-    /// Worker threads that hash and compress; by default one for each processor.
+    /// Threads that hash and compress, by default one for each processor; on servers also the
+    /// connections that read at one moment, by default one.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
     /// Store keys and row hashes only, no values.
@@ -213,10 +216,11 @@ pub struct LsArgs {
 /// `cat`
 #[derive(Debug, Args)]
 pub struct CatArgs {
-    /// The table.
+    /// The table; with its schema (`schema.table`) where several schemas have one of that name.
     pub table: String,
     /// The values of the row's key, in key order; without them every row is printed. `NULL` finds
-    /// NULL and the text, `1` numbers and the text, `x'00FF'` bytes and the text.
+    /// NULL and the text, `1` numbers and the text, `x'00FF'` bytes and the text; UUIDs, dates and
+    /// decimals are written as they are printed.
     pub key: Vec<String>,
     /// The snapshot to read: a ref, tag, id, `ref~n` or `ref@date`.
     #[arg(long, value_name = "SNAPSHOT")]
@@ -230,7 +234,8 @@ pub struct CatArgs {
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub struct DiffArgs {
-    /// A ref, tag, id, `ref~n`, `ref@date`, or a live source.
+    /// A ref, tag, id, `ref~n`, `ref@date`, or a live source: a name in deepdiff.toml, a file, or
+    /// the URL of a server.
     pub from: String,
     /// The same.
     pub to: String,
@@ -264,7 +269,7 @@ pub enum DiffFormat {
     Text,
     /// One JSON object a line, as they are found.
     Jsonl,
-    /// As SQL statements; not guarded, for reading (see `pack`).
+    /// As SQL statements (SQLite); not guarded, for reading (see `pack`).
     Sql,
     /// For a review.
     Markdown,
@@ -294,7 +299,7 @@ pub struct PackArgs {
 pub struct ApplyArgs {
     /// The folder of the pack.
     pub pack: PathBuf,
-    /// The database to change.
+    /// The SQLite database to change.
     #[arg(long, value_name = "SOURCE")]
     pub to: String,
     /// Run everything, report, and roll back.
@@ -319,7 +324,7 @@ pub struct ApplyArgs {
 pub struct RestoreArgs {
     /// A ref, tag, id, `ref~n` or `ref@date`.
     pub snapshot: String,
-    /// The database to create; it must not exist.
+    /// The SQLite database to create; it must not exist.
     #[arg(long, value_name = "SOURCE")]
     pub to: String,
 }

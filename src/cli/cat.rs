@@ -1,5 +1,6 @@
 //! `cat`: the rows of a table in a snapshot, or one of them.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use serde_json::json;
@@ -10,7 +11,9 @@ use super::error::CliError;
 use super::exit::Exit;
 use crate::codec::state::StoredTable;
 use crate::diff::{self, Row};
-use crate::model::{Flow, RowKey, Value};
+use crate::model::temporal::Date;
+use crate::model::value::FiniteDecimal;
+use crate::model::{Decimal, Flow, ObjectName, RowKey, Value};
 use crate::report::{rows, value};
 use crate::store::Reader;
 
@@ -18,7 +21,10 @@ use crate::store::Reader;
 pub fn run(context: &Context, args: &CatArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let reader = context.store()?.reader()?;
     let loaded = context.snapshot(&reader, &args.at)?;
-    let Some(table) = loaded.table(&reader, &args.table)? else {
+    let names = loaded.table_ids(&reader)?.into_iter().map(|(name, _)| name).collect();
+    let named = table_named(&names, &args.table)?;
+    let table = named.map(|name| loaded.table(&reader, &name.to_string())).transpose()?.flatten();
+    let Some(table) = table else {
         return Err(unknown_table(&args.table, &args.at, &loaded.tables(&reader)?));
     };
     if loaded.snapshot.is_hash_only {
@@ -29,7 +35,8 @@ pub fn run(context: &Context, args: &CatArgs, out: &mut dyn Write) -> Result<Exi
     if args.key.is_empty() {
         return every_row(context, &reader, &table, args.limit, out);
     }
-    let found = by_key(&reader, &table, &args.key)?;
+    let holds = if loaded.state.engine == "sqlite" { is_sqlite } else { |_: &Value| true };
+    let found = by_key(&reader, &table, &args.key, holds)?;
     if found.is_empty() {
         let message = format!("table {} has no row with key {}", args.table, args.key.join(", "));
         return Err(CliError::new(Exit::Different, message));
@@ -38,6 +45,28 @@ pub fn run(context: &Context, args: &CatArgs, out: &mut dyn Write) -> Result<Exi
         print(context, &table, row, out)?;
     }
     Ok(Exit::Done)
+}
+
+/// The table that a text names: by its schema and name, or by its name alone where only one schema
+/// has such a table.
+pub fn table_named(
+    tables: &BTreeSet<ObjectName>,
+    text: &str,
+) -> Result<Option<ObjectName>, CliError> {
+    if let Some(exact) = tables.iter().find(|name| name.to_string() == text) {
+        return Ok(Some(exact.clone()));
+    }
+    let found: Vec<&ObjectName> = tables.iter().filter(|name| name.name == text).collect();
+    match found.as_slice() {
+        [] => Ok(None),
+        [only] => Ok(Some((*only).clone())),
+        several => {
+            let names: Vec<String> =
+                several.iter().map(|n| value::visible(&n.to_string())).collect();
+            Err(CliError::usage(format!("`{text}` is the name of several tables"))
+                .hint(format!("write one of {}", names.join(", "))))
+        }
+    }
 }
 
 /// An error that lists what there is.
@@ -77,7 +106,12 @@ fn every_row(
 }
 
 /// The rows whose key the words can mean: NULL, a number, bytes or a text, in any combination.
-fn by_key(reader: &Reader, table: &StoredTable, words: &[String]) -> Result<Vec<Row>, CliError> {
+fn by_key(
+    reader: &Reader,
+    table: &StoredTable,
+    words: &[String],
+    holds: fn(&Value) -> bool,
+) -> Result<Vec<Row>, CliError> {
     let RowKey::Columns { columns, .. } = &table.spec.key else {
         let name = &table.spec.name;
         return Err(CliError::usage(format!("table {name} has no key to look a row up by"))
@@ -90,7 +124,7 @@ fn by_key(reader: &Reader, table: &StoredTable, words: &[String]) -> Result<Vec<
     }
     let mut candidates: Vec<Vec<Value>> = vec![Vec::new()];
     for word in words {
-        let meanings = meanings(word);
+        let meanings: Vec<Value> = meanings(word).into_iter().filter(holds).collect();
         candidates = candidates
             .iter()
             .flat_map(|front| {
@@ -109,23 +143,76 @@ fn by_key(reader: &Reader, table: &StoredTable, words: &[String]) -> Result<Vec<
     Ok(found)
 }
 
-/// What a word on the command line can mean as a value.
+/// Whether SQLite holds such values. Its columns hold any of them, so that every meaning of every
+/// word is looked up: fewer meanings are far fewer looks.
+fn is_sqlite(value: &Value) -> bool {
+    use Value::{Bytes, Float64, Int, Null, Text};
+    matches!(value, Null | Int(_) | Float64(_) | Bytes(_) | Text(_))
+}
+
+/// What a word on the command line can mean as a value. Which of these a column holds is its
+/// engine's business: a key of another kind is not found, and costs a look.
 fn meanings(word: &str) -> Vec<Value> {
     let mut values = Vec::new();
     if word == "NULL" {
         values.push(Value::Null);
     }
+    if let Ok(truth) = word.parse::<bool>() {
+        values.push(Value::Bool(truth));
+    }
     if let Ok(number) = word.parse::<i64>() {
         values.push(Value::Int(number));
+    } else if let Ok(number) = word.parse::<u64>() {
+        values.push(Value::UInt(number));
     }
+    values.extend(decimal(word));
     if let Ok(number) = word.parse::<f64>() {
         values.push(Value::Float64(number.to_bits()));
     }
     if let Some(digits) = word.strip_prefix("x'").and_then(|rest| rest.strip_suffix('\'')) {
         values.extend(hex(digits).map(Value::Bytes));
     }
+    values.extend(uuid(word));
+    values.extend(date(word));
     values.push(Value::Text(word.to_owned()));
+    values.push(Value::Other(word.to_owned()));
     values
+}
+
+/// Digits with the scale they are written with, which is part of a decimal.
+fn decimal(word: &str) -> Option<Value> {
+    let (is_negative, number) = match word.strip_prefix('-') {
+        Some(number) => (true, number),
+        None => (false, word),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let is_number =
+        !whole.is_empty() && (whole.bytes().chain(fraction.bytes())).all(|b| b.is_ascii_digit());
+    if !is_number {
+        return None;
+    }
+    let digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|digit| digit - b'0').collect();
+    let scale = u16::try_from(fraction.len()).ok()?;
+    Some(Value::Decimal(Decimal::Finite(FiniteDecimal::new(is_negative, &digits, scale)?)))
+}
+
+fn uuid(word: &str) -> Option<Value> {
+    let groups: Vec<&str> = word.split('-').collect();
+    if !groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) {
+        return None;
+    }
+    let bytes = hex(&groups.concat())?;
+    bytes.try_into().ok().map(Value::Uuid)
+}
+
+fn date(word: &str) -> Option<Value> {
+    let mut parts = word.split('-');
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() || (year.len(), month.len(), day.len()) != (4, 2, 2) {
+        return None;
+    }
+    let (year, month, day) = (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
+    Some(Value::Date(Date::Fields { year, month, day }))
 }
 
 fn hex(digits: &str) -> Option<Vec<u8>> {

@@ -9,8 +9,8 @@ use super::context::Context;
 use super::error::CliError;
 use super::exit::Exit;
 use super::snapshot::{runtime, warn};
-use crate::engine::{OpenOptions, Source};
-use crate::model::{RowKey, TableSpec};
+use crate::engine::{EngineError, OpenOptions, Source};
+use crate::model::{NotCaptured, RowKey, TableSpec};
 use crate::report::json::not_captured;
 use crate::report::stat::plural;
 use crate::report::value::visible;
@@ -19,16 +19,19 @@ use crate::report::value::visible;
 pub fn run(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let named = context.source(&args.source)?;
     let runtime = runtime()?;
-    let (server, catalog, evidence) = runtime.block_on(async {
+    let mut missing = Vec::new();
+    let seen = runtime.block_on(async {
         let mut source = Source::open(&named.url, &OpenOptions::default()).await?;
+        missing = source.missing_rights().await?;
         source.begin(1).await?;
         let catalog = source.catalog(&context.config.scope()).await?;
         let evidence = source.evidence().await?;
         let server = source.server();
         source.end().await?;
         source.close().await?;
-        Ok::<_, crate::engine::EngineError>((server, catalog, evidence))
-    })?;
+        Ok::<_, EngineError>((server, catalog, evidence))
+    });
+    let (server, catalog, evidence) = seen.map_err(|error| lacking(error, &missing))?;
     warn(&catalog.unused_rules);
     let is_unknown = catalog.not_captured.iter().any(|item| item.is_unknown);
     if context.global.json {
@@ -57,6 +60,22 @@ pub fn run(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> Result<E
         }
     }
     Ok(if is_unknown { Exit::Incomplete } else { Exit::Done })
+}
+
+/// A refusal of the server, with all the rights that are missing and not the first alone.
+fn lacking(error: EngineError, missing: &[NotCaptured]) -> CliError {
+    let is_about_rights = matches!(error, EngineError::Privilege { .. }) && !missing.is_empty();
+    if !is_about_rights {
+        return error.into();
+    }
+    let list: Vec<String> = missing
+        .iter()
+        .map(|item| {
+            let (name, reason) = (visible(&item.name), visible(&item.reason));
+            format!("missing: {} {name}: {reason}", item.kind)
+        })
+        .collect();
+    CliError::from(error).hint(list.join("\n"))
 }
 
 fn identity(table: &TableSpec) -> String {

@@ -84,6 +84,23 @@ impl SourceConfig {
     }
 }
 
+/// What is wrong with a configuration, and in which line. The line itself is not shown, nor any
+/// value: it may be a URL with a password.
+fn complaint(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message();
+    let message = match (message.find('"'), message.rfind('"')) {
+        (Some(from), Some(to)) if from < to => {
+            format!("{}\"…\"{}", &message[..from], &message[to + 1..])
+        }
+        _ => message.to_owned(),
+    };
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message,
+    }
+}
+
 /// What a command prints; the error names the command, never its output.
 fn output_of(command: &[String]) -> Result<String, String> {
     let (program, arguments) =
@@ -124,7 +141,8 @@ impl Config {
             CliError::because(Exit::CouldNot, format!("cannot read {}", path.display()), error)
         })?;
         let mut config: Config = toml::from_str(&text).map_err(|error| {
-            CliError::because(Exit::Usage, format!("{} is not valid", path.display()), error)
+            let message = format!("{} is not valid: {}", path.display(), complaint(&text, &error));
+            CliError::new(Exit::Usage, message)
         })?;
         config.dir = path.parent().map(Path::to_path_buf);
         Ok(config)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{DiffArgs, DiffFormat};
-use super::cat::unknown_table;
+use super::cat::{table_named, unknown_table};
 use super::context::Context;
 use super::error::CliError;
 use super::exit::Exit;
@@ -16,6 +16,7 @@ use super::statements::SqlRows;
 use crate::diff::{
     self, Access, Comparison, LoadedSnapshot, RowChange, RowCounts, TableComparison, Verdict,
 };
+use crate::engine::product;
 use crate::model::Flow;
 use crate::report::json::{DiffReport, Side};
 use crate::report::rows::{JsonlRows, MarkdownRows, RowPrinter, TextRows};
@@ -43,6 +44,13 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
     let mut out = BufWriter::new(out);
     let streams = args.format != DiffFormat::Text && !context.global.json && !args.stat;
     if streams {
+        let engine = from.state.engine.as_str();
+        if args.format == DiffFormat::Sql && engine != "sqlite" {
+            let name = product(engine);
+            let message = format!("statements for {name} are not written yet");
+            return Err(CliError::new(Exit::CouldNot, message)
+                .hint("`--format jsonl` prints every changed row"));
+        }
         let has_values = !from.snapshot.is_hash_only && !to.snapshot.is_hash_only;
         if args.format == DiffFormat::Sql && !has_values {
             let message = "statements need values, and one of the snapshots stored none";
@@ -157,16 +165,19 @@ fn keep_tables(
     if args.table.is_empty() {
         return Ok(());
     }
-    let wanted: BTreeSet<&str> = args.table.iter().map(String::as_str).collect();
     let mut known = BTreeSet::new();
     for side in sides {
-        known.extend(side.table_ids(reader)?.into_iter().map(|(name, _)| name.to_string()));
+        known.extend(side.table_ids(reader)?.into_iter().map(|(name, _)| name));
     }
-    if let Some(unknown) = wanted.iter().find(|name| !known.contains(**name)) {
-        return Err(unknown_table(unknown, &args.to, &sides[1].tables(reader)?));
+    let mut wanted = BTreeSet::new();
+    for text in &args.table {
+        match table_named(&known, text)? {
+            Some(name) => wanted.insert(name),
+            None => return Err(unknown_table(text, &args.to, &sides[1].tables(reader)?)),
+        };
     }
-    comparison.tables.retain(|table| wanted.contains(table.name.to_string().as_str()));
-    comparison.schema.retain(|change| wanted.contains(change.id.object.to_string().as_str()));
+    comparison.tables.retain(|table| wanted.contains(&table.name));
+    comparison.schema.retain(|change| wanted.contains(&change.id.object));
     Ok(())
 }
 
@@ -182,7 +193,8 @@ fn check_columns(
     let mut known = BTreeSet::new();
     for side in sides {
         for table in side.tables(reader)? {
-            if args.table.is_empty() || args.table.contains(&table.spec.name.to_string()) {
+            let (full, bare) = (table.spec.name.to_string(), &table.spec.name.name);
+            if args.table.is_empty() || args.table.iter().any(|t| *t == full || t == bare) {
                 known.extend(table.spec.columns.into_iter().map(|column| column.name));
             }
         }

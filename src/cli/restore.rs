@@ -6,16 +6,33 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::RestoreArgs;
-use super::context::Context;
+use super::context::{Context, NamedSource};
 use super::error::CliError;
 use super::exit::Exit;
 use super::progress::Progress;
 use super::snapshot::{Taking, runtime};
-use crate::engine::{OpenOptions, Target};
+use crate::diff::LoadedSnapshot;
+use crate::engine::{OpenOptions, Target, product};
 use crate::report::stat::plural;
 use crate::snapshot::{Limits, restore};
 use crate::store::StoreError;
 use crate::tree::StoreMode;
+
+/// A database is made of a snapshot of its own engine, and so far of SQLite alone.
+fn refuse_other_engines(loaded: &LoadedSnapshot, named: &NamedSource) -> Result<(), CliError> {
+    let (from, to) = (product(&loaded.state.engine), product(named.url.engine()));
+    if loaded.state.engine == "sqlite" && named.url.engine() == "sqlite" {
+        return Ok(());
+    }
+    let id = loaded.id.short();
+    let message = if from == to {
+        format!("snapshot {id} is not restored: restoring {to} databases is not written yet")
+    } else {
+        format!("snapshot {id} is of a {from} database and is not restored into one of {to}")
+    };
+    Err(CliError::new(Exit::Refused, message)
+        .hint("SQLite snapshots are restored into SQLite; `cat` prints the rows of any snapshot"))
+}
 
 /// Restores, and compares the state of what was written.
 pub fn run(context: &Context, args: &RestoreArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
@@ -28,6 +45,7 @@ pub fn run(context: &Context, args: &RestoreArgs, out: &mut dyn Write) -> Result
             .hint("it was taken with --hash-only; take one without"));
     }
     let named = context.source(&args.to)?;
+    refuse_other_engines(&loaded, &named)?;
     let runtime = runtime()?;
     let facts = loaded.facts(&reader)?;
     let options = OpenOptions::default();

@@ -27,6 +27,11 @@ impl StopFlag {
         Ok(flag)
     }
 
+    /// The flag, for whoever waits for a server.
+    pub fn shared(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
     /// Whether somebody asked to stop.
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)

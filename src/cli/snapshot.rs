@@ -16,7 +16,7 @@ use super::names;
 use super::progress::Progress as Bar;
 use super::scratch::Scratch;
 use super::signals::StopFlag;
-use crate::engine::{OpenOptions, Source};
+use crate::engine::{EngineError, OpenOptions, Source, SourceUrl};
 use crate::model::{ObjectName, SnapshotId};
 use crate::report::stat::plural;
 use crate::report::value::visible;
@@ -47,7 +47,7 @@ pub fn run(context: &Context, args: &SnapshotArgs, out: &mut dyn Write) -> Resul
         limits: args.limits(),
     };
     let Some((taken, writer)) = taking.run()? else {
-        return interrupted(context, out, &reference);
+        return interrupted(context, &store, out, &reference);
     };
     let author = Context::author();
     let change = Move {
@@ -80,18 +80,22 @@ fn reference(args: &SnapshotArgs, named: &NamedSource) -> Result<RefName, CliErr
 
 fn interrupted(
     context: &Context,
+    store: &Store,
     out: &mut dyn Write,
     reference: &RefName,
 ) -> Result<Exit, CliError> {
+    let is_resumable = store.checkpoint(reference)?.is_some();
     if context.global.json {
-        writeln!(out, "{}", json!({"outcome": "interrupted", "resumable": true}))?;
+        writeln!(out, "{}", json!({"outcome": "interrupted", "resumable": is_resumable}))?;
     } else {
         let name = reference.as_str();
         writeln!(
             out,
             "interrupted; nothing was published, and `{name}` names what it named before"
         )?;
-        writeln!(out, "go on with the same command and --resume")?;
+        if is_resumable {
+            writeln!(out, "go on with the same command and --resume")?;
+        }
     }
     Ok(Exit::Interrupted)
 }
@@ -174,14 +178,20 @@ impl Taking<'_> {
     /// signal stopped it.
     pub fn run(&self) -> Result<Option<(Box<Taken>, Writer)>, CliError> {
         let runtime = runtime()?;
-        let mut source =
-            runtime.block_on(Source::open(&self.named.url, &OpenOptions::default()))?;
+        let stop = StopFlag::on_signals()?;
+        let was_stopped =
+            |error: &EngineError| matches!(error, EngineError::Stopped { .. }) && stop.is_raised();
+        let opened = runtime.block_on(Source::open(&self.named.url, &self.open_options(&stop)));
+        let mut source = match opened {
+            Err(error) if was_stopped(&error) => return Ok(None),
+            opened => opened?,
+        };
         let writer = self.store.writer()?;
         let scratch: Arc<dyn ScratchSpace> =
             Arc::new(Scratch::new(self.store.file_system(), &self.store.tmp_dir()));
         let observer = Watch {
             bar: Bar::new(!self.context.global.quiet && !self.context.global.json),
-            stop: StopFlag::on_signals()?,
+            stop: stop.clone(),
             store: self.store,
             name: self.checkpoint.map(|(name, _)| name),
         };
@@ -203,13 +213,22 @@ impl Taking<'_> {
         let outcome = snapshot::take(&runtime, &mut source, &writer, &scratch, request, &observer);
         observer.bar.finish();
         runtime.block_on(source.close())?;
-        match outcome? {
-            Outcome::Taken(taken) => {
+        match outcome {
+            Ok(Outcome::Taken(taken)) => {
                 warn(&taken.unused_rules);
                 Ok(Some((taken, writer)))
             }
-            Outcome::Interrupted => Ok(None),
+            Ok(Outcome::Interrupted) => Ok(None),
+            Err(SnapshotError::Engine(error)) if was_stopped(&error) => Ok(None),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// A server may let us wait, for a lock or an answer, and a signal ends that. A file is read
+    /// row by row, so that there is always a next row at which to stop with a checkpoint.
+    fn open_options(&self, stop: &StopFlag) -> OpenOptions {
+        let is_file = matches!(self.named.url, SourceUrl::Sqlite(_));
+        OpenOptions { stop: (!is_file).then(|| stop.shared()), ..OpenOptions::default() }
     }
 
     fn resume(&self) -> Result<Option<Progress>, CliError> {

@@ -10,7 +10,8 @@ use std::collections::HashMap;
 
 use super::error::DiffError;
 use crate::codec::key;
-use crate::model::{KeyMatching, RowKey, Value};
+use crate::model::value::FiniteDecimal;
+use crate::model::{Decimal, KeyMatching, RowKey, Value};
 use crate::tree::{Rows, Span, Tree, TreeDiff};
 
 /// Pairs of keys, left to right.
@@ -38,9 +39,9 @@ impl Respelled {
             .iter()
             .any(|m| matches!(m, KeyMatching::AsciiNoCase | KeyMatching::TrailingSpaces));
         let mut seen: HashMap<Vec<u8>, Seen> = HashMap::new();
-        // Under binary equality only numbers of different kinds can be the same, so only keys
-        // with a float need to be remembered, and then whatever matches them.
-        if !is_folding && !collect(left, right, &matching, &mut seen, Wanted::WithFloat)? {
+        // Under binary equality only numbers of different kinds or scales can be the same, so only
+        // keys with a float or a decimal need to be remembered, and then whatever matches them.
+        if !is_folding && !collect(left, right, &matching, &mut seen, Wanted::WithNumber)? {
             return Ok(Respelled::default());
         }
         let wanted = if is_folding { Wanted::All } else { Wanted::Known };
@@ -71,8 +72,8 @@ impl Respelled {
 #[derive(Clone, Copy, PartialEq)]
 enum Wanted {
     All,
-    /// Those with a floating-point number.
-    WithFloat,
+    /// Those with a number that has other spellings.
+    WithNumber,
     /// Those that fold to one that is known already.
     Known,
 }
@@ -114,15 +115,16 @@ fn remember(
         if key::is_cut(bytes) {
             continue;
         }
-        if wanted == Wanted::WithFloat && !may_hold_float(bytes) {
+        if wanted == Wanted::WithNumber && !may_hold_number(bytes) {
             continue;
         }
         let decoded = key::decode(bytes)?;
         if decoded.row_hash.is_some() {
             continue;
         }
-        let is_float = decoded.values.iter().any(|v| matches!(v, Value::Float64(_)));
-        if wanted == Wanted::WithFloat && !is_float {
+        let is_number =
+            decoded.values.iter().any(|v| matches!(v, Value::Float64(_) | Value::Decimal(_)));
+        if wanted == Wanted::WithNumber && !is_number {
             continue;
         }
         let folded = folded(&decoded.values, matching);
@@ -133,7 +135,7 @@ fn remember(
                     any = true;
                 }
             }
-            Wanted::All | Wanted::WithFloat => {
+            Wanted::All | Wanted::WithNumber => {
                 push(seen.entry(folded).or_default(), bytes.to_vec());
                 any = true;
             }
@@ -142,9 +144,10 @@ fn remember(
     Ok(any)
 }
 
-/// Whether the tag of a float occurs anywhere: cheap, and never wrong when it says no.
-fn may_hold_float(key: &[u8]) -> bool {
+/// Whether the tag of a float or a decimal occurs anywhere: cheap, and never wrong when it says no.
+fn may_hold_number(key: &[u8]) -> bool {
     key.contains(&crate::codec::cell::tag::FLOAT64)
+        || key.contains(&crate::codec::cell::tag::DECIMAL)
 }
 
 /// A digest of the key as the database's equality sees it.
@@ -156,6 +159,9 @@ fn folded(values: &[Value], matching: &[KeyMatching]) -> Vec<u8> {
                 Some(number) => Value::Int(number),
                 None => value.clone(),
             },
+            (Value::Decimal(Decimal::Finite(number)), _) => {
+                Value::Decimal(Decimal::Finite(without_zeros(number)))
+            }
             (Value::Text(text), KeyMatching::AsciiNoCase) => Value::Text(text.to_ascii_lowercase()),
             (Value::Text(text), KeyMatching::TrailingSpaces) => {
                 Value::Text(text.trim_end_matches(' ').to_owned())
@@ -165,6 +171,17 @@ fn folded(values: &[Value], matching: &[KeyMatching]) -> Vec<u8> {
         key::write_component(folded.as_ref(), &mut bytes);
     }
     xxhash_rust::xxh3::xxh3_128(&bytes).to_le_bytes().to_vec()
+}
+
+/// The number with as few digits after the point as it needs: 1.00 and 1.0 are one key.
+fn without_zeros(number: &FiniteDecimal) -> FiniteDecimal {
+    let (mut digits, mut scale) = (number.digits(), number.scale());
+    while let (Some((0, rest)), 1..) = (digits.split_last(), scale) {
+        (digits, scale) = (rest, scale - 1);
+    }
+    let scale = if digits.is_empty() { 0 } else { scale };
+    FiniteDecimal::new(number.is_negative(), digits, scale)
+        .expect("because they are digits of a decimal")
 }
 
 /// The integer that a float is exactly, if it is one that 64 bits hold.
@@ -193,5 +210,11 @@ mod tests {
         assert!(same(Value::Int(0), float(-0.0), KeyMatching::Binary));
         assert!(!same(Value::Int(1), float(1.5), KeyMatching::Binary));
         assert!(!same(Value::Int(i64::MAX), float(9.3e18), KeyMatching::Binary));
+        let decimal = |digits: &[u8], scale| {
+            Value::Decimal(Decimal::Finite(FiniteDecimal::new(false, digits, scale).unwrap()))
+        };
+        assert!(same(decimal(&[1, 0], 1), decimal(&[1, 0, 0], 2), KeyMatching::Binary));
+        assert!(same(decimal(&[], 0), decimal(&[], 3), KeyMatching::Binary));
+        assert!(!same(decimal(&[1, 0], 0), decimal(&[1], 0), KeyMatching::Binary));
     }
 }

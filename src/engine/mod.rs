@@ -40,6 +40,16 @@ use crate::model::{ObjectName, Value};
 /// The table in which apply keeps its receipts. It is never captured.
 pub const RECEIPTS_TABLE: &str = "_deepdiff_receipts";
 
+/// What people call an engine, by the name that states carry.
+pub fn product(engine: &str) -> &str {
+    match engine {
+        "sqlite" => "SQLite",
+        "postgres" => "PostgreSQL",
+        "mysql" => "MySQL or MariaDB",
+        other => other,
+    }
+}
+
 /// Where to begin reading a table.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ReadFrom {

@@ -4,7 +4,7 @@ use super::{
     EngineError, OpenOptions, ReadEnd, ReadFrom, SourceUrl, mysql, pattern, postgres, sqlite,
 };
 use crate::model::snapshot::{Guarantee, Scope};
-use crate::model::{Catalog, RowSink, TableSpec, Value};
+use crate::model::{Catalog, NotCaptured, RowSink, TableSpec, Value};
 
 /// Hands a call to whichever engine is behind.
 macro_rules! each_source {
@@ -63,6 +63,16 @@ impl Source {
     /// What identifies the database among others.
     pub fn identity(&self) -> String {
         each_source!(self, engine => engine.identity())
+    }
+
+    /// What the account may not see, asked before anything is locked or read. Not while a
+    /// transaction is open.
+    pub async fn missing_rights(&mut self) -> Result<Vec<NotCaptured>, EngineError> {
+        match self {
+            Source::Sqlite(_) => Ok(Vec::new()),
+            Source::Postgres(engine) => engine.missing_rights().await,
+            Source::Mysql(engine) => engine.missing_rights().await,
+        }
     }
 
     /// Begins the transaction in which everything is read, with as many connections as `readers`

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{
     EngineError, ForeignKeyViolation, OpenOptions, ReadEnd, ReadFrom, SourceUrl, TableChanges,
-    sqlite,
+    product, sqlite,
 };
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Fact, KeyColumn, ObjectName, RowSink, TableSpec, Value};
@@ -279,6 +279,10 @@ impl Session<'_> {
 }
 
 fn unsupported(url: &SourceUrl) -> EngineError {
-    let reason = "that engine is not changed yet".to_owned();
-    EngineError::Url { url: url.redacted(), reason }
+    let what = format!(
+        "this program reads {} and does not change it yet: `apply` and `restore` are for SQLite so \
+         far, `diff` works",
+        product(url.engine())
+    );
+    EngineError::Unsupported { database: url.redacted(), what }
 }

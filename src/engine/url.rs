@@ -43,6 +43,15 @@ impl SourceUrl {
         }
     }
 
+    /// The engine's name, as states carry it.
+    pub fn engine(&self) -> &'static str {
+        match self {
+            SourceUrl::Sqlite(_) => "sqlite",
+            SourceUrl::Postgres(_) => "postgres",
+            SourceUrl::Mysql(_) => "mysql",
+        }
+    }
+
     /// The files that the database is, and that its engine keeps beside it.
     pub fn files(&self) -> Vec<PathBuf> {
         match self {

@@ -30,7 +30,7 @@ pub struct KeyColumn {
 /// knows its rule. Rows are matched by bytes first, and then by this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyMatching {
-    /// Equal bytes, or equal numbers of different kinds (1 and 1.0).
+    /// Equal bytes, or equal numbers of different kinds or scales (1, 1.0 and 1.00).
     Binary,
     /// ASCII letters compare without case (SQLite `NOCASE`).
     AsciiNoCase,

@@ -42,7 +42,7 @@ pub use error::{FailureKind, PackError, Refusal};
 pub use folder::{Pack, Run};
 pub use manifest::Manifest;
 pub use plan::{Draft, draft};
-pub use request::{PackSide, Request, RowChanges};
+pub use request::{PackSide, Request, RowChanges, check_sides};
 pub use side::StoredRows;
 
 pub use crate::diff::CellValue;

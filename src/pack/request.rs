@@ -8,6 +8,7 @@ use super::spool::TableRuns;
 use crate::codec::state::StoredTable;
 use crate::codec::{Hasher, cell};
 use crate::diff::{CellValue, Comparison, ExternalValue, Row, RowChange, TableDefinition};
+use crate::engine::product;
 use crate::fsio::FileSystem;
 use crate::model::snapshot::{Scope, SourceInfo};
 use crate::model::{Fact, Flow, Sequence, SinkError, SnapshotId, StateId, TableSpec, Value};
@@ -19,6 +20,8 @@ pub struct PackSide {
     pub snapshot: SnapshotId,
     /// Its state.
     pub state: StateId,
+    /// The engine it was read from.
+    pub engine: String,
     /// Where it was read.
     pub source: SourceInfo,
     /// The rules it was read under.
@@ -120,9 +123,17 @@ pub struct ChangedTable {
 }
 
 /// Refuses states that no pack can be made from.
-pub(super) fn check_sides(request: &Request<'_>) -> Result<(), PackError> {
+pub fn check_sides(request: &Request<'_>) -> Result<(), PackError> {
     let mut refusals = Vec::new();
     for side in [request.before, request.after] {
+        if side.engine != "sqlite" {
+            let name = product(&side.engine);
+            refusals.push(Refusal::new(
+                format!("snapshot {}", side.snapshot.short()),
+                format!("it is of a {name} database, and packs for {name} are not written yet"),
+                "`deepdiff-db diff` shows what differs",
+            ));
+        }
         if side.is_hash_only {
             refusals.push(Refusal::new(
                 format!("snapshot {}", side.snapshot.short()),

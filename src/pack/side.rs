@@ -15,6 +15,7 @@ impl PackSide {
         Ok(PackSide {
             snapshot: loaded.id,
             state: snapshot.state,
+            engine: loaded.state.engine.clone(),
             source: snapshot.source.clone(),
             scope: loaded.state.scope.clone(),
             is_hash_only: snapshot.is_hash_only,

@@ -20,7 +20,7 @@ use super::table::{Amount, ReadTable, TableRead};
 use super::take::{Observer, Request, WrittenTable, stored_spec};
 use crate::codec::state::{StoredTable, write_table};
 use crate::codec::{Kind, key};
-use crate::engine::{KeyRange, Source};
+use crate::engine::{EngineError, KeyRange, Source};
 use crate::model::snapshot::TreeRoot;
 use crate::model::{Catalog, ObjectName, TableSpec, Value};
 use crate::store::{ObjectSink as _, Writer};
@@ -210,6 +210,11 @@ impl<'p> Team<'_, '_, '_, 'p> {
             match self.run(job, &mut source) {
                 Ok(true) => {}
                 Ok(false) => self.is_over.store(true, Ordering::Relaxed),
+                Err(SnapshotError::Engine(EngineError::Stopped { .. }))
+                    if self.readers.observer.should_stop() =>
+                {
+                    self.is_over.store(true, Ordering::Relaxed);
+                }
                 Err(error) => self.fail(error),
             }
         }

@@ -13,7 +13,7 @@ use super::parallel::Readers;
 use super::table::{self, Amount, ReadTable, RowMemory, TableRead};
 use crate::codec::state::{self, StoredTable};
 use crate::codec::{Kind, state::write_table};
-use crate::engine::Source;
+use crate::engine::{EngineError, Source};
 use crate::model::snapshot::{Guarantee, Scope, Snapshot, SourceInfo, State, TreeRoot};
 use crate::model::{Catalog, ObjectId, ObjectName, SnapshotId, StateId, TableSpec};
 use crate::store::{ObjectSink as _, Writer};
@@ -308,7 +308,16 @@ impl Session<'_, '_> {
             Ok(must_stop)
         };
         let mut source = (self.runtime, &mut *self.source);
-        read.read(&mut source, resume.as_ref().map(|u| &u.checkpoint), &mut on_rows)
+        let from = resume.as_ref().map(|u| &u.checkpoint);
+        match read.read(&mut source, from, &mut on_rows) {
+            // The wait for the server was ended, not the reading in order between two batches.
+            Err(SnapshotError::Engine(EngineError::Stopped { .. })) if observer.should_stop() => {
+                writer.seal()?;
+                observer.keep(progress)?;
+                Ok(TableRead::Stopped)
+            }
+            read => read,
+        }
     }
 }
 

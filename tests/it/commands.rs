@@ -51,6 +51,31 @@ fn diff_as_text() {
     lab.run(&["diff", "prod", "prod"]).ok();
 }
 
+/// Short differences are kept as text while they are counted; long ones are found a second time.
+#[test]
+fn a_long_difference_prints_every_row_once() {
+    let lab = lab(
+        "CREATE TABLE few(id INTEGER PRIMARY KEY, v); INSERT INTO few VALUES(1,'a');
+         CREATE TABLE many(id INTEGER PRIMARY KEY, v, w);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
+         INSERT INTO many SELECT i, printf('%.500c', 'x') || i, i FROM n;
+         CREATE TABLE zero(id INTEGER PRIMARY KEY, v); INSERT INTO zero VALUES(1,'a');",
+        "CREATE TABLE few(id INTEGER PRIMARY KEY, v); INSERT INTO few VALUES(1,'b');
+         CREATE TABLE many(id INTEGER PRIMARY KEY, v, w);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
+         INSERT INTO many SELECT i, printf('%.500c', 'y') || i, i FROM n;
+         CREATE TABLE zero(id INTEGER PRIMARY KEY, v); INSERT INTO zero VALUES(1,'b');",
+    );
+    lab.snapshot("prod.db", "prod");
+    lab.snapshot("dev.db", "dev");
+    let text = lab.run(&["diff", "prod", "dev"]).stdout;
+    assert!(text.len() > 3 << 19, "{}", text.len());
+    let starts = |prefix: &str| text.lines().filter(|line| line.starts_with(prefix)).count();
+    assert_eq!((starts("table "), starts("~ id="), starts("    v: ")), (3, 6002, 6002));
+    assert_eq!((starts("    w: "), starts("  0 inserted, 0 deleted, 6000 updated")), (0, 1));
+    assert!(text.contains(" 3 tables changed, 6002 rows updated"), "{}", &text[..400]);
+}
+
 #[test]
 fn diff_as_one_json_object() {
     let lab = shop();

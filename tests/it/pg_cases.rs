@@ -207,13 +207,17 @@ fn k07_labels_added_in_the_middle() {
 }
 
 #[test]
-fn k14_numbers_as_keys() {
+fn k14_numbers_as_keys_are_the_same_row() {
     let pair = Pair::new(
-        "CREATE TABLE t(k float8 PRIMARY KEY, v int)",
-        "INSERT INTO t VALUES ('NaN', 1), ('-Infinity', 2), (1.5, 3), (0, 4)",
-        "INSERT INTO t VALUES ('NaN', 9), ('-Infinity', 2), (1.5, 3), ('-0', 4)",
+        "CREATE TABLE t(k float8 PRIMARY KEY, v int); CREATE TABLE n(k numeric PRIMARY KEY, v int)",
+        "INSERT INTO t VALUES ('NaN', 1), ('-Infinity', 2), (1.5, 3), (0, 4);
+         INSERT INTO n VALUES (1.0, 1), (0, 2), (1000, 3), ('NaN', 4)",
+        "INSERT INTO t VALUES ('NaN', 9), ('-Infinity', 2), (1.5, 3), ('-0', 4);
+         INSERT INTO n VALUES (1.00, 1), (0.0, 2), (1000, 3), ('NaN', 4)",
     );
-    assert_eq!(pair.counts(), (0, 0, 2));
+    let diff = pair.diff();
+    assert_eq!(Lab::counts(&diff, "public.t"), (0, 0, 2));
+    assert_eq!(Lab::counts(&diff, "public.n"), (0, 0, 2));
 }
 
 #[test]

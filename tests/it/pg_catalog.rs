@@ -330,6 +330,15 @@ fn what_is_excluded_takes_what_goes_with_it() {
     let named: Vec<&str> =
         not_captured(&catalog, "table").iter().map(|thing| thing.name.as_str()).collect();
     assert_eq!(named, ["shop.measure", "shop.orders"]);
+    let scope = Scope {
+        excluded_tables: vec!["orders".to_owned(), "oders".to_owned()],
+        key_overrides: vec![
+            ("shop.animal".to_owned(), vec!["name".to_owned()]),
+            ("anmial".to_owned(), vec!["name".to_owned()]),
+        ],
+    };
+    let unused = read(&database.url(), &scope, &[]).unwrap().0.unused_rules;
+    assert_eq!(unused, ["exclude: no table matches `oders`", "keys: there is no table `anmial`"]);
 }
 
 #[test]

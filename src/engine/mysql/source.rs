@@ -21,7 +21,7 @@ use crate::engine::remote::Remote;
 use crate::engine::sqlite::OpenOptions;
 use crate::engine::{ReadEnd, ReadFrom, ServerUrl, SourceUrl};
 use crate::model::snapshot::{Guarantee, Scope};
-use crate::model::{Catalog, ObjectKind, ObjectName, RowSink, TableSpec, Value};
+use crate::model::{Catalog, NotCaptured, ObjectKind, ObjectName, RowSink, TableSpec, Value};
 
 /// An open source.
 pub struct MysqlSource {
@@ -66,6 +66,14 @@ impl MysqlSource {
             guarantee: Guarantee::None,
             readers: Vec::new(),
             evidence: Vec::new(),
+        })
+    }
+
+    /// What the account may not see, as far as its grants tell.
+    pub async fn missing_rights(&mut self) -> Result<Vec<NotCaptured>, EngineError> {
+        self.call("read the rights on", |link| {
+            let database = link.database.clone();
+            async move { catalog::missing_rights(&mut link.connection, &database).await }.boxed()
         })
     }
 

@@ -251,7 +251,7 @@ impl<'r> Cells<'r> {
             Reading::Float4 => ValueRef::Float32(u32::from_be_bytes(bytes.try_into().ok()?)),
             Reading::Float8 => ValueRef::Float64(u64::from_be_bytes(bytes.try_into().ok()?)),
             Reading::Numeric => ValueRef::Decimal(self.numeric(bytes)?),
-            Reading::Text => self.text(bytes, ValueRef::Text)?,
+            Reading::Text => self.text(bytes, ValueRef::Text),
             Reading::Char => match bytes {
                 // The byte 0 is what the empty text is kept as.
                 [0] => ValueRef::Text(""),
@@ -273,29 +273,27 @@ impl<'r> Cells<'r> {
             }
             Reading::Interval => ValueRef::Interval(values::interval(bytes.try_into().ok()?)),
             Reading::Uuid => ValueRef::Uuid(bytes.try_into().ok()?),
-            Reading::Json => self.text(bytes, ValueRef::Json)?,
+            Reading::Json => self.text(bytes, ValueRef::Json),
             Reading::Jsonb => match bytes {
-                [1, text @ ..] => self.text(text, ValueRef::Json)?,
+                [1, text @ ..] => self.text(text, ValueRef::Json),
                 _ => return None,
             },
-            Reading::Other | Reading::Output => self.text(bytes, ValueRef::Other)?,
+            Reading::Other | Reading::Output => self.text(bytes, ValueRef::Other),
         })
     }
 
     /// Text of the server's encoding. Only UTF-8 is known to be UTF-8: elsewhere whatever is not
     /// ASCII keeps its bytes, under the encoding's name.
     #[inline]
-    fn text<'c>(
-        &'c self,
-        bytes: &'c [u8],
-        kind: fn(&'c str) -> ValueRef<'c>,
-    ) -> Option<ValueRef<'c>> {
-        if (self.is_utf8 || bytes.is_ascii())
-            && let Ok(text) = std::str::from_utf8(bytes)
-        {
-            return Some(kind(text));
+    fn text<'c>(&'c self, bytes: &'c [u8], kind: fn(&'c str) -> ValueRef<'c>) -> ValueRef<'c> {
+        let text = match self.is_utf8 || bytes.is_ascii() {
+            true => std::str::from_utf8(bytes).ok(),
+            false => None,
+        };
+        match text {
+            Some(text) => kind(text),
+            None => ValueRef::RawText { charset: &self.encoding.name, bytes },
         }
-        Some(ValueRef::RawText { charset: &self.encoding.name, bytes })
     }
 
     /// A numeric, in the memory of the one before.

@@ -24,10 +24,9 @@ pub(super) fn equals(
     if reading.literal_type().is_some() {
         return Some(format!("{column} = {}", typed(reading, value, encoding)?));
     }
-    let text = reading.expression(&format!("{column}::pg_catalog.text"));
     let text = match reading {
         Reading::Output => reading.expression(column),
-        _ => text,
+        _ => format!("{column}::pg_catalog.text"),
     };
     Some(format!("{text} = {}", text_literal(value, encoding)?))
 }

@@ -64,6 +64,18 @@ impl PostgresSource {
         Ok(PostgresSource { link, url: url.clone(), options: options.clone(), reading: None })
     }
 
+    /// What the account may not read.
+    pub async fn missing_rights(&mut self) -> Result<Vec<NotCaptured>, EngineError> {
+        let (database, schemas) = (self.link.name.clone(), self.url.schemas.clone());
+        self.link.call("read the rights on", move |connection| {
+            async move {
+                let session = &mut connection.session;
+                Ok(catalog::missing_rights(session, &database, &schemas).await?)
+            }
+            .boxed()
+        })
+    }
+
     /// Begins a reading; its moment is that of the next look at the catalog.
     pub async fn begin(&mut self) -> Result<(), EngineError> {
         self.end().await
@@ -107,7 +119,12 @@ impl PostgresSource {
                     None => locks::fix(session, &selection, &asked).await?,
                 };
                 let listed = moment.tables.clone();
+                // A COPY that does not begin leaves the driver out of step with the server.
+                connection.is_broken = true;
+                let session = &mut connection.session;
                 let tables = tables::read(session, &selection, &asked, listed).await?;
+                connection.is_broken = false;
+                let session = &mut connection.session;
                 let (database, schemas) = (&selection.database, &selection.schemas);
                 let catalog = catalog::read(session, database, &asked, schemas).await?;
                 Ok((moment, tables, catalog))

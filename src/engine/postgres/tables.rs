@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::postgres::PgConnection;
 
+use super::catalog::exclusion;
 use super::errors::Failure;
 use super::sql::ServerEncoding;
 use super::types::{ColumnReading, Reading, TextOrder};
 use super::{defaults, keys, query};
+use crate::engine::RECEIPTS_TABLE;
 use crate::engine::error::EngineError;
-use crate::engine::{RECEIPTS_TABLE, pattern};
 use crate::model::snapshot::Scope;
 use crate::model::{ColumnSpec, ObjectName, TableSpec, Value};
 
@@ -82,11 +83,7 @@ pub(super) struct Column {
 
 /// Whether the scope leaves a table out: by its name, or by its name with the schema.
 pub(super) fn is_excluded(scope: &Scope, name: &ObjectName) -> bool {
-    let full = name.to_string();
-    name.name == RECEIPTS_TABLE
-        || scope.excluded_tables.iter().any(|pattern| {
-            pattern::matches(pattern, &name.name, false) || pattern::matches(pattern, &full, false)
-        })
+    name.name == RECEIPTS_TABLE || exclusion(scope, name).is_some()
 }
 
 /// The tables that are read, by name.

@@ -560,13 +560,9 @@ mod tests {
         assert_eq!(row.cell(1).unwrap(), Cell::Blob(b""));
         assert_eq!(row.cell(2).unwrap(), Cell::Float(f64::NEG_INFINITY.to_bits()));
         assert_eq!(row.text(3).unwrap(), Some("a\0"));
-        database.execute("CREATE TABLE t(a)").unwrap();
-        let mut insert = database.prepare("INSERT INTO t VALUES (?1)").unwrap();
-        insert.run_with(&[Bind::Blob(&[7; 5000])]).unwrap();
-        // What was lent is taken back: a second run binds nothing of the first.
-        insert.run_with(&[]).unwrap();
-        let mut row = database.prepare("SELECT a = zeroblob(5000) FROM t").unwrap();
-        assert!(row.step().unwrap() && row.cell(0).unwrap() == Cell::Int(0));
-        assert!(row.step().unwrap() && row.cell(0).unwrap() == Cell::Null);
+        // What is lent is taken back: a second run binds nothing of the first.
+        let mut check = database.prepare("SELECT 1 WHERE ?1 IS NOT NULL").unwrap();
+        check.run_with(&[Bind::Blob(&[7; 5000])]).unwrap();
+        assert!(!check.step().unwrap());
     }
 }

@@ -18,6 +18,7 @@ mod query;
 mod relations;
 mod rights;
 mod routines;
+mod scoping;
 mod secrets;
 mod sequences;
 mod types;
@@ -30,9 +31,8 @@ use sqlx::postgres::PgConnection;
 
 use self::directory::Directory;
 use self::query::{Address, Found, Query, Reader, failed};
-use crate::engine::RECEIPTS_TABLE;
+pub(super) use self::scoping::exclusion;
 use crate::engine::error::EngineError;
-use crate::engine::pattern;
 use crate::model::snapshot::Scope;
 use crate::model::{Attribute, Catalog, Fact, FactId, NotCaptured, ObjectKind, ObjectName};
 
@@ -46,7 +46,8 @@ pub(super) async fn read(
 ) -> Result<Catalog, EngineError> {
     let mut reader = reader(connection, database, schemas).await?;
     let mut directory = Directory::read(&mut reader).await?;
-    let mut not_captured = leave_out(&mut directory, &mut reader, scope).await?;
+    let scoping::LeftOut { mut not_captured, unused_rules } =
+        scoping::leave_out(&mut directory, &mut reader, scope).await?;
     let mut found = Vec::new();
     for query in queries() {
         found.extend(reader.facts(query).await?);
@@ -75,7 +76,7 @@ pub(super) async fn read(
     sequences.sort_by(|a, b| a.name.cmp(&b.name));
     not_captured.sort();
     not_captured.dedup();
-    Ok(Catalog { facts, definitions, sequences, not_captured, ..Catalog::default() })
+    Ok(Catalog { facts, tables: Vec::new(), definitions, sequences, not_captured, unused_rules })
 }
 
 /// What the account may not read of these schemas: all that a snapshot would miss.
@@ -88,15 +89,6 @@ pub(super) async fn missing_rights(
     let mut missing = omissions::rights(&mut reader).await?;
     missing.sort();
     Ok(missing)
-}
-
-/// The pattern that leaves a table out, if one does: it is of its name, or of its schema and name.
-pub(super) fn exclusion<'s>(scope: &'s Scope, table: &ObjectName) -> Option<&'s str> {
-    let full = table.to_string();
-    let patterns = scope.excluded_tables.iter().map(String::as_str);
-    patterns.into_iter().find(|pattern| {
-        pattern::matches(pattern, &table.name, false) || pattern::matches(pattern, &full, false)
-    })
 }
 
 fn queries() -> impl Iterator<Item = &'static Query> {
@@ -146,38 +138,6 @@ async fn reader<'c>(
     }
     reader.schemas.sort_unstable();
     Ok(reader)
-}
-
-/// Leaves out the receipts, temporary relations, and what the configuration excludes. A partition
-/// goes with the table it is of.
-async fn leave_out(
-    directory: &mut Directory,
-    reader: &mut Reader<'_>,
-    scope: &Scope,
-) -> Result<Vec<NotCaptured>, EngineError> {
-    let mut named = Vec::new();
-    for row in reader.rows(RELATIONS).await? {
-        let read = || -> Result<_, sqlx::Error> {
-            let root = ObjectName { schema: row.try_get(1)?, name: row.try_get(2)? };
-            Ok((row.try_get(0)?, root, row.try_get(3)?, row.try_get(4)?))
-        };
-        let (oid, root, is_temporary, is_root): (i64, ObjectName, bool, bool) =
-            read().map_err(|error| failed(reader.database, error))?;
-        if is_temporary || root.name == RECEIPTS_TABLE {
-            directory.leave_out(oid);
-        } else if let Some(pattern) = exclusion(scope, &root) {
-            directory.leave_out(oid);
-            if is_root && reader.schemas.contains(&root.schema) {
-                named.push(NotCaptured {
-                    kind: "table".to_owned(),
-                    name: root.to_string(),
-                    reason: format!("left out by the configuration (`{pattern}`)"),
-                    is_unknown: false,
-                });
-            }
-        }
-    }
-    Ok(named)
 }
 
 /// Objects that no query gave a fact for.
@@ -245,15 +205,6 @@ const SCHEMAS: &str = r#"
 SELECT n.nspname::text, v.version FROM
     (SELECT current_setting('server_version_num')::int8 AS version) v
 LEFT JOIN pg_namespace n ON n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-"#;
-
-/// Every relation with the name of the table it is a partition of, at the top, or its own.
-const RELATIONS: &str = r#"
-SELECT c.oid::int8, n.nspname::text, t.relname::text, c.relpersistence = 't', c.oid = t.oid
-FROM pg_class c
-JOIN pg_class t ON t.oid = CASE WHEN c.relispartition THEN pg_partition_root(c.oid) ELSE c.oid END
-JOIN pg_namespace n ON n.oid = t.relnamespace
-WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S')
 "#;
 
 const ENCODING: &str = "SELECT current_setting('server_encoding')";
