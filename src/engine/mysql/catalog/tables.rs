@@ -326,3 +326,84 @@ fn without_engine<'t>(tokens: &[Token<'t>], engine: &str) -> Vec<Token<'t>> {
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::create_table::parse;
+    use super::*;
+    use crate::model::Attribute;
+
+    /// What MySQL 8 prints and no server of the tests does.
+    const MYSQL_8: &str = "CREATE TABLE `t` (\n  \
+        `id` int unsigned NOT NULL AUTO_INCREMENT /*!80023 INVISIBLE */,\n  \
+        `j` json DEFAULT (json_array()),\n  \
+        `s` varchar(9) COLLATE utf8mb4_bin NOT NULL DEFAULT (concat(_utf8mb4'a',`j`)) COMMENT 'c',\n  \
+        `g` point NOT NULL /*!80003 SRID 4326 */,\n  \
+        `v` int GENERATED ALWAYS AS ((`id` + 1)) VIRTUAL NOT NULL,\n  \
+        PRIMARY KEY (`id` DESC),\n  \
+        UNIQUE KEY `fx` ((lower(`s`)),`id`),\n  \
+        KEY `i` (`s`) /*!80000 INVISIBLE */,\n  \
+        KEY `m` ((cast(json_extract(`j`,_utf8mb4'$.a') as unsigned array))),\n  \
+        FULLTEXT KEY `ft` (`s`) /*!50100 WITH PARSER `ngram` */ ,\n  \
+        CONSTRAINT `k` CHECK ((`id` > 0)) /*!80016 NOT ENFORCED */\n\
+        ) /*!50100 TABLESPACE `x` */ ENGINE=InnoDB AUTO_INCREMENT=3 DEFAULT CHARSET=utf8mb4 \
+        COLLATE=utf8mb4_0900_ai_ci COMMENT='tc' COMPRESSION='zlib' ENCRYPTION='Y'\n\
+        /*!50100 PARTITION BY RANGE (`id`)\n(PARTITION p0 VALUES LESS THAN (10) ENGINE = InnoDB) */";
+
+    fn lines() -> Vec<String> {
+        let parsed = parse(MYSQL_8).unwrap();
+        let types = ["int unsigned", "json", "varchar(9)", "point", "int"];
+        let columns = parsed.columns.iter().zip(types);
+        let told: Vec<ToldColumn> = columns
+            .map(|(column, column_type)| ToldColumn {
+                name: column.name.clone(),
+                column_type: column_type.to_owned(),
+                collation: column.collation.clone(),
+                charset: None,
+            })
+            .collect();
+        let table = Table {
+            name: "t",
+            engine: "InnoDB",
+            collation: Some("utf8mb4_0900_ai_ci"),
+            parsed: &parsed,
+            told: &told,
+            database: "d",
+        };
+        agrees(&table).unwrap();
+        let line = |fact: &Fact| {
+            let attributes = fact.attributes.iter().map(|(name, value)| match value {
+                Attribute::Flag => format!(" {name}"),
+                Attribute::Number(number) => format!(" {name}={number}"),
+                Attribute::Text(text) => format!(" {name}=<{text}>"),
+                Attribute::List(items) => format!(" {name}=[{}]", items.join("|")),
+            });
+            format!("{} {}:{}", fact.id.kind, fact.id.part, attributes.collect::<String>())
+        };
+        facts(&table).iter().map(line).collect()
+    }
+
+    #[test]
+    fn what_mysql_8_prints_is_understood() {
+        let expected = [
+            "table : charset=<utf8mb4> collation=<utf8mb4_0900_ai_ci> comment=<tc> engine=<InnoDB> \
+             options=[COMPRESSION=zlib|ENCRYPTION=Y|TABLESPACE=x]",
+            "column id: auto-increment invisible not-null type=<int unsigned>",
+            "column j: after=<id> default=<json_array()> type=<json>",
+            "column s: after=<j> collation=<utf8mb4_bin> comment=<c> \
+             default=<concat(_utf8mb4'a',`j`)> not-null type=<varchar(9)>",
+            "column g: after=<s> not-null srid=<4326> type=<point>",
+            "column v: after=<g> generated=<`id` + 1> not-null type=<int>",
+            "primary-key : columns=[id] orders=[DESC]",
+            "check k: expression=<`id` > 0> name=<k> not-enforced",
+            "index ft: columns=[s] kind=<FULLTEXT> parser=<ngram> table=<t>",
+            "index fx: columns=[lower(`s`)|id] table=<t> terms=[expression|column] unique",
+            "index i: columns=[s] invisible table=<t>",
+            "index m: columns=[cast(json_extract(`j`,_utf8mb4'$.a') as unsigned array)] table=<t> \
+             terms=[expression]",
+            "partition : method=<RANGE(id)>",
+            "partition p0: definition=<VALUES LESS THAN(10)>",
+        ];
+        assert_eq!(lines(), expected);
+    }
+}
