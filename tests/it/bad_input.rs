@@ -111,7 +111,7 @@ fn a_url_needs_a_ref() {
     let lab = lab(SHOP, SHOP);
     lab.run(&["snapshot", "sqlite:prod.db"]).fails(2, "--ref");
     lab.run(&["snapshot", "prod.db", "--ref", "../x"]).fails(2, "../x");
-    lab.run(&["snapshot", "postgres://localhost/x", "--ref", "x"]).fails(2, "postgres");
+    lab.run(&["snapshot", "oracle://localhost/x", "--ref", "x"]).fails(2, "oracle");
 }
 
 #[test]
