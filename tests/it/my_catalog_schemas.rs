@@ -8,7 +8,7 @@ use crate::servers::{self, Database};
 use crate::sqlite_database::shared_data;
 
 /// Every how many-th schema is loaded; all of them would take minutes.
-const EVERY: usize = 5;
+const EVERY: usize = 10;
 
 fn load(script: &str) -> Option<Database> {
     let database = servers::mariadb().database("CHARACTER SET utf8mb4");

@@ -82,18 +82,3 @@ fn generated_columns_keep_what_the_server_prints() {
         assert!(line.contains("generated=<`a` + 1> type"), "{}: {line}", server.name);
     }
 }
-
-#[test]
-fn temp_many_tables() {
-    for server in servers::mysql_servers() {
-        let database = server.database("");
-        let mut script = String::new();
-        for n in 0..1000 {
-            script.push_str(&format!("CREATE TABLE t{n} (a int primary key, b int, c varchar(20), d text, e datetime, f int, g int, h int, i int, j int, key(b), key(c));"));
-        }
-        database.sql(&script);
-        let begin = std::time::Instant::now();
-        let told = catalog(&database);
-        println!("{} {:?} {}", server.name, begin.elapsed(), told.facts.len());
-    }
-}
