@@ -50,6 +50,20 @@ pub enum EngineError {
         /// The server's message.
         message: String,
     },
+    /// Another transaction got in the way of this one, which the server rolled back: a deadlock, or
+    /// rows that were changed since this one began. All of it may be tried again.
+    #[error(
+        "could not {action} `{database}`: another transaction got in the way ({message}); run this \
+         again"
+    )]
+    Contention {
+        /// The database.
+        database: String,
+        /// What was being done.
+        action: String,
+        /// The server's message.
+        message: String,
+    },
     /// An interrupted write left a journal that must be rolled back first, which needs writing.
     #[error(
         "`{database}` has a hot journal: a write to it was interrupted, and reading it needs that \

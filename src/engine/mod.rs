@@ -9,6 +9,8 @@ macro_rules! each {
     ($engines:ident, $this:expr, $engine:ident => $call:expr) => {
         match $this {
             $engines::Sqlite($engine) => $call,
+            $engines::Postgres($engine) => $call,
+            $engines::Mysql($engine) => $call,
         }
     };
 }
@@ -16,8 +18,10 @@ macro_rules! each {
 mod dialect;
 mod error;
 pub mod mysql;
+mod operand;
 mod pattern;
 pub mod postgres;
+mod receipt;
 mod remote;
 mod secret;
 mod server_url;
@@ -26,19 +30,18 @@ pub mod sqlite;
 mod target;
 mod url;
 
-pub use dialect::{Dialect, TableStatements};
+pub use dialect::{Dialect, StatementLimits, TableStatements};
 pub use error::EngineError;
+pub use operand::{Cell, LargeKind, Operand, RowGuard, RowUpdate};
+pub use receipt::{RECEIPTS_TABLE, Receipt};
 pub use secret::Secret;
 pub use server_url::{ServerUrl, Tls};
 pub use source::Source;
 pub use sqlite::OpenOptions;
-pub use target::{Prepared, RowFinder, Session, Target};
+pub use target::{Loader, Session, Target};
 pub use url::SourceUrl;
 
 use crate::model::{ObjectName, Value};
-
-/// The table in which apply keeps its receipts. It is never captured.
-pub const RECEIPTS_TABLE: &str = "_deepdiff_receipts";
 
 /// What people call an engine, by the name that states carry.
 pub fn product(engine: &str) -> &str {

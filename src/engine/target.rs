@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    EngineError, ForeignKeyViolation, OpenOptions, ReadEnd, ReadFrom, SourceUrl, TableChanges,
-    product, sqlite,
+    EngineError, ForeignKeyViolation, LargeKind, OpenOptions, ReadEnd, ReadFrom, Receipt,
+    SourceUrl, TableChanges, mysql, postgres, sqlite,
 };
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Fact, KeyColumn, ObjectName, RowSink, TableSpec, Value};
@@ -17,20 +17,29 @@ use crate::model::{Catalog, Fact, KeyColumn, ObjectName, RowSink, TableSpec, Val
 pub enum Target {
     /// A SQLite database.
     Sqlite(sqlite::SqliteTarget),
+    /// A PostgreSQL database.
+    Postgres(postgres::PostgresTarget),
+    /// A database on a MySQL or MariaDB server.
+    Mysql(mysql::MysqlTarget),
 }
 
 impl Target {
     /// Opens an existing database for writing.
     pub async fn open(url: &SourceUrl, options: &OpenOptions) -> Result<Target, EngineError> {
-        match url {
+        Ok(match url {
             SourceUrl::Sqlite(path) => {
-                Ok(Target::Sqlite(sqlite::SqliteTarget::open(path, options).await?))
+                Target::Sqlite(sqlite::SqliteTarget::open(path, options).await?)
             }
-            server => Err(unsupported(server)),
-        }
+            SourceUrl::Postgres(url) => {
+                Target::Postgres(postgres::PostgresTarget::open(url, options).await?)
+            }
+            SourceUrl::Mysql(url) => Target::Mysql(mysql::MysqlTarget::open(url, options).await?),
+        })
     }
 
-    /// Creates a database, for the schema of these facts. One that exists is refused.
+    /// The database that a snapshot with these facts is restored into. On SQLite it is created, and
+    /// one that exists is refused; on a server it exists, and whoever restores looks whether its
+    /// tables are empty.
     pub async fn create(
         url: &SourceUrl,
         facts: &[Fact],
@@ -40,20 +49,7 @@ impl Target {
             SourceUrl::Sqlite(path) => {
                 Ok(Target::Sqlite(sqlite::SqliteTarget::create(path, facts, options).await?))
             }
-            server => Err(unsupported(server)),
-        }
-    }
-
-    /// A private, empty database of the same engine, for proving a plan for these facts.
-    pub async fn scratch(
-        &self,
-        facts: &[Fact],
-        options: &OpenOptions,
-    ) -> Result<Target, EngineError> {
-        match self {
-            Target::Sqlite(_) => {
-                Ok(Target::Sqlite(sqlite::SqliteTarget::scratch(facts, options).await?))
-            }
+            server => Target::open(server, options).await,
         }
     }
 
@@ -61,6 +57,8 @@ impl Target {
     pub fn engine(&self) -> &'static str {
         match self {
             Target::Sqlite(_) => "sqlite",
+            Target::Postgres(_) => "postgres",
+            Target::Mysql(_) => "mysql",
         }
     }
 
@@ -76,7 +74,11 @@ impl Target {
 
     /// Takes the connection for any number of synchronous operations.
     pub async fn session(&mut self) -> Result<Session<'_>, EngineError> {
-        each!(Target, self, engine => Ok(Session::Sqlite(engine.session().await?)))
+        Ok(match self {
+            Target::Sqlite(engine) => Session::Sqlite(engine.session().await?),
+            Target::Postgres(engine) => Session::Postgres(engine.session().await?),
+            Target::Mysql(engine) => Session::Mysql(engine.session().await?),
+        })
     }
 
     /// Closes the connection. An open transaction is rolled back.
@@ -90,47 +92,68 @@ impl Target {
 pub enum Session<'a> {
     /// A SQLite connection.
     Sqlite(sqlite::SqliteSession<'a>),
+    /// A PostgreSQL connection.
+    Postgres(postgres::PostgresSession<'a>),
+    /// A connection to a MySQL or MariaDB server.
+    Mysql(mysql::MysqlSession<'a>),
 }
 
-/// A reader of rows by key.
+/// Takes the rows of one table that is filled. What was not finished may not be there.
 #[non_exhaustive]
-pub enum RowFinder<'s> {
+pub enum Loader<'s> {
     /// On SQLite.
-    Sqlite(sqlite::KeyReader<'s>),
+    Sqlite(sqlite::SqliteLoader<'s>),
+    /// On PostgreSQL.
+    Postgres(postgres::PostgresLoader<'s>),
+    /// On MySQL or MariaDB.
+    Mysql(mysql::MysqlLoader<'s>),
 }
 
-impl RowFinder<'_> {
-    /// Sends the row whose key is exactly this one; says how many there were.
-    pub fn read<S: RowSink + ?Sized>(
-        &mut self,
-        key: &[Value],
-        sink: &mut S,
-    ) -> Result<u64, EngineError> {
-        each!(RowFinder, self, engine => engine.read(key, sink))
+impl Loader<'_> {
+    /// Adds a row, its values in the order of [`TableSpec::columns`].
+    pub fn push(&mut self, row: &[Value]) -> Result<(), EngineError> {
+        each!(Loader, self, engine => engine.push(row))
     }
-}
 
-/// A statement that is run many times.
-#[non_exhaustive]
-pub enum Prepared<'s> {
-    /// On SQLite.
-    Sqlite(sqlite::SqlitePrepared<'s>),
-}
-
-impl Prepared<'_> {
-    /// Runs the statement with these parameters; says how many rows it changed directly.
-    pub fn run<'v>(
-        &mut self,
-        parameters: impl IntoIterator<Item = &'v Value>,
-    ) -> Result<u64, EngineError> {
-        each!(Prepared, self, engine => engine.run(parameters))
+    /// Writes what is left.
+    pub fn finish(self) -> Result<(), EngineError> {
+        each!(Loader, self, engine => engine.finish())
     }
 }
 
 impl Session<'_> {
-    /// Begins a transaction that holds the locks for writing.
-    pub fn begin_immediate(&self) -> Result<(), EngineError> {
-        each!(Session, self, engine => engine.begin_immediate())
+    /// Makes ready what receipts need and a transaction could not make: on engines that commit at
+    /// each DDL statement, the table of receipts. Fails where the account may not write them.
+    pub fn prepare_receipts(&self) -> Result<(), EngineError> {
+        each!(Session, self, engine => engine.prepare_receipts())
+    }
+
+    /// The receipts of a pack, the last one last. None where there is no table of them.
+    pub fn receipts(&self, pack: &str) -> Result<Vec<Receipt>, EngineError> {
+        each!(Session, self, engine => engine.receipts(pack))
+    }
+
+    /// Writes a receipt, inside the transaction.
+    pub fn write_receipt(&self, receipt: &Receipt) -> Result<(), EngineError> {
+        each!(Session, self, engine => engine.write_receipt(receipt))
+    }
+
+    /// Begins a transaction that writes: REPEATABLE READ at least. What others hold locked is
+    /// waited for as long as the open options say.
+    pub fn begin(&self) -> Result<(), EngineError> {
+        each!(Session, self, engine => engine.begin())
+    }
+
+    /// Begins a transaction in which tables are filled: as far as the engine and the account allow,
+    /// foreign keys are not enforced and triggers do not fire while it lasts.
+    pub fn begin_restore(&self) -> Result<(), EngineError> {
+        each!(Session, self, engine => engine.begin_restore())
+    }
+
+    /// Keeps others from changing the shape of these tables, of the catalog that was read, and from
+    /// emptying them, until the end of the transaction.
+    pub fn lock_tables(&self, tables: &[&TableSpec]) -> Result<(), EngineError> {
+        each!(Session, self, engine => engine.lock_tables(tables))
     }
 
     /// Commits the transaction.
@@ -143,38 +166,31 @@ impl Session<'_> {
         each!(Session, self, engine => engine.rollback())
     }
 
-    /// Whether a transaction is open.
+    /// Whether a transaction is open, as far as is known here: not after an answer was lost.
     pub fn is_in_transaction(&self) -> bool {
         each!(Session, self, engine => engine.is_in_transaction())
     }
 
-    /// Sets a savepoint.
-    pub fn savepoint(&self, name: &str) -> Result<(), EngineError> {
-        each!(Session, self, engine => engine.savepoint(name))
-    }
-
-    /// Forgets a savepoint and keeps what was done since.
-    pub fn release(&self, name: &str) -> Result<(), EngineError> {
-        each!(Session, self, engine => engine.release(name))
-    }
-
-    /// Undoes what was done since a savepoint, which stays.
-    pub fn rollback_to(&self, name: &str) -> Result<(), EngineError> {
-        each!(Session, self, engine => engine.rollback_to(name))
-    }
-
-    /// Runs one statement; says how many rows it changed directly.
+    /// Runs one statement; says how many rows it changed directly. A row that an UPDATE finds
+    /// counts, even where it is as it should become.
     pub fn execute(&self, sql: &str) -> Result<u64, EngineError> {
         each!(Session, self, engine => engine.execute(sql))
     }
 
-    /// Runs one statement with parameters, in their order: class and the bytes as they are stored.
+    /// Runs one statement with parameters, in their order: what they are, and the bytes as they are
+    /// stored.
     pub fn execute_with(
         &self,
         sql: &str,
-        parameters: &[(sqlite::StorageClass, &[u8])],
+        parameters: &[(LargeKind, &[u8])],
     ) -> Result<u64, EngineError> {
         each!(Session, self, engine => engine.execute_with(sql, parameters))
+    }
+
+    /// Runs statements one after the other, until one fails: gives what each changed, and the error
+    /// of the one after them.
+    pub fn execute_each(&self, statements: &[&str]) -> (Vec<u64>, Result<(), EngineError>) {
+        each!(Session, self, engine => engine.execute_each(statements))
     }
 
     /// Runs the statements of a text one after the other.
@@ -182,17 +198,17 @@ impl Session<'_> {
         each!(Session, self, engine => engine.execute_script(sql))
     }
 
-    /// Prepares the insertion of rows, whose values come in the order of [`TableSpec::columns`].
-    pub fn prepare_insert(&self, table: &TableSpec) -> Result<Prepared<'_>, EngineError> {
-        each!(Session, self, engine => Ok(Prepared::Sqlite(engine.prepare_insert(table)?)))
+    /// Fills a table with rows.
+    pub fn loader<'s>(&'s self, table: &'s TableSpec) -> Result<Loader<'s>, EngineError> {
+        Ok(match self {
+            Session::Sqlite(engine) => Loader::Sqlite(engine.loader(table)?),
+            Session::Postgres(engine) => Loader::Postgres(engine.loader(table)?),
+            Session::Mysql(engine) => Loader::Mysql(engine.loader(table)?),
+        })
     }
 
-    /// Prepares a statement that is run many times.
-    pub fn prepare(&self, sql: &str) -> Result<Prepared<'_>, EngineError> {
-        each!(Session, self, engine => Ok(Prepared::Sqlite(engine.prepare(sql)?)))
-    }
-
-    /// The catalog as the transaction sees it.
+    /// The catalog as the transaction sees it. On servers no table it names changes its shape from
+    /// here on until the end of the transaction, and rows are read only of these tables.
     pub fn catalog(&self, scope: &Scope) -> Result<Catalog, EngineError> {
         each!(Session, self, engine => engine.catalog(scope))
     }
@@ -212,19 +228,16 @@ impl Session<'_> {
         each!(Session, self, engine => engine.count_rows(table))
     }
 
-    /// A reader of rows by key, for many keys.
-    pub fn row_finder<'s>(&'s self, table: &'s TableSpec) -> Result<RowFinder<'s>, EngineError> {
-        each!(Session, self, engine => Ok(RowFinder::Sqlite(engine.key_reader(table)?)))
-    }
-
-    /// How often each of these rows is in the table, in one scan; every column exact, values in
-    /// the order of [`TableSpec::columns`].
-    pub fn count_equal_rows(
+    /// Sends the rows that have one of these keys, and locks them until the end of the
+    /// transaction. They come in any order; rows whose keys the database takes for equal to one
+    /// of these, though they are not the same bytes, may come with them.
+    pub fn rows_by_keys<S: RowSink + ?Sized>(
         &self,
         table: &TableSpec,
-        rows: &[Vec<Value>],
-    ) -> Result<Vec<u64>, EngineError> {
-        each!(Session, self, engine => engine.count_equal_rows(table, rows))
+        keys: &[Vec<Value>],
+        sink: &mut S,
+    ) -> Result<(), EngineError> {
+        each!(Session, self, engine => engine.rows_by_keys(table, keys, sink))
     }
 
     /// Sends at most `limit` rows of a child table whose foreign key columns hold these values.
@@ -242,13 +255,19 @@ impl Session<'_> {
         })
     }
 
-    /// At most `limit` rows whose foreign keys point nowhere.
+    /// Has the constraints checked that wait for the end of the transaction.
+    pub fn check_deferred(&self) -> Result<(), EngineError> {
+        each!(Session, self, engine => engine.check_deferred())
+    }
+
+    /// At most `limit` rows whose foreign keys point nowhere, on engines that may hold such rows.
     pub fn foreign_key_check(&self, limit: usize) -> Result<Vec<ForeignKeyViolation>, EngineError> {
         each!(Session, self, engine => engine.foreign_key_check(limit))
     }
 
-    /// How many rows were changed on this connection so far, side effects included.
-    pub fn total_changes(&self) -> u64 {
+    /// How many rows were changed on this connection so far, side effects included, where the
+    /// engine tells.
+    pub fn total_changes(&self) -> Option<u64> {
         each!(Session, self, engine => engine.total_changes())
     }
 
@@ -257,32 +276,20 @@ impl Session<'_> {
         each!(Session, self, engine => engine.watch_changes());
     }
 
-    /// The changes per table since they were last asked for.
-    pub fn take_changes(&self) -> BTreeMap<ObjectName, TableChanges> {
+    /// The changes per table since they were watched, or asked for; `None` where the engine does
+    /// not tell.
+    pub fn take_changes(&self) -> Result<Option<BTreeMap<ObjectName, TableChanges>>, EngineError> {
         each!(Session, self, engine => engine.take_changes())
     }
 
-    /// A number that changes when another connection commits.
-    pub fn data_version(&self) -> Result<i64, EngineError> {
-        each!(Session, self, engine => engine.data_version())
+    /// The longest statement that the server takes, parameters included; `None` where that is
+    /// without a limit of its own.
+    pub fn longest_statement(&self) -> Result<Option<u64>, EngineError> {
+        each!(Session, self, engine => engine.longest_statement())
     }
 
     /// Sets the settings among the facts that a transaction can set.
     pub fn apply_settings(&self, facts: &[Fact]) -> Result<(), EngineError> {
         each!(Session, self, engine => engine.apply_settings(facts))
     }
-
-    /// Raises a sequence to a position; never lowers it.
-    pub fn raise_sequence(&self, table: &ObjectName, position: i64) -> Result<(), EngineError> {
-        each!(Session, self, engine => engine.raise_sequence(table, position))
-    }
-}
-
-fn unsupported(url: &SourceUrl) -> EngineError {
-    let what = format!(
-        "this program reads {} and does not change it yet: `apply` and `restore` are for SQLite so \
-         far, `diff` works",
-        product(url.engine())
-    );
-    EngineError::Unsupported { database: url.redacted(), what }
 }

@@ -17,12 +17,16 @@ mod query;
 mod rows;
 mod source;
 mod sql;
+mod statements;
 mod tables;
+mod target;
 mod types;
 
 use sqlx::mysql::MySqlConnection;
 
 pub use source::MysqlSource;
+pub use statements::{MysqlDialect, MysqlTable};
+pub use target::{MysqlLoader, MysqlSession, MysqlTarget};
 
 use super::error::EngineError;
 use crate::model::snapshot::Scope;

@@ -18,8 +18,12 @@ mod query;
 mod rows;
 mod source;
 mod sql;
+mod statements;
 mod tables;
+mod target;
 mod types;
 mod values;
 
 pub use source::{PostgresSource, read_catalog};
+pub use statements::{PostgresDialect, PostgresTable};
+pub use target::{PostgresLoader, PostgresSession, PostgresTarget};
