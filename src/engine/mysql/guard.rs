@@ -95,7 +95,7 @@ impl Column {
                 return format!("CAST({name} AS UNSIGNED) = 0");
             }
             Kind::Enum(_, Empty::IsAmbiguous) if bytes.is_empty() => {
-                return format!("{name} = '' AND CAST({name} AS UNSIGNED) <> 0");
+                return format!("CAST({name} AS BINARY) = '' AND CAST({name} AS UNSIGNED) <> 0");
             }
             _ => {}
         }
@@ -103,13 +103,14 @@ impl Column {
     }
 }
 
-/// A float is compared as the double that it is. The two zeros are equal, and their angles are not.
+/// A float is compared as the double that it is. The two zeros are equal; where the server tells
+/// them apart at all, it shows the sign of one. (After `=` it would show that of the literal.)
 fn float(name: &str, value: &Value, number: f64) -> Option<String> {
     if number != 0.0 {
         return Some(format!("{name} = {}", literal(value)?));
     }
-    let side = if number.is_sign_negative() { '<' } else { '>' };
-    Some(format!("{name} = 0e0 AND ATAN2({name}, -1) {side} 0"))
+    let shows = if number.is_sign_negative() { "LIKE" } else { "NOT LIKE" };
+    Some(format!("{name} >= 0e0 AND {name} <= 0e0 AND CONCAT({name}) {shows} '-%'"))
 }
 
 fn has_length(name: &str, bytes: u64) -> String {

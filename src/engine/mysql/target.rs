@@ -16,7 +16,6 @@ use super::loader::MysqlLoader;
 use super::lookups::{self, KeyIndex};
 use super::query::{execute, query};
 use super::rows::{self, Layout};
-use super::sql::quoted;
 use super::{moment, receipts, runs, tables};
 use crate::engine::error::EngineError;
 use crate::engine::{
