@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::error::EngineError;
 use crate::engine::{
     ForeignKeyViolation, LargeKind, OpenOptions, ReadEnd, ReadFrom, Receipt, ServerUrl,
-    TableChanges,
+    TableChanges, Unenforced,
 };
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Fact, KeyColumn, ObjectName, RowSink, TableSpec, Value};
@@ -83,7 +83,7 @@ impl PostgresSession<'_> {
 
     /// Begins a transaction in which tables are filled: as far as the engine and the account allow,
     /// foreign keys are not enforced and triggers do not fire while it lasts.
-    pub fn begin_restore(&self) -> Result<(), EngineError> {
+    pub fn begin_restore(&self) -> Result<Unenforced, EngineError> {
         not_yet(&self.target.name)
     }
 
