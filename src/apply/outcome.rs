@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::pack::{Pack, Refusal, Run};
 use crate::pack::exact::Exact;
 use crate::pack::manifest::{RowTotals, TableTotals};
+use crate::pack::{Pack, Refusal, Run};
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -16,11 +16,11 @@ use crate::engine::sqlite::{OpenOptions, SqliteSession, SqliteTarget};
 use crate::engine::{EngineError, Session, Target};
 use crate::model::snapshot::Scope;
 use crate::model::{Fact, ObjectKind, SinkError, Value};
+use crate::pack::columns::identifier;
 use crate::pack::manifest::MANIFEST;
 use crate::pack::rules::text;
 use crate::pack::shape::Shape;
 use crate::pack::spool::Verb;
-use crate::pack::columns::identifier;
 use crate::pack::{
     CellValue, Draft, Manifest, Pack, PackError, Request, Run, check_sides, draft, fingerprint,
 };

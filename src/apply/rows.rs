@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use super::error::ApplyError;
 use super::outcome::{Drift, DriftClass};
 use super::sinks::Values;
-use crate::codec::row::RowLayout;
 use crate::codec::Hasher;
+use crate::codec::row::RowLayout;
 use crate::engine::{ReadFrom, Session};
 use crate::model::{ColumnSpec, Flow, ObjectId, RowSink, SinkError, TableSpec, Value, ValueRef};
 use crate::pack::PackError;
@@ -159,7 +159,11 @@ impl<'s> RowReader<'s> {
         Ok(drifts)
     }
 
-    fn drift_class(&self, row: &Expectation, found: Found) -> Result<Option<DriftClass>, ApplyError> {
+    fn drift_class(
+        &self,
+        row: &Expectation,
+        found: Found,
+    ) -> Result<Option<DriftClass>, ApplyError> {
         let is_after = |found| row.after.is_some_and(|after| after.is(found));
         Ok(Some(match (row.before, found) {
             (None, _) => return Ok(None),

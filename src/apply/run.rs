@@ -17,15 +17,13 @@ use super::referring::Referring;
 use super::rows::{Expectation, Multiset, RowReader, Tables};
 use super::statements::{Changes, Pending};
 use crate::codec::Hasher;
-use crate::engine::{
-    EngineError, ForeignKeyViolation, LargeKind, Receipt, Session, TableChanges,
-};
+use crate::engine::{EngineError, ForeignKeyViolation, LargeKind, Receipt, Session, TableChanges};
 use crate::fsio::FileSystem;
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, SinkError, TableSpec};
+use crate::pack::enforcement::Enforcement;
 use crate::pack::label::counted;
 use crate::pack::manifest::{MANIFEST, RowTotals, StepLine, TableTotals};
-use crate::pack::enforcement::Enforcement;
 use crate::pack::rules::Rules;
 use crate::pack::{Pack, PackError, Refusal, Run, selection};
 

@@ -11,7 +11,9 @@ use super::exit::Exit;
 use super::scratch::Scratch;
 use super::snapshot::{processors, runtime};
 use crate::apply::run::ReadState;
-use crate::apply::{ApplyError, DriftClass, Ending, Finish, Held, Options, Outcome, apply, receipt};
+use crate::apply::{
+    ApplyError, DriftClass, Ending, Finish, Held, Options, Outcome, apply, receipt,
+};
 use crate::codec::{HashAlgorithm, Hasher};
 use crate::engine::{EngineError, OpenOptions, Receipt, SourceUrl, Target};
 use crate::model::SinkError;

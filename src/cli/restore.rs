@@ -15,8 +15,8 @@ use super::snapshot::{processors, runtime};
 use crate::diff::LoadedSnapshot;
 use crate::engine::{OpenOptions, Target, product};
 use crate::report::stat::plural;
-use crate::snapshot::restore::Reading;
 use crate::snapshot::restore;
+use crate::snapshot::restore::Reading;
 use crate::store::StoreError;
 use crate::tree::ScratchSpace;
 
@@ -28,8 +28,7 @@ fn refuse_other_engines(loaded: &LoadedSnapshot, named: &NamedSource) -> Result<
     }
     let (id, from, to) = (loaded.id.short(), product(from), product(to));
     let message = format!("snapshot {id} is of a {from} database and is not restored into {to}");
-    Err(CliError::new(Exit::Refused, message)
-        .hint("`cat` prints the rows of any snapshot"))
+    Err(CliError::new(Exit::Refused, message).hint("`cat` prints the rows of any snapshot"))
 }
 
 /// Restores, and compares the state of what was written.

@@ -24,7 +24,9 @@ pub(super) fn spool_changes(
     let is_for = |table: &&TableComparison| request.is_for(&table.name.to_string());
     for table in request.comparison.tables.iter().filter(is_for) {
         let copies = match rules.table(&table.name.to_string()) {
-            Some(of_table) if rules.enforcement.has_hidden_rowids() && of_table.hides_rowid() => copies_before(request, table)?,
+            Some(of_table) if rules.enforcement.has_hidden_rowids() && of_table.hides_rowid() => {
+                copies_before(request, table)?
+            }
             _ => HashMap::new(),
         };
         let ordering = ordering_columns(&rules, table);

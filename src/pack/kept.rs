@@ -77,7 +77,8 @@ fn without_room(
             }
         }
     }
-    let stored = request.before.tables.iter().find(|stored| stored.spec.name.to_string() == table.name);
+    let stored =
+        request.before.tables.iter().find(|stored| stored.spec.name.to_string() == table.name);
     if let Some(stored) = stored.filter(|_| values.values().any(|v| !v.takers.is_empty())) {
         let mut count = |row: Row<CellValue>| {
             let change = Change { before: row.values, after: Vec::new(), count: 1, others: 0 };

@@ -88,9 +88,9 @@ pub fn find(
             }
         }
     }
-    let may_leave = rules
-        .referring_to(&table.name)
-        .all(|key| key.on_delete == Action::NoAction && key.on_update == Action::NoAction && key.may_wait);
+    let may_leave = rules.referring_to(&table.name).all(|key| {
+        key.on_delete == Action::NoAction && key.on_update == Action::NoAction && key.may_wait
+    });
     Ok(may_leave.then_some(Parking::Reinsert))
 }
 

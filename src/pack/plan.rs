@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::changes::{column_guard, spool_changes};
 use super::consent::Consent;
+use super::enforcement::Enforcement;
 use super::error::{PackError, Refusal};
 use super::listing::{hazards, left_out, shown_left_out, triggers, way};
 use super::manifest::{
@@ -18,7 +19,6 @@ use super::order::{self, Deletes, Skipped, TableWork};
 use super::output;
 use super::parking::Accepts;
 use super::request::{ChangedTable, PackSide, Request, check_sides};
-use super::enforcement::Enforcement;
 use super::rules::Rules;
 use super::schema_plan::{
     self, Direction, SchemaInput, SchemaPlan, SchemaSide, SchemaStep, SchemaVerb,
@@ -414,14 +414,8 @@ impl<'a> Drafter<'a> {
             input.ends.iter().map(|ends| Layouts::new(*ends)).collect::<Result<Vec<_>, _>>()?;
         let rules = self.rules(&plan.facts_for_rows);
         let (sql, steps) = (dir.join(input.sql), dir.join(input.steps));
-        let mut writer = WayWriter::create(
-            request.fs,
-            &sql,
-            &steps,
-            &input.title,
-            self.values,
-            self.dialect,
-        )?;
+        let mut writer =
+            WayWriter::create(request.fs, &sql, &steps, &input.title, self.values, self.dialect)?;
         writer.tables(works, &layouts, &plan.facts_for_rows, &rules, request.hasher);
         if plan.is_deferred {
             order::Steps::defer(&mut writer)?;

@@ -195,8 +195,7 @@ impl Rules {
         let table = self.enforcement.table_of(fact);
         let events = text(fact, "event").unwrap_or_default().to_ascii_lowercase();
         let of_rows = events.split(" or ").filter(|event| !["truncate", "select"].contains(event));
-        let triggers =
-            of_rows.map(|event| Trigger { name: name.clone(), event: event.to_owned() });
+        let triggers = of_rows.map(|event| Trigger { name: name.clone(), event: event.to_owned() });
         self.entry(&table).triggers.extend(triggers);
     }
 
@@ -278,8 +277,7 @@ impl Rules {
                     let terms = list(&fact, "terms").iter().chain(list(&fact, "columns"));
                     terms.into_iter().any(|term| names_column(term, column))
                 };
-                let folding =
-                    Folding { matching: KeyMatching::Unknown, ..Folding::exact() };
+                let folding = Folding { matching: KeyMatching::Unknown, ..Folding::exact() };
                 let columns: Vec<(String, Folding)> =
                     table.columns.iter().filter(named).map(|c| (c.clone(), folding)).collect();
                 if !columns.is_empty() {
@@ -344,13 +342,7 @@ impl TableRules {
         ["rowid", "_rowid_", "oid"].into_iter().all(is_hidden)
     }
 
-    fn push_key(
-        &mut self,
-        label: String,
-        fact: &Fact,
-        is_primary: bool,
-        enforcement: Enforcement,
-    ) {
+    fn push_key(&mut self, label: String, fact: &Fact, is_primary: bool, enforcement: Enforcement) {
         let collations = list(fact, "collations");
         self.note_collations(&label, collations);
         let columns = list(fact, "columns")

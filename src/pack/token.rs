@@ -39,11 +39,7 @@ pub struct Folding {
 impl Folding {
     /// By bytes, all of them.
     pub fn exact() -> Folding {
-        Folding {
-            matching: KeyMatching::Binary,
-            conversion: Conversion::AsIs,
-            prefix: None,
-        }
+        Folding { matching: KeyMatching::Binary, conversion: Conversion::AsIs, prefix: None }
     }
 }
 

@@ -124,12 +124,9 @@ impl Run<'_, '_> {
             }
         }
         if is_new {
-            for kind in [
-                ObjectKind::VirtualTable,
-                ObjectKind::Index,
-                ObjectKind::View,
-                ObjectKind::Trigger,
-            ] {
+            for kind in
+                [ObjectKind::VirtualTable, ObjectKind::Index, ObjectKind::View, ObjectKind::Trigger]
+            {
                 self.create(&definitions, &[kind])?;
             }
         }
@@ -260,4 +257,3 @@ fn parents_first(tables: &mut Vec<StoredTable>, facts: &[Fact]) {
         tables.push(left.remove(next));
     }
 }
-

@@ -192,7 +192,10 @@ impl MysqlSession<'_> {
     }
 
     /// At most `limit` rows whose foreign keys point nowhere, on engines that may hold such rows.
-    pub fn foreign_key_check(&self, _limit: usize) -> Result<Vec<ForeignKeyViolation>, EngineError> {
+    pub fn foreign_key_check(
+        &self,
+        _limit: usize,
+    ) -> Result<Vec<ForeignKeyViolation>, EngineError> {
         not_yet(&self.target.name)
     }
 
@@ -203,9 +206,7 @@ impl MysqlSession<'_> {
     }
 
     /// Counts changes per table from now on, side effects included where the engine tells.
-    pub fn watch_changes(&mut self) {
-        
-    }
+    pub fn watch_changes(&mut self) {}
 
     /// The changes per table since they were watched, or asked for; `None` where the engine does
     /// not tell.

@@ -246,21 +246,6 @@ impl SqliteSession<'_> {
         self.locked.database.is_in_transaction()
     }
 
-    /// Sets a savepoint.
-    pub fn savepoint(&self, name: &str) -> Result<(), EngineError> {
-        self.locked.execute(&format!("SAVEPOINT {}", quoted(name)), "set a savepoint on")
-    }
-
-    /// Forgets a savepoint and keeps what was done since.
-    pub fn release(&self, name: &str) -> Result<(), EngineError> {
-        self.locked.execute(&format!("RELEASE {}", quoted(name)), "release a savepoint on")
-    }
-
-    /// Undoes what was done since a savepoint, which stays.
-    pub fn rollback_to(&self, name: &str) -> Result<(), EngineError> {
-        self.locked.execute(&format!("ROLLBACK TO {}", quoted(name)), "roll back")
-    }
-
     /// Runs one statement and says how many rows it changed directly (triggers and foreign key
     /// actions not counted; nothing for statements that change no rows).
     pub fn execute(&self, sql: &str) -> Result<u64, EngineError> {
@@ -383,15 +368,6 @@ impl SqliteSession<'_> {
         KeyReader::new(&self.locked, self.encoding, table)
     }
 
-    /// How often each of these rows is in the table, in one scan of it.
-    pub fn count_equal_rows(
-        &self,
-        table: &TableSpec,
-        rows: &[Vec<Value>],
-    ) -> Result<Vec<u64>, EngineError> {
-        rows::count_equal(&self.locked, self.encoding, table, rows)
-    }
-
     /// Sends rows of a child table that reference these values of a parent's key.
     pub fn referencing_rows<S: RowSink + ?Sized>(
         &self,
@@ -475,12 +451,6 @@ impl SqliteSession<'_> {
         // SQLite's own tables: sequences move with the rows they number.
         let of_users = changes.filter(|(table, _)| !table.name.starts_with("sqlite_"));
         Ok(Some(of_users.collect()))
-    }
-
-    /// A number that changes when another connection commits.
-    pub fn data_version(&self) -> Result<i64, EngineError> {
-        let version = self.locked.query_int("PRAGMA main.data_version", "read the state of")?;
-        Ok(version.unwrap_or(0))
     }
 
     /// Sets the settings among the facts that can be set in a transaction.
