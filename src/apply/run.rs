@@ -435,6 +435,7 @@ impl Runner<'_, '_> {
         while let Some(step) = steps.next_step()? {
             // Sequences move last, when all is well: no rollback takes that back everywhere.
             if step.verb == "sequence" {
+                pending.changes.statements += 1;
                 continue;
             }
             if !referring.acting(&step).is_empty() {
@@ -629,14 +630,13 @@ impl Runner<'_, '_> {
         }
     }
 
-    /// Raises the sequences.
+    /// Raises the sequences, whose statements are counted with the others.
     fn sequences(&mut self) -> Result<(), ApplyError> {
         let mut steps = self.pack.steps(self.fs, self.options.run)?;
         let mut statements = self.pack.statements(self.fs, self.options.run)?;
         while let Some(step) = steps.next_step()? {
             if let ("sequence", Some(at), Some(len)) = (step.verb.as_ref(), step.at, step.len) {
                 self.session.execute(statements.text(at, len)?)?;
-                self.outcome.statements += 1;
             }
         }
         Ok(())
