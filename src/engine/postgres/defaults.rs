@@ -38,10 +38,9 @@ pub(super) fn constant(column: &Column, encoding: &ServerEncoding) -> Option<Con
     }
     // The column's own type has the length and scale that a new row gets.
     let typed = format!("CAST({expression} AS {})", column.declared_type);
-    let reading = column.reading;
     Some(Constant {
-        expression: reading.expression(&typed),
-        column: ColumnReading { name: column.name.clone(), reading },
+        expression: column.reading.expression(&typed),
+        column: column.reading(),
     })
 }
 
