@@ -21,6 +21,7 @@ struct UniqueTokens {
     salt: u64,
     key: FoldedKey,
     condition: Option<Condition>,
+    may_wait: bool,
 }
 
 impl UniqueTokens {
@@ -49,6 +50,7 @@ struct ForeignTokens {
     salt: u64,
     on_delete: Action,
     on_update: Action,
+    may_wait: bool,
 }
 
 #[derive(Default)]
@@ -64,8 +66,12 @@ pub struct EdgeFinder<'s> {
     foreign: Vec<ForeignTokens>,
     /// Gives up a unique value, takes it.
     uniques: Join,
+    /// The same, where the key may be checked later.
+    later_uniques: Join,
     /// Makes a parent, refers to it.
     parents: Join,
+    /// The same, where that is checked at once.
+    strict_parents: Join,
     /// Stops referring, removes the parent.
     children: Join,
     /// As `children`, where removing changes those that still refer.
@@ -87,17 +93,18 @@ impl<'s> EdgeFinder<'s> {
     pub fn new(shapes: Vec<&'s Shape>, rules: &Rules) -> Self {
         let mut unique = Vec::new();
         for (table, shape) in shapes.iter().enumerate() {
-            let Some(table_rules) = rules.table(&shape.table().name) else { continue };
+            let Some(table_rules) = rules.table(shape.label()) else { continue };
             for (number, rule) in table_rules.unique.iter().enumerate() {
-                let Some(key) = shape.folded_key(&rule.columns) else { continue };
+                let Some(key) = shape.unique_key(rule) else { continue };
                 if !is_row_key(shape, &key) {
                     let salt = salt(1, table, number);
                     let condition = rule.condition.clone();
-                    unique.push(UniqueTokens { table, salt, key, condition });
+                    let may_wait = rule.may_wait;
+                    unique.push(UniqueTokens { table, salt, key, condition, may_wait });
                 }
             }
         }
-        let place = |name: &str| shapes.iter().position(|shape| shape.table().name == name);
+        let place = |name: &str| shapes.iter().position(|shape| shape.label() == name);
         let foreign = rules
             .foreign_keys
             .iter()
@@ -111,7 +118,9 @@ impl<'s> EdgeFinder<'s> {
             unique,
             foreign,
             uniques: Join::default(),
+            later_uniques: Join::default(),
             parents: Join::default(),
+            strict_parents: Join::default(),
             children: Join::default(),
             strict_children: Join::default(),
             parents_given: Vec::new(),
@@ -127,8 +136,9 @@ impl<'s> EdgeFinder<'s> {
     pub fn add_unique(&mut self, node: u32, table: usize, change: &Change) {
         for key in self.unique.iter().filter(|key| key.table == table) {
             let (given, taken) = key.tokens(self.shapes[table], change);
-            self.uniques.first.extend(given.map(|token| (token, node)));
-            self.uniques.then.extend(taken.map(|token| (token, node)));
+            let uniques = if key.may_wait { &mut self.later_uniques } else { &mut self.uniques };
+            uniques.first.extend(given.map(|token| (token, node)));
+            uniques.then.extend(taken.map(|token| (token, node)));
         }
     }
 
@@ -138,21 +148,25 @@ impl<'s> EdgeFinder<'s> {
         for key in &self.foreign {
             if key.parent == table {
                 let (given, taken) = key.parent_key.tokens(key.salt, shape, change);
-                self.parents.first.extend(taken.map(|token| (token, node)));
+                let parents =
+                    if key.may_wait { &mut self.parents } else { &mut self.strict_parents };
+                parents.first.extend(taken.map(|token| (token, node)));
                 let action = match change.verb() {
                     Verb::Delete => key.on_delete,
                     _ => key.on_update,
                 };
                 let children = match action {
-                    Action::NoAction => &mut self.children,
-                    Action::Restrict | Action::Changes => &mut self.strict_children,
+                    Action::NoAction if key.may_wait => &mut self.children,
+                    _ => &mut self.strict_children,
                 };
                 children.then.extend(given.map(|token| (token, node)));
-                self.parents_given.extend(given);
+                self.parents_given.extend(given.filter(|_| key.may_wait));
             }
             if let Some((_, child_key)) = key.child.as_ref().filter(|(child, _)| *child == table) {
                 let (left, arrived) = child_key.tokens(key.salt, shape, change);
-                self.parents.then.extend(arrived.map(|token| (token, node)));
+                let parents =
+                    if key.may_wait { &mut self.parents } else { &mut self.strict_parents };
+                parents.then.extend(arrived.map(|token| (token, node)));
                 self.children.first.extend(left.map(|token| (token, node)));
                 self.strict_children.first.extend(left.map(|token| (token, node)));
             }
@@ -163,6 +177,7 @@ impl<'s> EdgeFinder<'s> {
     pub fn has_unique_clash(&mut self) -> bool {
         let mut edges = Vec::new();
         self.uniques.pairs(Why::Unique, &mut edges);
+        self.later_uniques.pairs(Why::UniqueLater, &mut edges);
         edges.iter().any(|edge| edge.from != edge.to)
     }
 
@@ -170,11 +185,13 @@ impl<'s> EdgeFinder<'s> {
     pub fn finish(mut self) -> Found {
         let mut edges = Vec::new();
         self.uniques.pairs(Why::Unique, &mut edges);
+        self.later_uniques.pairs(Why::UniqueLater, &mut edges);
         let mut taken: Vec<Token> = self.parents.first.iter().map(|(token, _)| *token).collect();
         taken.sort_unstable();
         let moves_referenced_value =
             self.parents_given.iter().any(|token| taken.binary_search(token).is_ok());
         self.parents.pairs(Why::ParentFirst, &mut edges);
+        self.strict_parents.pairs(Why::ParentFirstAlways, &mut edges);
         self.children.pairs(Why::ChildFirst, &mut edges);
         self.strict_children.pairs(Why::ChildFirstAlways, &mut edges);
         Found { edges, moves_referenced_value }
@@ -202,6 +219,7 @@ fn foreign_tokens(
         salt: salt(2, parent, number),
         on_delete: key.on_delete,
         on_update: key.on_update,
+        may_wait: key.may_wait,
     })
 }
 

@@ -1,7 +1,8 @@
 //! The graph of row changes: which must run before which, and what to do where that is a circle.
 //!
-//! An edge says "first this, then that", and why. Edges of foreign keys may be soft: dropped where
-//! checking at the end of the transaction allows it. Edges of unique keys are never dropped: a
+//! An edge says "first this, then that", and why. Edges of constraints that may be checked at the
+//! end of the transaction are soft: dropped where they would close a circle. Other edges of unique
+//! keys are never dropped: a
 //! circle of them is opened by splitting an update in two, which parks the row on a value nobody
 //! else has. The order is the same for the same input: ties go to the change with the lower number.
 
@@ -13,11 +14,16 @@ use std::collections::BinaryHeap;
 pub enum Why {
     /// The first gives up the value of a unique key that the second takes.
     Unique,
-    /// The first makes the row that the second refers to.
+    /// As `Unique`, where the key may be checked later.
+    UniqueLater,
+    /// The first makes the row that the second refers to; may be checked later.
     ParentFirst,
+    /// As `ParentFirst`, where it is checked at once.
+    ParentFirstAlways,
     /// The first stops referring to a row that the second removes; may be checked later.
     ChildFirst,
-    /// As `ChildFirst`, where removing the row would change the rows that still refer to it.
+    /// As `ChildFirst`, where it is checked at once, or removing the row would change the rows that
+    /// still refer to it.
     ChildFirstAlways,
     /// The first parks the row that the second moves to where it belongs.
     Parked,
@@ -114,7 +120,7 @@ impl Graph {
         may_park: impl Fn(u32) -> bool,
     ) -> Result<Arrangement, Circle> {
         let mut is_deferred = false;
-        for soft in [Why::ParentFirst, Why::ChildFirst] {
+        for soft in [Why::ParentFirst, Why::ChildFirst, Why::UniqueLater] {
             is_deferred |= self.drop_soft(soft);
         }
         loop {

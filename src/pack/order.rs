@@ -199,7 +199,7 @@ struct Arranger<'a, 'b> {
 }
 
 fn links(tables: &[TableWork<'_>], rules: &Rules) -> BTreeSet<(usize, usize)> {
-    let names = tables.iter().map(|table| table.shape.table().name.as_str());
+    let names = tables.iter().map(|table| table.shape.label());
     let places: BTreeMap<&str, usize> = names.zip(0..).collect();
     let place = |name: &str| places.get(name).copied();
     let keys = rules.foreign_keys.iter();
@@ -216,7 +216,7 @@ struct Node {
 
 impl Arranger<'_, '_> {
     fn name(&self, table: usize) -> &str {
-        &self.tables[table].shape.table().name
+        self.tables[table].shape.label()
     }
 
     /// The groups, each with parents before children, in the order of their first tables' names.
@@ -293,7 +293,7 @@ impl Arranger<'_, '_> {
         let key: BTreeSet<&str> =
             parent.shape.key().iter().map(|&place| parent.shape.name(place)).collect();
         self.rules
-            .referring_to(&parent.shape.table().name)
+            .referring_to(parent.shape.label())
             .any(|link| link.parent_columns.iter().any(|(name, _)| !key.contains(name.as_str())))
     }
 

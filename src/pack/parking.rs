@@ -11,6 +11,7 @@ use super::error::PackError;
 use super::rules::{Action, Rules, TableRules};
 use super::shape::{Shape, is_row_key, may_be_null};
 use super::spool::Change;
+use super::waiting;
 use crate::diff::CellValue;
 use crate::model::Value;
 
@@ -43,18 +44,28 @@ pub fn find(
     known: &mut Known,
     accepts: &mut Accepts<'_>,
 ) -> Result<Option<Parking>, PackError> {
-    let Some(table) = rules.table(&shape.table().name) else { return Ok(None) };
+    let Some(table) = rules.table(shape.label()) else { return Ok(None) };
     let columns = columns_to_park(shape, table, change);
     if columns.is_empty() {
         return Ok(None);
     }
     let is_referenced = |column: usize| {
         rules.referring_to(&table.name).any(|key| {
-            key.on_update != Action::NoAction
+            (key.on_update != Action::NoAction || !key.may_wait)
                 && key.parent_columns.iter().any(|(name, _)| name == shape.name(column))
         })
     };
-    if !columns.iter().any(|&column| is_referenced(column)) {
+    if columns.iter().any(|&column| is_referenced(column)) {
+        // The rows that refer to it would follow it, or be in its way.
+    } else if !rules.enforcement.changes_schemas() {
+        let waiting = |&column: &usize| {
+            let value = waiting::on_server(table, shape.name(column), number)?;
+            Some((column, value))
+        };
+        if let Some(parked) = columns.iter().map(waiting).collect() {
+            return Ok(Some(Parking::Columns(parked)));
+        }
+    } else {
         for form in 0..FORMS {
             let parked: Vec<(usize, Value)> = columns
                 .iter()
@@ -77,9 +88,9 @@ pub fn find(
             }
         }
     }
-    let may_leave = rules
-        .referring_to(&table.name)
-        .all(|key| key.on_delete == Action::NoAction && key.on_update == Action::NoAction);
+    let may_leave = rules.referring_to(&table.name).all(|key| {
+        key.on_delete == Action::NoAction && key.on_update == Action::NoAction && key.may_wait
+    });
     Ok(may_leave.then_some(Parking::Reinsert))
 }
 
@@ -87,7 +98,7 @@ pub fn find(
 fn columns_to_park(shape: &Shape, table: &TableRules, change: &Change) -> Vec<usize> {
     let mut columns = Vec::new();
     for key in &table.unique {
-        let Some(folded) = shape.folded_key(&key.columns) else { continue };
+        let Some(folded) = shape.unique_key(key) else { continue };
         // A value that is given up for NULL is in somebody's way just the same.
         let (given, _) = folded.tokens(0, shape, change);
         if given.is_none() || is_row_key(shape, &folded) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::error::EngineError;
 use crate::engine::{
     ForeignKeyViolation, LargeKind, OpenOptions, ReadEnd, ReadFrom, Receipt, ServerUrl,
-    TableChanges,
+    TableChanges, Unenforced,
 };
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Fact, KeyColumn, ObjectName, RowSink, TableSpec, Value};
@@ -83,7 +83,7 @@ impl MysqlSession<'_> {
 
     /// Begins a transaction in which tables are filled: as far as the engine and the account allow,
     /// foreign keys are not enforced and triggers do not fire while it lasts.
-    pub fn begin_restore(&self) -> Result<(), EngineError> {
+    pub fn begin_restore(&self) -> Result<Unenforced, EngineError> {
         not_yet(&self.target.name)
     }
 
@@ -192,7 +192,10 @@ impl MysqlSession<'_> {
     }
 
     /// At most `limit` rows whose foreign keys point nowhere, on engines that may hold such rows.
-    pub fn foreign_key_check(&self, _limit: usize) -> Result<Vec<ForeignKeyViolation>, EngineError> {
+    pub fn foreign_key_check(
+        &self,
+        _limit: usize,
+    ) -> Result<Vec<ForeignKeyViolation>, EngineError> {
         not_yet(&self.target.name)
     }
 
@@ -203,9 +206,7 @@ impl MysqlSession<'_> {
     }
 
     /// Counts changes per table from now on, side effects included where the engine tells.
-    pub fn watch_changes(&mut self) {
-        
-    }
+    pub fn watch_changes(&mut self) {}
 
     /// The changes per table since they were watched, or asked for; `None` where the engine does
     /// not tell.

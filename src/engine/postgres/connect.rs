@@ -89,7 +89,8 @@ pub(super) struct Server {
 impl Server {
     /// The cluster, the database in it, and the chosen schemas of it.
     pub(super) fn identity(&self, schemas: &[String]) -> String {
-        let mut identity = format!("postgres:{}/{}/{}", self.system, self.database_oid, self.database);
+        let mut identity =
+            format!("postgres:{}/{}/{}", self.system, self.database_oid, self.database);
         if !schemas.is_empty() {
             identity.push_str(&format!("?schema={}", schemas.join(",")));
         }

@@ -92,11 +92,8 @@ impl Kind {
     }
 
     fn without_casts(name: &str, base: &str, facts: &[Fact]) -> Kind {
-        let scalar = |form, has_equality| Kind {
-            form: Some(form),
-            has_equality,
-            may_have_fields: false,
-        };
+        let scalar =
+            |form, has_equality| Kind { form: Some(form), has_equality, may_have_fields: false };
         if base.ends_with("[]") {
             return scalar(Form::AsText, true);
         }

@@ -79,12 +79,7 @@ impl PostgresDialect {
 
     /// The statement that raises a sequence to a position and never lowers it; none for what is no
     /// sequence. One that counts down is lowered, never raised.
-    pub fn raise_sequence(
-        &self,
-        name: &ObjectName,
-        position: i64,
-        facts: &[Fact],
-    ) -> Vec<String> {
+    pub fn raise_sequence(&self, name: &ObjectName, position: i64, facts: &[Fact]) -> Vec<String> {
         let Some(sequence) = find(facts, ObjectKind::Sequence, name, "") else {
             return Vec::new();
         };

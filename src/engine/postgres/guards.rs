@@ -128,7 +128,8 @@ impl Column {
 
     /// A literal takes the type of a built-in column by itself.
     fn typed_if_own(&self, literal: String) -> String {
-        match self.declared.base.contains(['.', '[']) && !self.declared.base.starts_with("pg_catalog.")
+        match self.declared.base.contains(['.', '['])
+            && !self.declared.base.starts_with("pg_catalog.")
         {
             true => format!("CAST({literal} AS {})", self.declared.base),
             false => literal,

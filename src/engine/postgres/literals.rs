@@ -118,7 +118,11 @@ fn uuid_text(bytes: &[u8; 16]) -> String {
 fn float64(bits: u64) -> Option<String> {
     let number = f64::from_bits(bits);
     if number.is_nan() {
-        return not_a_number(number.is_sign_negative(), bits & (1 << 51) != 0, bits & ((1 << 51) - 1));
+        return not_a_number(
+            number.is_sign_negative(),
+            bits & (1 << 51) != 0,
+            bits & ((1 << 51) - 1),
+        );
     }
     let size = number.abs();
     let is_short = size == 0.0 || (1e-5..1e15).contains(&size);

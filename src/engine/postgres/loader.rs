@@ -32,7 +32,8 @@ impl<'s> PostgresLoader<'s> {
         let columns: Vec<String> =
             table.columns.iter().map(|column| encoding.quoted(&column.name)).collect();
         // A table without columns takes no list of them.
-        let list = if columns.is_empty() { String::new() } else { format!("({}) ", columns.join(", ")) };
+        let list =
+            if columns.is_empty() { String::new() } else { format!("({}) ", columns.join(", ")) };
         let sql = format!(
             "COPY {} {list}FROM STDIN (FORMAT text, ENCODING '{}')",
             encoding.qualified(&table.name),
@@ -72,7 +73,9 @@ impl<'s> PostgresLoader<'s> {
         let server = &self.session.link().server;
         match value {
             Value::Null => self.piece.extend_from_slice(b"\\N"),
-            Value::RawText { bytes, .. } if self.table.columns.get(place)?.declared_type == "\"char\"" => {
+            Value::RawText { bytes, .. }
+                if self.table.columns.get(place)?.declared_type == "\"char\"" =>
+            {
                 let [byte] = bytes.as_slice() else { return None };
                 if server.number < OCTAL_CHAR {
                     return None;

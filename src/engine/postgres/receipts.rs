@@ -27,10 +27,7 @@ impl Place {
     }
 }
 
-async fn place(
-    connection: &mut PgConnection,
-    chosen: &[String],
-) -> Result<Option<Place>, Failure> {
+async fn place(connection: &mut PgConnection, chosen: &[String]) -> Result<Option<Place>, Failure> {
     let rank = match chosen.first() {
         Some(first) => format!("n.nspname <> {}", sql::literal(first)),
         None => "n.nspname <> 'public'".to_owned(),

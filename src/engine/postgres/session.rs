@@ -22,7 +22,7 @@ use super::target::{Kind, PostgresTarget, Stage};
 use super::{changes, query, receipts};
 use crate::engine::error::EngineError;
 use crate::engine::{
-    ForeignKeyViolation, LargeKind, ReadEnd, ReadFrom, Receipt, TableChanges,
+    ForeignKeyViolation, LargeKind, ReadEnd, ReadFrom, Receipt, TableChanges, Unenforced,
 };
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Fact, KeyColumn, ObjectName, RowSink, TableSpec, Value};
@@ -36,10 +36,11 @@ const KEYS_AT_ONCE: usize = 5_000;
 /// The number of the lock that whoever applies a pack holds: `deepdiff` as bytes.
 const ONE_AT_A_TIME: u64 = 0x6465_6570_6469_6666;
 
-/// Where the account may, triggers and foreign keys rest until the end of the transaction; else
-/// foreign keys that can wait do.
-const RESTORING: &str = "SELECT pg_catalog.set_config('session_replication_role', 'replica', true) \
-     WHERE pg_catalog.current_setting('is_superuser') = 'on'";
+/// Whether the account may let triggers and foreign keys rest.
+const MAY_REST: &str = "SELECT pg_catalog.current_setting('is_superuser') = 'on'";
+
+/// The first version in which a setting can be granted.
+const GRANTED_SETTINGS: u32 = 150_000;
 
 /// Holds the connection of a target.
 pub struct PostgresSession<'a> {
@@ -97,8 +98,19 @@ impl<'a> PostgresSession<'a> {
     /// PostgreSQL 15 on one with the right to set `session_replication_role`) fills them with
     /// foreign keys and triggers at rest, those aside that are always on. With any other, triggers
     /// fire and foreign keys are checked, those that can wait at the end: parents come first then.
-    pub fn begin_restore(&self) -> Result<(), EngineError> {
-        self.begin_for(Kind::Restore)
+    pub fn begin_restore(&self) -> Result<Unenforced, EngineError> {
+        let mut sql = MAY_REST.to_owned();
+        if self.link().server.number >= GRANTED_SETTINGS {
+            sql.push_str(
+                " OR pg_catalog.has_parameter_privilege('session_replication_role', 'SET')",
+            );
+        }
+        let rests = self.ask("read the rights on", move |connection| {
+            async move { Ok(query::text(&mut connection.session, sql).await?) }.boxed()
+        })?;
+        let rests = rests.starts_with('t');
+        self.begin_for(if rests { Kind::RestoreAtRest } else { Kind::Restore })?;
+        Ok(Unenforced { foreign_keys: rests, triggers: rests })
     }
 
     fn begin_for(&self, kind: Kind) -> Result<(), EngineError> {
@@ -339,7 +351,10 @@ impl<'a> PostgresSession<'a> {
     }
 
     /// Nothing: no foreign key of this engine that is valid points nowhere.
-    pub fn foreign_key_check(&self, _limit: usize) -> Result<Vec<ForeignKeyViolation>, EngineError> {
+    pub fn foreign_key_check(
+        &self,
+        _limit: usize,
+    ) -> Result<Vec<ForeignKeyViolation>, EngineError> {
         Ok(Vec::new())
     }
 
@@ -426,9 +441,15 @@ impl<'a> PostgresSession<'a> {
 
     /// What comes with the beginning of a transaction.
     fn started(&self, kind: Kind) -> Result<(), EngineError> {
-        if kind == Kind::Restore {
-            self.ask("prepare the restoring of", |connection| {
-                async move { restoring(connection).await }.boxed()
+        let sql = match kind {
+            Kind::Change => None,
+            Kind::RestoreAtRest => Some("SET LOCAL session_replication_role = replica"),
+            Kind::Restore => Some("SET CONSTRAINTS ALL DEFERRED"),
+        };
+        if let Some(sql) = sql {
+            self.ask("prepare the restoring of", move |connection| {
+                async move { Ok(query::execute(&mut connection.session, sql.to_owned()).await?) }
+                    .boxed()
             })?;
         }
         let is_watched = self.target.course.borrow().is_watched;
@@ -468,22 +489,6 @@ impl<'a> PostgresSession<'a> {
             );
         }
     }
-}
-
-async fn restoring(connection: &mut Connection) -> Result<(), Failure> {
-    let is_new = connection.session.server_version_num().unwrap_or_default() >= 150_000;
-    let mut sql = RESTORING.to_owned();
-    if is_new {
-        sql.push_str(
-            " OR pg_catalog.has_parameter_privilege('session_replication_role', 'SET')",
-        );
-    }
-    let set = query::text(&mut connection.session, sql).await?;
-    if set.is_empty() {
-        let sql = "SET CONSTRAINTS ALL DEFERRED".to_owned();
-        query::execute(&mut connection.session, sql).await?;
-    }
-    Ok(())
 }
 
 /// A parameter, in the form in which it travels.

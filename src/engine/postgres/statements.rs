@@ -228,7 +228,9 @@ impl PostgresTable {
 
     fn column(&self, name: &str) -> Result<(usize, &Column), EngineError> {
         let found = self.columns.iter().enumerate().find(|(_, column)| column.name == name);
-        found.ok_or_else(|| self.mismatch(&format!("column `{name}`, which the table does not have")))
+        found.ok_or_else(|| {
+            self.mismatch(&format!("column `{name}`, which the table does not have"))
+        })
     }
 
     fn writer(&self) -> Writer<'_> {

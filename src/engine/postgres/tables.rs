@@ -191,10 +191,7 @@ pub(super) async fn read(
             reads_in_key_order,
             column_order: all.iter().map(|column| column.name.clone()).collect(),
         };
-        let columns = read
-            .iter()
-            .map(|column| column.reading())
-            .collect();
+        let columns = read.iter().map(|column| column.reading()).collect();
         tables.push(Table { listed, spec, columns });
     }
     let constants: Vec<_> = defaults.iter().map(|(_, _, constant)| constant.clone()).collect();

@@ -43,6 +43,8 @@ pub(super) enum Kind {
     Change,
     /// Filling tables.
     Restore,
+    /// Filling tables while triggers and foreign keys rest.
+    RestoreAtRest,
 }
 
 /// What is known of the transaction.
@@ -66,8 +68,7 @@ impl PostgresTarget {
             return Err(EngineError::Unsupported { database: link.name, what });
         }
         link.execute("set up a session of", WRITING.to_owned())?;
-        let course =
-            Course { stage: Stage::None, fixed: None, is_watched: false, counted: None };
+        let course = Course { stage: Stage::None, fixed: None, is_watched: false, counted: None };
         let schemas = url.schemas.clone();
         Ok(PostgresTarget { link, schemas, course: RefCell::new(course) })
     }
