@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::ApplyError;
 use super::outcome::{Drift, DriftClass};
-use super::receipt::bare_table;
 use super::rows::{Multiset, Tables, each_hash};
 use super::sinks::EachValue;
 use crate::codec::Hasher;
 use crate::codec::hash::HashAlgorithm;
 use crate::engine::{ForeignKeyViolation, ReadFrom, Session};
 use crate::fsio::FileSystem;
-use crate::model::Fact;
+use crate::model::{ColumnSpec, Fact, ObjectName, RowKey, TableSpec, Value};
+use crate::pack::exact::Exact;
 use crate::pack::folder::Lines;
 use crate::pack::label::label;
 use crate::pack::manifest::StepLine;
@@ -80,11 +80,9 @@ pub fn overview(steps: &mut Lines) -> Result<Overview, PackError> {
     while let Some(step) = steps.next_step()? {
         let events: &[&'static str] = match step.verb.as_ref() {
             "insert" => &["insert"],
-            "update" => &["update"],
-            "delete" => &["delete"],
-            "park" => &["update"],
-            // A row that leaves its table for a while.
-            "lift" => &["delete"],
+            "update" | "park" => &["update"],
+            // One that is lifted leaves its table for a while.
+            "delete" | "lift" => &["delete"],
             "check" | "defer" | "sequence" => &[],
             verb => {
                 overview.changes_schema = true;
@@ -136,7 +134,7 @@ pub fn guard(
         let mut sink = EachValue(|value: crate::model::ValueRef<'_>| {
             others += u64::from(value != column.default.0.as_ref());
         });
-        let table = bare_table(&spec.name.name, &[&column.name]);
+        let table = bare_table(&spec.name, &[&column.name]);
         session.read_rows(&table, &ReadFrom::Start, &mut sink)?;
         if others != column.others {
             let found = format!(
@@ -149,6 +147,22 @@ pub fn guard(
         }
     }
     Ok(None)
+}
+
+/// A table with columns that are read for themselves.
+fn bare_table(name: &ObjectName, columns: &[&str]) -> TableSpec {
+    let columns = columns.iter().map(|name| ColumnSpec {
+        name: (*name).to_owned(),
+        declared_type: String::new(),
+        default: Value::Null,
+    });
+    TableSpec {
+        name: name.clone(),
+        columns: columns.collect(),
+        key: RowKey::RowHash,
+        reads_in_key_order: false,
+        column_order: Vec::new(),
+    }
 }
 
 fn whole_table(step: &StepLine<'_>, class: DriftClass, found: String) -> Drift {
@@ -167,9 +181,13 @@ pub fn missing_copies(table: &str, missing: u64) -> Drift {
 
 /// Something that speaks against a step, with its table and row.
 pub fn of_step(step: &StepLine<'_>, reason: String) -> Refusal {
-    let refusal =
-        Refusal::new(format!("{} {}", step.verb, step.object), reason, "everything is as it was");
-    match &step.key {
+    of_row(&step.verb, &step.object, step.key.as_deref(), reason)
+}
+
+/// Something that speaks against what is done to a row.
+pub fn of_row(verb: &str, table: &str, key: Option<&[Exact]>, reason: String) -> Refusal {
+    let refusal = Refusal::new(format!("{verb} {table}"), reason, "everything is as it was");
+    match key {
         Some(key) => {
             let key: Vec<String> = key.iter().map(|value| label(&value.0)).collect();
             refusal.at_row(format!("({})", key.join(", ")))

@@ -1,7 +1,7 @@
 //! What can go wrong while a pack is run. What a target's *content* speaks against is no error: it
 //! is an [`Outcome`](super::Outcome) of kind refused or rolled back.
 
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Receipt};
 use crate::model::SinkError;
 use crate::pack::{FailureKind, PackError};
 
@@ -32,7 +32,13 @@ pub enum ApplyError {
         "the target did not say whether it committed; run the same command again: the receipt in \
          the target decides whether the pack has been applied"
     )]
-    CommitUnknown(#[source] EngineError),
+    CommitUnknown {
+        /// The receipt that is there if it did.
+        receipt: Receipt,
+        /// What was heard instead.
+        #[source]
+        source: EngineError,
+    },
 }
 
 impl ApplyError {

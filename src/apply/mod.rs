@@ -14,6 +14,7 @@ mod rows;
 pub mod run;
 mod sinks;
 mod stand_ins;
+mod statements;
 
 pub use error::ApplyError;
 pub use outcome::{Drift, DriftClass, Ending, Outcome};

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::pack::Refusal;
 use crate::pack::exact::Exact;
 use crate::pack::manifest::{RowTotals, TableTotals};
+use crate::pack::{Pack, Refusal, Run};
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -78,6 +78,28 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// That of a run whose receipt was found in the target after its answer was lost.
+    pub fn committed(pack: &Pack, run: Run, statements: u64) -> Outcome {
+        let rows = pack.way(run).rows;
+        Outcome { outcome: Ending::Applied, statements, rows, ..Outcome::nothing_yet(pack, run) }
+    }
+
+    /// That of a run that has done nothing so far.
+    pub(super) fn nothing_yet(pack: &Pack, run: Run) -> Outcome {
+        Outcome {
+            outcome: Ending::Refused,
+            pack: pack.manifest.pack.clone(),
+            direction: run.as_str(),
+            statements: 0,
+            rows: RowTotals::default(),
+            drift: Vec::new(),
+            drifted: 0,
+            reasons: Vec::new(),
+            side_effects: Vec::new(),
+            state: None,
+        }
+    }
+
     /// Whether the target is as the pack says, now or already before.
     pub fn is_success(&self) -> bool {
         !matches!(self.outcome, Ending::Refused | Ending::RolledBack)

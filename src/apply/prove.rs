@@ -12,15 +12,15 @@ use super::error::ApplyError;
 use super::outcome::{Ending, Outcome};
 use super::run::{Held, Options, Place, run_at};
 use super::stand_ins;
-use crate::engine::sqlite::{OpenOptions, SqliteTarget};
+use crate::engine::sqlite::{OpenOptions, SqliteSession, SqliteTarget};
 use crate::engine::{EngineError, Session, Target};
 use crate::model::snapshot::Scope;
 use crate::model::{Fact, ObjectKind, SinkError, Value};
+use crate::pack::columns::identifier;
 use crate::pack::manifest::MANIFEST;
 use crate::pack::rules::text;
 use crate::pack::shape::Shape;
 use crate::pack::spool::Verb;
-use crate::pack::statement::identifier;
 use crate::pack::{
     CellValue, Draft, Manifest, Pack, PackError, Request, Run, check_sides, draft, fingerprint,
 };
@@ -31,6 +31,11 @@ const IN_MEMORY: u64 = 48 << 20;
 /// Plans a pack, proves it on a scratch copy, and seals it.
 pub async fn create_pack(request: &Request<'_>) -> Result<Manifest, PackError> {
     check_sides(request)?;
+    if !request.enforcement()?.changes_schemas() {
+        // What rows need of such a database is proved in the transaction that changes it.
+        let mut none_waits = |_: &Shape, _: &[CellValue]| Ok(false);
+        return draft(request, &mut none_waits)?.finish(request.fs, request.hasher);
+    }
     let mut bench = open(request, None).await?;
     let drafted = {
         let session = bench.target.session().await.map_err(prover)?;
@@ -106,9 +111,9 @@ fn accepts(
     let values = Whole::of(request, &values)?;
     let attempt = || -> Result<bool, EngineError> {
         session.execute("PRAGMA foreign_keys = OFF")?;
-        session.begin_immediate()?;
+        session.begin()?;
         session.execute(&definition.text)?;
-        Ok(session.prepare(&insert(name, &columns))?.run(values.iter()).is_ok())
+        Ok(scratch(session).prepare(&insert(name, &columns))?.run(values.iter()).is_ok())
     };
     let taken = attempt();
     session.rollback().map_err(prover)?;
@@ -136,6 +141,14 @@ impl<'r> Whole<'r> {
     fn iter(&self) -> impl Iterator<Item = &Value> {
         let places = self.row.iter().enumerate();
         places.filter_map(|(place, cell)| cell.here().or_else(|| self.large.get(&place)))
+    }
+}
+
+/// The scratch copy by its engine's own surface.
+pub(super) fn scratch<'a, 's>(session: &'a Session<'s>) -> &'a SqliteSession<'s> {
+    match session {
+        Session::Sqlite(session) => session,
+        _ => unreachable!("a scratch copy is a SQLite database"),
     }
 }
 
@@ -231,7 +244,7 @@ impl Proof<'_, '_> {
         {
             self.session.execute(&format!("PRAGMA {setting}"))?;
         }
-        self.session.begin_immediate()?;
+        self.session.begin()?;
         self.define(ObjectKind::Table)?;
         self.load()?;
         self.define(ObjectKind::Index)?;
@@ -273,7 +286,7 @@ impl Proof<'_, '_> {
         for table in &self.draft.tables {
             let Some(spec) = &table.before else { continue };
             let columns: Vec<&str> = spec.columns.iter().map(|c| c.name.as_str()).collect();
-            let mut statement = self.session.prepare(&insert(&table.name, &columns))?;
+            let mut statement = scratch(self.session).prepare(&insert(&table.name, &columns))?;
             for verb in Verb::EVERY {
                 for change in self.draft.spool.read(table.runs.of(verb)) {
                     let (_, change) = change.map_err(|error| stand_ins::damaged(spec, error))?;

@@ -7,32 +7,49 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::ApplyError;
 use super::outcome::{Drift, DriftClass};
-use super::rows::{Tables, key_values};
+use super::rows::{Tables, key_values, row_by_key};
 use super::sinks::Values;
 use crate::engine::Session;
 use crate::model::{KeyColumn, Value};
 use crate::pack::exact::Exact;
 use crate::pack::label::label;
-use crate::pack::manifest::StepLine;
+use crate::pack::manifest::{MOVES_KEY, StepLine};
 use crate::pack::rules::{Action, ForeignKey, Rules};
 
-/// The foreign keys that act on rows when their parent is deleted, by parent.
+/// The foreign keys that act on rows when their parent is deleted, or its key changed, by parent.
 pub struct Referring {
-    keys: BTreeMap<String, Vec<ForeignKey>>,
+    on_delete: BTreeMap<String, Vec<ForeignKey>>,
+    on_update: BTreeMap<String, Vec<ForeignKey>>,
     limit: usize,
 }
 
 impl Referring {
     /// Those of a schema; at most `limit` rows are listed for each.
     pub fn new(rules: &Rules, limit: usize) -> Referring {
-        let mut keys: BTreeMap<String, Vec<ForeignKey>> = BTreeMap::new();
-        for key in rules.foreign_keys.iter().filter(|key| key.on_delete == Action::Changes) {
-            keys.entry(key.parent.clone()).or_default().push(key.clone());
-        }
-        Referring { keys, limit }
+        let acting = |action: fn(&ForeignKey) -> Action| {
+            let mut keys: BTreeMap<String, Vec<ForeignKey>> = BTreeMap::new();
+            for key in rules.foreign_keys.iter().filter(|key| action(key) == Action::Changes) {
+                keys.entry(key.parent.clone()).or_default().push(key.clone());
+            }
+            keys
+        };
+        let (on_delete, on_update) = (acting(|key| key.on_delete), acting(|key| key.on_update));
+        Referring { on_delete, on_update, limit }
     }
 
-    /// The rows that still refer to the row a step deletes.
+    /// The foreign keys by which a step could change rows that refer to its own.
+    pub fn acting(&self, step: &StepLine<'_>) -> &[ForeignKey] {
+        let keys = match step.verb.as_ref() {
+            "delete" | "lift" => &self.on_delete,
+            "update" | "park" if step.hazards.iter().any(|hazard| hazard == MOVES_KEY) => {
+                &self.on_update
+            }
+            _ => return &[],
+        };
+        keys.get(step.object.as_ref()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The rows that still refer to the row that a step deletes, or whose key it changes.
     pub fn left(
         &self,
         session: &Session<'_>,
@@ -40,16 +57,16 @@ impl Referring {
         step: &StepLine<'_>,
         dropped: &BTreeSet<String>,
     ) -> Result<Vec<Drift>, ApplyError> {
-        let Some(keys) = self.keys.get(step.object.as_ref()) else { return Ok(Vec::new()) };
-        if step.verb != "delete" {
+        let keys = self.acting(step);
+        if keys.is_empty() {
             return Ok(Vec::new());
         }
         let (Some(key), Some(parent)) = (&step.key, tables.spec(&step.object)) else {
             return Ok(Vec::new());
         };
-        let mut row = Values::default();
-        session.row_finder(parent)?.read(&key_values(key), &mut row)?;
-        let Some(row) = row.rows.first() else { return Ok(Vec::new()) };
+        let Some(row) = &row_by_key(session, parent, &key_values(key))? else {
+            return Ok(Vec::new());
+        };
         let value_of = |name: &str| {
             let place = parent.columns.iter().position(|column| column.name == name);
             place.map(|place| row[place].clone())

@@ -4,17 +4,18 @@
 //! write and again after the last, inside one transaction. Rows without a key are counted, in one
 //! scan of their table each time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::error::ApplyError;
 use super::outcome::{Drift, DriftClass};
-use super::sinks::Labels;
+use super::sinks::Values;
 use crate::codec::Hasher;
 use crate::codec::row::RowLayout;
-use crate::engine::{ReadFrom, RowFinder, Session};
-use crate::model::{Flow, ObjectId, RowSink, SinkError, TableSpec, Value, ValueRef};
+use crate::engine::{ReadFrom, Session};
+use crate::model::{ColumnSpec, Flow, ObjectId, RowSink, SinkError, TableSpec, Value, ValueRef};
 use crate::pack::PackError;
 use crate::pack::exact::Exact;
+use crate::pack::label::label;
 use crate::pack::manifest::{ABSENT, StepLine};
 use crate::pack::row_hash::{RowHasher, layout};
 
@@ -30,7 +31,7 @@ impl Tables {
             .iter()
             .map(|spec| {
                 let layout = layout(spec).map_err(PackError::from)?;
-                Ok((spec.name.name.clone(), (spec.clone(), layout)))
+                Ok((spec.name.to_string(), (spec.clone(), layout)))
             })
             .collect::<Result<_, ApplyError>>()?;
         Ok(Tables { specs })
@@ -40,7 +41,7 @@ impl Tables {
     pub fn keyed_like(specs: &[TableSpec], others: &Tables) -> Result<Tables, ApplyError> {
         let mut specs = specs.to_vec();
         for spec in &mut specs {
-            let Some((other, _)) = others.specs.get(&spec.name.name) else { continue };
+            let Some((other, _)) = others.specs.get(&spec.name.to_string()) else { continue };
             let has_all = other
                 .key
                 .column_names()
@@ -59,17 +60,11 @@ impl Tables {
     }
 }
 
-struct Reader<'s> {
-    finder: RowFinder<'s>,
-    hasher: RowHasher<'s>,
-}
-
-/// Reads rows by key and hashes them.
+/// Reads rows by key and hashes them, many at a time.
 pub struct RowReader<'s> {
     session: &'s Session<'s>,
     tables: &'s Tables,
     hasher: &'s Hasher,
-    readers: BTreeMap<&'s str, Reader<'s>>,
 }
 
 /// What was found where a row should be.
@@ -83,109 +78,232 @@ pub enum Found {
     Several,
 }
 
-impl<'s> RowReader<'s> {
-    /// A reader of these tables.
-    pub fn new(session: &'s Session<'s>, tables: &'s Tables, hasher: &'s Hasher) -> Self {
-        RowReader { session, tables, hasher, readers: BTreeMap::new() }
+/// What must stand under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Absent,
+    Row(ObjectId),
+}
+
+impl Wanted {
+    fn of(text: Option<&str>) -> Option<Wanted> {
+        match text? {
+            ABSENT => Some(Wanted::Absent),
+            hash => hash.parse().ok().map(Wanted::Row),
+        }
     }
 
-    /// What stands under a key. A table that is not there holds nothing.
-    pub fn find(&mut self, table: &str, key: &[Value]) -> Result<Found, ApplyError> {
-        let Some((name, (spec, layout))) = self.tables.specs.get_key_value(table) else {
-            return Ok(Found::Absent);
-        };
-        let name = name.as_str();
-        if !self.readers.contains_key(name) {
-            let finder = self.session.row_finder(spec)?;
-            let hasher = RowHasher::new(layout, self.hasher);
-            self.readers.insert(name, Reader { finder, hasher });
+    fn is(self, found: Found) -> bool {
+        match self {
+            Wanted::Absent => found == Found::Absent,
+            Wanted::Row(hash) => found == Found::Row(hash),
         }
-        let reader = self.readers.get_mut(name).expect("just put there");
-        let rows = reader.finder.read(key, &mut reader.hasher)?;
-        let hash = reader.hasher.take();
-        Ok(match (rows, hash) {
-            (0, _) => Found::Absent,
-            (1, Some(hash)) => Found::Row(hash),
-            _ => Found::Several,
+    }
+}
+
+/// What a step says of its row.
+#[derive(Debug)]
+pub struct Expectation {
+    /// What the step does.
+    pub verb: String,
+    /// The table.
+    pub table: String,
+    /// The row's key.
+    pub key: Vec<Exact>,
+    new_key: Option<Vec<Exact>>,
+    before: Option<Wanted>,
+    after: Option<Wanted>,
+}
+
+impl Expectation {
+    /// What a step says; `None` where it is not about one row with a key.
+    pub fn of(step: &StepLine<'_>) -> Option<Expectation> {
+        if step.copies.is_some() {
+            return None;
+        }
+        Some(Expectation {
+            verb: step.verb.clone().into_owned(),
+            table: step.object.clone().into_owned(),
+            key: step.key.clone()?,
+            new_key: step.new_key.clone(),
+            before: Wanted::of(step.before.as_deref()),
+            after: Wanted::of(step.after.as_deref()),
         })
     }
 
+    fn key_after(&self) -> &[Exact] {
+        self.new_key.as_deref().unwrap_or(&self.key)
+    }
+}
+
+/// What stands under keys of tables.
+type Standing = BTreeMap<String, HashMap<Vec<Value>, Found>>;
+
+impl<'s> RowReader<'s> {
+    /// A reader of these tables.
+    pub fn new(session: &'s Session<'s>, tables: &'s Tables, hasher: &'s Hasher) -> Self {
+        RowReader { session, tables, hasher }
+    }
+
+    /// The rows that are not as their steps expect them before anything runs.
+    pub fn wrong_before(&self, rows: &[Expectation]) -> Result<Vec<Drift>, ApplyError> {
+        let expecting = || rows.iter().filter(|row| row.before.is_some());
+        let standing = self.standing(expecting().map(|row| (row.table.as_str(), &row.key[..])))?;
+        let mut drifts = Vec::new();
+        for row in expecting() {
+            let found = find(&standing, &row.table, &row.key);
+            let Some(class) = self.drift_class(row, found)? else { continue };
+            let found = self.show(&row.table, &row.key)?;
+            drifts.push(Drift { table: row.table.clone(), key: row.key.clone(), class, found });
+        }
+        Ok(drifts)
+    }
+
+    fn drift_class(
+        &self,
+        row: &Expectation,
+        found: Found,
+    ) -> Result<Option<DriftClass>, ApplyError> {
+        let is_after = |found| row.after.is_some_and(|after| after.is(found));
+        Ok(Some(match (row.before, found) {
+            (None, _) => return Ok(None),
+            (Some(before), found) if before.is(found) => return Ok(None),
+            (Some(Wanted::Absent), found) if is_after(found) => DriftClass::AlreadyApplied,
+            (Some(Wanted::Absent), _) => DriftClass::Extra,
+            (_, Found::Absent) if row.after == Some(Wanted::Absent) => DriftClass::AlreadyApplied,
+            (_, Found::Absent) if self.has_moved(row)? => DriftClass::AlreadyApplied,
+            (_, Found::Absent) => DriftClass::Missing,
+            (_, found) if is_after(found) => DriftClass::AlreadyApplied,
+            _ => DriftClass::Changed,
+        }))
+    }
+
+    fn has_moved(&self, row: &Expectation) -> Result<bool, ApplyError> {
+        let (Some(key), Some(after)) = (&row.new_key, row.after) else { return Ok(false) };
+        let standing = self.standing([(row.table.as_str(), &key[..])].into_iter())?;
+        Ok(after.is(find(&standing, &row.table, key)))
+    }
+
+    /// The rows that are not as their steps expect them when all has run, and what is there.
+    pub fn wrong_after<'r>(
+        &self,
+        rows: &'r [Expectation],
+    ) -> Result<Vec<(&'r Expectation, String)>, ApplyError> {
+        let expecting = || rows.iter().filter(|row| row.after.is_some());
+        let standing =
+            self.standing(expecting().map(|row| (row.table.as_str(), row.key_after())))?;
+        let mut wrong = Vec::new();
+        for row in expecting() {
+            let found = find(&standing, &row.table, row.key_after());
+            if !row.after.is_some_and(|after| after.is(found)) {
+                wrong.push((row, self.show(&row.table, row.key_after())?));
+            }
+        }
+        Ok(wrong)
+    }
+
+    /// What stands under these keys. A table that is not there holds nothing.
+    fn standing<'k>(
+        &self,
+        keys: impl Iterator<Item = (&'k str, &'k [Exact])>,
+    ) -> Result<Standing, ApplyError> {
+        let mut by_table: BTreeMap<&str, Vec<Vec<Value>>> = BTreeMap::new();
+        for (table, key) in keys {
+            by_table.entry(table).or_default().push(key_values(key));
+        }
+        let mut standing = Standing::new();
+        for (table, keys) in by_table {
+            let Some((spec, layout)) = self.tables.specs.get(table) else { continue };
+            let mut sink = KeyedSink {
+                hasher: RowHasher::new(layout, self.hasher),
+                places: key_places(spec),
+                cell: 0,
+                key: vec![Value::Null; spec.key.column_names().len()],
+                found: HashMap::with_capacity(keys.len()),
+            };
+            self.session.rows_by_keys(spec, &keys, &mut sink)?;
+            standing.insert(table.to_owned(), sink.found);
+        }
+        Ok(standing)
+    }
+
     /// The row under a key, for people.
-    pub fn show(&mut self, table: &str, key: &[Value]) -> Result<String, ApplyError> {
+    fn show(&self, table: &str, key: &[Exact]) -> Result<String, ApplyError> {
         let Some((spec, _)) = self.tables.specs.get(table) else {
             return Ok("no such table".to_owned());
         };
-        let mut labels = Labels::default();
-        if self.session.row_finder(spec)?.read(key, &mut labels)? == 0 {
+        let Some(row) = row_by_key(self.session, spec, &key_values(key))? else {
             return Ok("no row".to_owned());
-        }
-        let cells = spec.columns.iter().zip(&labels.0);
+        };
+        let cells = spec.columns.iter().zip(&row);
         let cells: Vec<String> =
-            cells.map(|(column, value)| format!("{} = {value}", column.name)).collect();
+            cells.map(|(column, value)| format!("{} = {}", column.name, label(value))).collect();
         Ok(cells.join(", "))
+    }
+}
+
+fn find(standing: &Standing, table: &str, key: &[Exact]) -> Found {
+    let found = standing.get(table).and_then(|rows| rows.get(&key_values(key)));
+    found.copied().unwrap_or(Found::Absent)
+}
+
+/// Where the columns of the key stand in a row: by column, the place in the key.
+fn key_places(spec: &TableSpec) -> Vec<Option<usize>> {
+    let names = spec.key.column_names();
+    let place = |column: &ColumnSpec| names.iter().position(|name| *name == column.name);
+    spec.columns.iter().map(place).collect()
+}
+
+/// The row with exactly this key.
+pub fn row_by_key(
+    session: &Session<'_>,
+    spec: &TableSpec,
+    key: &[Value],
+) -> Result<Option<Vec<Value>>, ApplyError> {
+    let mut rows = Values::default();
+    session.rows_by_keys(spec, &[key.to_vec()], &mut rows)?;
+    let places = key_places(spec);
+    let is_same = |row: &Vec<Value>| {
+        let cells = row.iter().zip(&places);
+        cells.into_iter().all(|(value, place)| place.is_none_or(|place| key[place] == *value))
+    };
+    Ok(rows.rows.into_iter().find(is_same))
+}
+
+/// Hashes rows and keeps the hashes by key.
+struct KeyedSink<'h> {
+    hasher: RowHasher<'h>,
+    places: Vec<Option<usize>>,
+    cell: usize,
+    key: Vec<Value>,
+    found: HashMap<Vec<Value>, Found>,
+}
+
+impl RowSink for KeyedSink<'_> {
+    fn cell(&mut self, value: ValueRef<'_>) -> Result<(), SinkError> {
+        if let Some(Some(place)) = self.places.get(self.cell) {
+            self.key[*place] = value.to_value();
+        }
+        self.cell += 1;
+        self.hasher.cell(value)
+    }
+
+    fn end_row(&mut self) -> Result<Flow, SinkError> {
+        self.cell = 0;
+        self.hasher.end_row()?;
+        let hash = self.hasher.take().ok_or("a row without a hash")?;
+        let found = self.found.entry(self.key.clone()).or_insert(Found::Absent);
+        *found = match *found {
+            Found::Absent => Found::Row(hash),
+            _ => Found::Several,
+        };
+        Ok(Flow::Continue)
     }
 }
 
 /// Takes the keys out of a step.
 pub fn key_values(key: &[Exact]) -> Vec<Value> {
     key.iter().map(|Exact(value)| value.clone()).collect()
-}
-
-/// Whether a row is as a step expects it before anything runs; otherwise how it differs.
-pub fn before_is_right(
-    reader: &mut RowReader<'_>,
-    step: &StepLine<'_>,
-) -> Result<Option<Drift>, ApplyError> {
-    let (Some(before), Some(key)) = (&step.before, &step.key) else { return Ok(None) };
-    let values = key_values(key);
-    let found = reader.find(&step.object, &values)?;
-    let after = step.after.as_deref();
-    let class = match (before.as_ref(), found) {
-        (ABSENT, Found::Absent) => return Ok(None),
-        (ABSENT, found) if is(found, after) => DriftClass::AlreadyApplied,
-        (ABSENT, _) => DriftClass::Extra,
-        (expected, found) if is(found, Some(expected)) => return Ok(None),
-        (_, Found::Absent) if after == Some(ABSENT) => DriftClass::AlreadyApplied,
-        (_, Found::Absent) if has_moved(reader, step)? => DriftClass::AlreadyApplied,
-        (_, Found::Absent) => DriftClass::Missing,
-        (_, found) if is(found, after) => DriftClass::AlreadyApplied,
-        _ => DriftClass::Changed,
-    };
-    let found = reader.show(&step.object, &values)?;
-    Ok(Some(Drift { table: step.object.clone().into_owned(), key: key.clone(), class, found }))
-}
-
-fn is(found: Found, hash: Option<&str>) -> bool {
-    match (found, hash) {
-        (Found::Row(found), Some(hash)) => is_hash(found, hash),
-        _ => false,
-    }
-}
-
-/// Compares without making a text: this runs for every row.
-fn is_hash(found: ObjectId, hash: &str) -> bool {
-    hash.parse::<ObjectId>().is_ok_and(|hash| hash == found)
-}
-
-fn has_moved(reader: &mut RowReader<'_>, step: &StepLine<'_>) -> Result<bool, ApplyError> {
-    let Some(key) = &step.new_key else { return Ok(false) };
-    let found = reader.find(&step.object, &key_values(key))?;
-    Ok(is(found, step.after.as_deref()))
-}
-
-/// Whether a row is as a step expects it when all has run; otherwise what is there.
-pub fn after_is_right(
-    reader: &mut RowReader<'_>,
-    step: &StepLine<'_>,
-) -> Result<Option<String>, ApplyError> {
-    let (Some(after), Some(key)) = (&step.after, &step.key) else { return Ok(None) };
-    let values = key_values(step.new_key.as_ref().unwrap_or(key));
-    let found = reader.find(&step.object, &values)?;
-    let is_right = match after.as_ref() {
-        ABSENT => found == Found::Absent,
-        hash => is(found, Some(hash)),
-    };
-    if is_right { Ok(None) } else { reader.show(&step.object, &values).map(Some) }
 }
 
 /// Rows without a key: how often each must be there at least, and how their number changes.

@@ -1,28 +1,31 @@
 //! Running one way of a pack: lock, check, run, check again, receipt, commit.
 //!
-//! Everything happens in one transaction that holds the write lock from the start. Whatever is not
+//! Everything happens in one transaction that holds its locks from the start. Whatever is not
 //! exactly as the pack says ends in a rollback and a report; the only writes that survive are those
-//! of a pack that came out right. `--dry-run` goes the same way and rolls back at the end.
+//! of a pack that came out right. `--dry-run` goes the same way and rolls back at the end. Where
+//! another transaction gets in the way, all of it is tried again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::checks::{self, Expected};
 use super::error::ApplyError;
 use super::outcome::{Drift, Ending, Outcome};
-use super::receipt::{self, Receipt};
+use super::receipt;
 use super::referring::Referring;
-use super::rows::{self, Multiset, RowReader, Tables};
+use super::rows::{Expectation, Multiset, RowReader, Tables};
+use super::statements::{Changes, Pending};
 use crate::codec::Hasher;
-use crate::engine::sqlite::StorageClass;
-use crate::engine::{EngineError, ForeignKeyViolation, Session};
+use crate::engine::{EngineError, ForeignKeyViolation, LargeKind, Receipt, Session, TableChanges};
 use crate::fsio::FileSystem;
 use crate::model::snapshot::Scope;
-use crate::model::{Catalog, SinkError};
+use crate::model::{Catalog, SinkError, TableSpec};
+use crate::pack::enforcement::Enforcement;
 use crate::pack::label::counted;
 use crate::pack::manifest::{MANIFEST, RowTotals, StepLine, TableTotals};
 use crate::pack::rules::Rules;
-use crate::pack::{Pack, PackError, Refusal, Run};
+use crate::pack::{Pack, PackError, Refusal, Run, selection};
 
 /// Reads the whole target within the transaction and gives its state's id.
 pub type ReadState<'a> = dyn FnMut(&Session<'_>) -> Result<String, SinkError> + 'a;
@@ -107,43 +110,30 @@ pub(super) fn run_at(
 ) -> Result<Outcome, ApplyError> {
     check_hash(pack, hasher)?;
     let Held { session, identity } = held;
-    session.watch_changes();
-    session.begin_immediate()?;
-    let session = &*session;
-    let mut runner = Runner {
-        place,
-        session,
-        identity,
-        fs,
-        pack,
-        hasher,
-        options,
-        outcome: Outcome {
-            outcome: Ending::Refused,
-            pack: pack.manifest.pack.clone(),
-            direction: Run::Forward.as_str(),
-            statements: 0,
-            rows: RowTotals::default(),
-            drift: Vec::new(),
-            drifted: 0,
-            reasons: Vec::new(),
-            side_effects: Vec::new(),
-            state: None,
-        },
-    };
-    runner.outcome.direction = runner.options.run.as_str();
-    match runner.transaction(read_state) {
-        Ok(Step::Done) => Ok(runner.outcome),
-        Ok(Step::Stop) => {
-            session.rollback()?;
-            Ok(runner.outcome)
-        }
-        Err(error) => {
-            // The first error is the one to report; closing the connection rolls back too.
-            let _ = session.rollback();
-            Err(error)
+    if place == Place::Target && options.finish == Finish::Commit {
+        session.prepare_receipts()?;
+    }
+    let mut read_state = read_state;
+    for attempt in 1.. {
+        session.watch_changes();
+        let runner = Runner {
+            place,
+            session: &*session,
+            identity,
+            fs,
+            pack,
+            hasher,
+            options: options.clone(),
+            outcome: Outcome::nothing_yet(pack, options.run),
+        };
+        match runner.run(read_state.as_deref_mut()) {
+            Err(ApplyError::Engine(EngineError::Contention { .. })) if attempt < ATTEMPTS => {
+                std::thread::sleep(PAUSE * attempt);
+            }
+            ended => return ended,
         }
     }
+    unreachable!("the last attempt returns")
 }
 
 fn check_hash(pack: &Pack, hasher: &Hasher) -> Result<(), ApplyError> {
@@ -156,6 +146,15 @@ fn check_hash(pack: &Pack, hasher: &Hasher) -> Result<(), ApplyError> {
     }
     Err(PackError::Hash { pack: wanted, given }.into())
 }
+
+/// How often a pack is tried where other transactions get in its way.
+const ATTEMPTS: u32 = 5;
+
+/// How long to wait before it is tried again, times the number of attempts so far.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How many rows are read at once.
+const ROWS_AT_ONCE: usize = 1000;
 
 /// Whether to go on.
 enum Step {
@@ -180,6 +179,7 @@ struct Before {
     rules: Rules,
     multisets: BTreeMap<String, Multiset>,
     violations: Option<Vec<ForeignKeyViolation>>,
+    changes_schema: bool,
     /// Tables whose triggers will fire and may.
     firing: BTreeSet<String>,
 }
@@ -188,12 +188,28 @@ struct Before {
 const VIOLATIONS: usize = 100_000;
 
 impl Runner<'_, '_> {
+    fn run(mut self, read_state: Option<&mut ReadState<'_>>) -> Result<Outcome, ApplyError> {
+        self.session.begin()?;
+        match self.transaction(read_state) {
+            Ok(Step::Done) => Ok(self.outcome),
+            Ok(Step::Stop) => {
+                self.session.rollback()?;
+                Ok(self.outcome)
+            }
+            Err(error) => {
+                // The first error is the one to report; closing the connection rolls back too.
+                let _ = self.session.rollback();
+                Err(error)
+            }
+        }
+    }
+
     fn transaction(&mut self, read_state: Option<&mut ReadState<'_>>) -> Result<Step, ApplyError> {
+        let scope = Scope::from(&self.pack.manifest.scope);
+        let catalog = self.session.catalog(&scope)?;
         if self.place == Place::Target && !self.may_run()? {
             return Ok(Step::Stop);
         }
-        let scope = Scope::from(&self.pack.manifest.scope);
-        let catalog = self.session.catalog(&scope)?;
         let Some(before) = self.before(&catalog)? else {
             return Ok(Step::Stop);
         };
@@ -201,7 +217,10 @@ impl Runner<'_, '_> {
         let Some(expected) = self.statements(&before)? else {
             return Ok(Step::Stop);
         };
-        let after = self.session.catalog(&scope)?;
+        let after = match before.changes_schema {
+            true => self.session.catalog(&scope)?,
+            false => catalog,
+        };
         self.after(&before, &after, &expected)?;
         if self.is_refused() {
             return Ok(Step::Stop);
@@ -266,9 +285,13 @@ impl Runner<'_, '_> {
             }
         }
         let steps = checks::overview(&mut self.pack.steps(self.fs, self.options.run)?)?;
-        let rules = Rules::of(&catalog.facts);
+        let rules = Rules::of(self.enforcement()?, &catalog.facts);
         let firing = self.triggers(&rules, &steps);
+        self.unseen(catalog, &steps);
         let tables = Tables::new(&catalog.tables)?;
+        let touched: Vec<&TableSpec> =
+            steps.events.keys().filter_map(|name| tables.spec(name)).collect();
+        self.session.lock_tables(&touched)?;
         let mut multisets = steps.multisets;
         self.rows_before(&tables)?;
         for (table, rows) in &mut multisets {
@@ -285,7 +308,31 @@ impl Runner<'_, '_> {
             true => Some(self.session.foreign_key_check(VIOLATIONS)?),
             false => None,
         };
-        Ok(Some(Before { tables, rules, multisets, violations, firing }))
+        let changes_schema = steps.changes_schema;
+        Ok(Some(Before { tables, rules, multisets, violations, changes_schema, firing }))
+    }
+
+    fn enforcement(&self) -> Result<Enforcement, ApplyError> {
+        let engine = &self.pack.manifest.engine;
+        Enforcement::of(engine).ok_or_else(|| {
+            let path = PathBuf::from(MANIFEST);
+            let why = format!("it is for the engine `{engine}`, which is not known");
+            PackError::Edited { path, why }.into()
+        })
+    }
+
+    /// Refuses tables whose triggers the account may not see.
+    fn unseen(&mut self, catalog: &Catalog, steps: &checks::Overview) {
+        let unknown = catalog.not_captured.iter().filter(|item| {
+            item.is_unknown && (item.kind.starts_with("trigger") || item.kind == "table")
+        });
+        for item in unknown {
+            if steps.events.contains_key(&item.name) {
+                let reason = format!("its {} cannot be seen: {}", item.kind, item.reason);
+                let hint = "apply with an account that sees them";
+                self.refuse(Refusal::new(&item.name, reason, hint));
+            }
+        }
     }
 
     fn schema(
@@ -295,7 +342,9 @@ impl Runner<'_, '_> {
         end: Expected,
         reason: &str,
     ) -> Result<(), ApplyError> {
-        let found = checks::schema_differences(self.fs, self.pack, &catalog.facts, wanted, end)?;
+        let tables = &self.pack.manifest.tables;
+        let facts = selection::vouched(self.enforcement()?, &catalog.facts, tables);
+        let found = checks::schema_differences(self.fs, self.pack, &facts, wanted, end)?;
         for difference in found.into_iter().flatten() {
             let hint = "take a new snapshot of the target and make the pack again";
             self.refuse(Refusal::new(difference, reason, hint));
@@ -337,117 +386,101 @@ impl Runner<'_, '_> {
         firing
     }
 
-    /// Reads every row that will be touched.
+    /// Reads every row that will be touched, and looks at every statement.
     fn rows_before(&mut self, tables: &Tables) -> Result<(), ApplyError> {
         let session = self.session;
-        let mut reader = RowReader::new(session, tables, self.hasher);
+        let reader = RowReader::new(session, tables, self.hasher);
+        let longest = session.longest_statement()?;
         let mut steps = self.pack.steps(self.fs, self.options.run)?;
+        let mut rows = Vec::new();
         while let Some(step) = steps.next_step()? {
-            if step.copies.is_none()
-                && let Some(drift) = rows::before_is_right(&mut reader, &step)?
-            {
-                self.drift(drift);
-            }
             if let Some(drift) = checks::guard(session, tables, &step, self.hasher)? {
                 self.drift(drift);
             }
+            if let Some(longest) = longest.filter(|longest| self.length(&step) > *longest) {
+                let reason = format!(
+                    "its statement has {} bytes with its values, and the server takes at most \
+                     {longest}",
+                    self.length(&step)
+                );
+                self.refuse(checks::of_step(&step, reason));
+            }
+            rows.extend(Expectation::of(&step));
+            if rows.len() >= ROWS_AT_ONCE {
+                reader.wrong_before(&rows)?.into_iter().for_each(|drift| self.drift(drift));
+                rows.clear();
+            }
         }
+        reader.wrong_before(&rows)?.into_iter().for_each(|drift| self.drift(drift));
         Ok(())
     }
 
-    /// Runs every statement; gives the changes that were made knowingly, by table.
+    /// How long the statement of a step is with the values that it binds.
+    fn length(&self, step: &StepLine<'_>) -> u64 {
+        let values = &self.pack.manifest.values;
+        let bound = step.binds.iter().filter_map(|bind| {
+            let place = values.binary_search_by(|value| value.digest.cmp(&bind.value)).ok()?;
+            Some(values[place].bytes)
+        });
+        step.len.unwrap_or(0) + bound.sum::<u64>()
+    }
+
+    /// Runs every statement; gives the changes that were made knowingly.
     fn statements(&mut self, before: &Before) -> Result<Option<Changes>, ApplyError> {
         let referring = Referring::new(&before.rules, self.options.limit);
         let mut steps = self.pack.steps(self.fs, self.options.run)?;
         let mut statements = self.pack.statements(self.fs, self.options.run)?;
-        let mut changes = Changes { start: self.session.total_changes(), ..Changes::default() };
+        let mut pending = Pending::new(self.session, !before.firing.is_empty());
         let mut dropped = BTreeSet::new();
         while let Some(step) = steps.next_step()? {
+            // Sequences move last, when all is well: no rollback takes that back everywhere.
+            if step.verb == "sequence" {
+                pending.changes.statements += 1;
+                continue;
+            }
+            if !referring.acting(&step).is_empty() {
+                if let Some(refusal) = pending.run()? {
+                    self.refuse(refusal);
+                    return Ok(None);
+                }
+                for drift in referring.left(self.session, &before.tables, &step, &dropped)? {
+                    self.drift(drift);
+                }
+                if self.is_refused() {
+                    return Ok(None);
+                }
+            }
             let (Some(at), Some(len)) = (step.at, step.len) else { continue };
-            for drift in referring.left(self.session, &before.tables, &step, &dropped)? {
-                self.drift(drift);
-            }
-            if self.is_refused() {
-                return Ok(None);
-            }
             let text = statements.text(at, len)?;
-            if !self.statement(&step, text, before, &mut changes)? {
+            let values = self.values(&step)?;
+            if let Some(refusal) = pending.push(&step, text, values)? {
+                self.refuse(refusal);
                 return Ok(None);
             }
             if step.verb == "drop-table" {
                 dropped.insert(step.object.to_string());
             }
         }
+        if let Some(refusal) = pending.run()? {
+            self.refuse(refusal);
+            return Ok(None);
+        }
+        let changes = pending.changes;
+        self.outcome.statements = changes.statements;
         Ok(Some(changes))
     }
 
-    fn statement(
-        &mut self,
-        step: &StepLine<'_>,
-        text: &str,
-        before: &Before,
-        changes: &mut Changes,
-    ) -> Result<bool, ApplyError> {
-        let total = self.session.total_changes();
-        let is_counted = step.changes.is_some() || step.verb == "sequence";
-        let changed = match self.execute(step, text)? {
-            Ok(changed) => {
-                if is_counted {
-                    changed
-                } else {
-                    0
-                }
-            }
-            Err(error @ (EngineError::Constraint { .. } | EngineError::Server { .. })) => {
-                self.refuse(checks::of_step(step, error.to_string()));
-                return Ok(false);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        self.outcome.statements += 1;
-        changes.declared += changed;
-        if step.changes.is_some() {
-            *changes.by_table.entry(step.object.to_string()).or_default() += changed;
-        }
-        if let Some(expected) = step.changes.filter(|expected| *expected != changed) {
-            let changed = counted(changed, "row");
-            let reason = format!("its statement changed {changed} and not {expected}");
-            self.refuse(checks::of_step(step, reason));
-            return Ok(false);
-        }
-        let more = self.session.total_changes().saturating_sub(total + changed);
-        if more > 0 && before.firing.is_empty() {
-            let more = counted(more, "row");
-            let reason = format!("its statement changed {more} that the pack does not know");
-            self.refuse(checks::of_step(step, reason));
-            return Ok(false);
-        }
-        Ok(true)
-    }
-
-    /// Runs a step's statement with the large values that it binds, each hashed before it is used.
-    fn execute(
-        &self,
-        step: &StepLine<'_>,
-        text: &str,
-    ) -> Result<Result<u64, EngineError>, ApplyError> {
-        if step.binds.is_empty() {
-            return Ok(self.session.execute(text));
-        }
-        let values = step
-            .binds
-            .iter()
-            .map(|bind| {
-                let class = StorageClass::from_name(&bind.class).ok_or_else(|| {
-                    let path = PathBuf::from(MANIFEST);
-                    let why = format!("a step binds a value of class `{}`", bind.class);
-                    PackError::Edited { path, why }
-                })?;
-                Ok((class, self.pack.value(self.fs, &bind.value)?))
-            })
-            .collect::<Result<Vec<_>, PackError>>()?;
-        let values: Vec<_> = values.iter().map(|(class, bytes)| (*class, &bytes[..])).collect();
-        Ok(self.session.execute_with(text, &values))
+    /// The large values that a step binds, each hashed before it is used.
+    fn values(&self, step: &StepLine<'_>) -> Result<Vec<(LargeKind, Vec<u8>)>, ApplyError> {
+        let values = step.binds.iter().map(|bind| {
+            let kind = LargeKind::from_name(&bind.class).ok_or_else(|| {
+                let path = PathBuf::from(MANIFEST);
+                let why = format!("a step binds a value of class `{}`", bind.class);
+                PackError::Edited { path, why }
+            })?;
+            Ok((kind, self.pack.value(self.fs, &bind.value)?))
+        });
+        Ok(values.collect::<Result<Vec<_>, PackError>>()?)
     }
 
     /// Everything that is checked after the last statement.
@@ -459,15 +492,31 @@ impl Runner<'_, '_> {
     ) -> Result<(), ApplyError> {
         let tables = Tables::keyed_like(&catalog.tables, &before.tables)?;
         let session = self.session;
-        let mut reader = RowReader::new(session, &tables, self.hasher);
+        if self.pack.way(self.options.run).is_deferred
+            && let Err(error) = session.check_deferred()
+        {
+            let EngineError::Constraint { .. } = error else { return Err(error.into()) };
+            let hint = "everything is as it was";
+            self.refuse(Refusal::new("foreign keys", error.to_string(), hint));
+            return Ok(());
+        }
+        let reader = RowReader::new(session, &tables, self.hasher);
         let mut steps = self.pack.steps(self.fs, self.options.run)?;
-        while let Some(step) = steps.next_step()? {
-            if step.copies.is_some() {
-                continue;
+        let mut rows = Vec::new();
+        loop {
+            let step = steps.next_step()?;
+            let is_last = step.is_none();
+            rows.extend(step.as_ref().and_then(Expectation::of));
+            if rows.len() >= ROWS_AT_ONCE || is_last {
+                for (row, found) in reader.wrong_after(&rows)? {
+                    let reason = format!("after all statements it is not as reviewed: {found}");
+                    let refusal = checks::of_row(&row.verb, &row.table, Some(&row.key), reason);
+                    self.refuse(refusal);
+                }
+                rows.clear();
             }
-            if let Some(found) = rows::after_is_right(&mut reader, &step)? {
-                let reason = format!("after all statements it is not as reviewed: {found}");
-                self.refuse(checks::of_step(&step, reason));
+            if is_last {
+                break;
             }
         }
         for (table, rows) in &before.multisets {
@@ -479,7 +528,7 @@ impl Runner<'_, '_> {
                 self.refuse(Refusal::new(table, reason, "a trigger may have changed them"));
             }
         }
-        self.count_changes(before, changes);
+        self.count_changes(before, changes)?;
         if let Some(before) = &before.violations {
             let found = session.foreign_key_check(VIOLATIONS)?;
             for violation in found.into_iter().filter(|found| !before.contains(found)) {
@@ -503,32 +552,30 @@ impl Runner<'_, '_> {
     }
 
     /// Compares what moved with what was declared.
-    fn count_changes(&mut self, before: &Before, changes: &Changes) {
+    fn count_changes(&mut self, before: &Before, changes: &Changes) -> Result<(), ApplyError> {
         let mut side_effects = Vec::new();
-        for (table, counted) in self.session.take_changes() {
-            let total = counted.inserted + counted.updated + counted.deleted;
-            let declared = changes.by_table.get(&table.name).copied().unwrap_or(0);
-            // SQLite's own tables: sequences move with the rows they number.
-            if total > declared && !table.name.starts_with("sqlite_") {
-                side_effects.push(TableTotals {
-                    name: table.name,
-                    inserted: counted.inserted,
-                    updated: counted.updated,
-                    deleted: counted.deleted,
-                });
+        for (table, found) in self.session.take_changes()?.unwrap_or_default() {
+            let name = table.to_string();
+            let more = changes.more_than_declared(&name, found);
+            if more != TableChanges::default() {
+                let TableChanges { inserted, updated, deleted } = more;
+                side_effects.push(TableTotals { name, inserted, updated, deleted });
             }
         }
-        let total = self.session.total_changes() - changes.start;
-        if before.firing.is_empty() && (total != changes.declared || !side_effects.is_empty()) {
-            let names: Vec<&str> = side_effects.iter().map(|table| table.name.as_str()).collect();
+        let total = changes.unknown(self.session);
+        if before.firing.is_empty() && (total > 0 || !side_effects.is_empty()) {
+            let effects = side_effects.iter();
+            let of_tables = effects.clone().map(|t| t.inserted + t.updated + t.deleted).sum();
+            let names: Vec<&str> = effects.map(|table| table.name.as_str()).collect();
             let reason = format!(
-                "{total} rows were changed and the pack declares {} (tables: {})",
-                changes.declared,
+                "{} were changed that the pack does not declare (tables: {})",
+                counted(total.max(of_tables), "row"),
                 names.join(", ")
             );
             self.refuse(Refusal::new("side effects", reason, "nothing else may move"));
         }
         self.outcome.side_effects = side_effects;
+        Ok(())
     }
 
     /// Reads the whole target again and compares its state.
@@ -556,36 +603,42 @@ impl Runner<'_, '_> {
             self.outcome.outcome = Ending::DryRun;
             return Ok(Step::Stop);
         }
+        self.sequences()?;
+        let receipt = Receipt {
+            pack: self.pack.manifest.pack.clone(),
+            target: self.identity.to_owned(),
+            direction: self.options.run.as_str().to_owned(),
+            at: self.options.at.clone(),
+            statements: self.outcome.statements,
+        };
         if self.place == Place::Target {
-            let receipt = Receipt {
-                pack: self.pack.manifest.pack.clone(),
-                target: self.identity.to_owned(),
-                run: self.options.run,
-                at: self.options.at.clone(),
-                statements: self.outcome.statements,
-            };
-            receipt::write(self.session, &receipt)?;
+            self.session.write_receipt(&receipt)?;
         }
         match self.session.commit() {
             Ok(()) => {
                 self.outcome.outcome = Ending::Applied;
                 Ok(Step::Done)
             }
+            Err(error @ EngineError::Contention { .. }) => Err(error.into()),
             Err(error) if self.session.is_in_transaction() => {
                 self.outcome.rows = RowTotals::default();
                 let hint = "everything is as it was";
                 self.refuse(Refusal::new("commit", error.to_string(), hint));
                 Ok(Step::Stop)
             }
-            Err(error) => Err(ApplyError::CommitUnknown(error)),
+            Err(source) => Err(ApplyError::CommitUnknown { receipt, source }),
         }
     }
-}
 
-/// The changes that statements made knowingly.
-#[derive(Debug, Default)]
-struct Changes {
-    start: u64,
-    declared: u64,
-    by_table: BTreeMap<String, u64>,
+    /// Raises the sequences, whose statements are counted with the others.
+    fn sequences(&mut self) -> Result<(), ApplyError> {
+        let mut steps = self.pack.steps(self.fs, self.options.run)?;
+        let mut statements = self.pack.statements(self.fs, self.options.run)?;
+        while let Some(step) = steps.next_step()? {
+            if let ("sequence", Some(at), Some(len)) = (step.verb.as_ref(), step.at, step.len) {
+                self.session.execute(statements.text(at, len)?)?;
+            }
+        }
+        Ok(())
+    }
 }

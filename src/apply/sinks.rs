@@ -1,7 +1,6 @@
-//! Takers of rows: whole values, labels, counts.
+//! Takers of rows: whole values, single columns.
 
 use crate::model::{Flow, RowSink, SinkError, Value, ValueRef};
-use crate::pack::label::label_of;
 
 /// Keeps the values of rows.
 #[derive(Debug, Default)]
@@ -20,21 +19,6 @@ impl RowSink for Values {
     fn end_row(&mut self) -> Result<Flow, SinkError> {
         self.rows.push(std::mem::take(&mut self.row));
         Ok(Flow::Continue)
-    }
-}
-
-/// Keeps the first row as people are shown it.
-#[derive(Debug, Default)]
-pub struct Labels(pub Vec<String>);
-
-impl RowSink for Labels {
-    fn cell(&mut self, value: ValueRef<'_>) -> Result<(), SinkError> {
-        self.0.push(label_of(value));
-        Ok(())
-    }
-
-    fn end_row(&mut self) -> Result<Flow, SinkError> {
-        Ok(Flow::Stop)
     }
 }
 

@@ -7,13 +7,12 @@
 use std::collections::BTreeSet;
 
 use super::error::ApplyError;
-use super::prove::insert;
-use super::rows::{Found, RowReader, Tables};
-use crate::codec::Hasher;
-use crate::codec::hash::HashAlgorithm;
+use super::prove::{insert, scratch};
+use super::rows::row_by_key;
 use crate::engine::{EngineError, Session};
 use crate::model::snapshot::Scope;
 use crate::model::{Fact, KeyColumn, KeyMatching, RowKey, RowKeySource, TableSpec, Value};
+use crate::pack::enforcement::Enforcement;
 use crate::pack::request::ChangedTable;
 use crate::pack::rules::{ForeignKey, Rules, TableRules};
 use crate::pack::shape::Shape;
@@ -41,7 +40,7 @@ pub fn add(
     let known: BTreeSet<_> = draft.facts_after.iter().map(|fact| &fact.id).collect();
     let gone = draft.facts_before.iter().filter(|fact| !known.contains(&fact.id));
     let facts: Vec<&Fact> = draft.facts_after.iter().chain(gone).collect();
-    let rules = Rules::of(facts);
+    let rules = Rules::of(Enforcement::Sqlite, facts);
     let catalog = session.catalog(&Scope::from(&draft.manifest.scope))?;
     let mut number = 0;
     for key in &rules.foreign_keys {
@@ -88,14 +87,12 @@ impl Link<'_> {
                 Ok(true)
             })?;
         }
-        let tables = Tables::new(&[self.keyed()])?;
-        let hasher = Hasher::new(HashAlgorithm::Blake3);
-        let mut reader = RowReader::new(self.session, &tables, &hasher);
+        let keyed = self.keyed();
         let foldings = self.key.columns.iter().zip(&self.key.parent_columns);
         let columns: Vec<_> =
             foldings.map(|(name, (_, folding))| (name.clone(), *folding)).collect();
         self.each_value(self.child, &columns, |_, token, values| {
-            if !known.insert(token) || reader.find(&self.key.parent, &values)? != Found::Absent {
+            if !known.insert(token) || row_by_key(self.session, &keyed, &values)?.is_some() {
                 return Ok(true);
             }
             *number += 1;
@@ -208,7 +205,7 @@ impl Link<'_> {
                 row.push(filler(&column.declared_type, number));
             }
         }
-        match self.session.prepare(&insert(&self.key.parent, &columns))?.run(&row) {
+        match scratch(self.session).prepare(&insert(&self.key.parent, &columns))?.run(&row) {
             Ok(_) => Ok(true),
             // Another spelling of the same key is there already.
             Err(EngineError::Constraint { message, .. }) => Ok(message.contains("UNIQUE")),

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::ApplyArgs;
 use super::context::Context;
@@ -10,9 +11,11 @@ use super::exit::Exit;
 use super::scratch::Scratch;
 use super::snapshot::{processors, runtime};
 use crate::apply::run::ReadState;
-use crate::apply::{DriftClass, Ending, Finish, Held, Options, Outcome, apply};
+use crate::apply::{
+    ApplyError, DriftClass, Ending, Finish, Held, Options, Outcome, apply, receipt,
+};
 use crate::codec::{HashAlgorithm, Hasher};
-use crate::engine::{OpenOptions, Target};
+use crate::engine::{EngineError, OpenOptions, Receipt, SourceUrl, Target};
 use crate::model::SinkError;
 use crate::model::snapshot::Scope;
 use crate::pack::{Manifest, Pack, Run};
@@ -35,6 +38,7 @@ pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<E
     options.finish = if args.dry_run { Finish::DryRun } else { Finish::Commit };
     options.accepts_target = args.accept_target;
     options.triggers = args.allow_triggers.iter().cloned().collect();
+    let options_run = options.run;
     let scope = Scope::from(&pack.manifest.scope);
     let scratch: Arc<dyn ScratchSpace> = Arc::new(Scratch::new(&fs, &std::env::temp_dir()));
     let mut read_state = |session: &crate::engine::Session<'_>| {
@@ -51,8 +55,21 @@ pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<E
     };
     // Whatever came of it is decided by now; closing can only fail to tidy up.
     let closed = runtime.block_on(target.close());
-    let outcome = outcome?;
-    closed?;
+    let outcome = match outcome {
+        Err(ApplyError::CommitUnknown { receipt, source }) => {
+            let committed = runtime.block_on(is_committed(&named.url, &receipt));
+            match committed {
+                Some(true) => Outcome::committed(&pack, options_run, receipt.statements),
+                Some(false) => return Err(nothing_committed(&source)),
+                None => return Err(ApplyError::CommitUnknown { receipt, source }.into()),
+            }
+        }
+        outcome => {
+            let outcome = outcome?;
+            closed?;
+            outcome
+        }
+    };
     if context.global.json {
         let object = serde_json::to_value(&outcome).map_err(|error| {
             CliError::because(Exit::CouldNot, "cannot print the outcome", error)
@@ -62,6 +79,34 @@ pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<E
         print(out, &outcome)?;
     }
     Ok(if outcome.is_success() { Exit::Done } else { Exit::Refused })
+}
+
+/// How often the target is asked whether it committed.
+const QUESTIONS: u32 = 10;
+
+/// Whether the run that would have left this receipt is committed, asked on a new connection;
+/// `None` where the target does not answer.
+async fn is_committed(url: &SourceUrl, receipt: &Receipt) -> Option<bool> {
+    for question in 1..=QUESTIONS {
+        if let Ok(mut target) = Target::open(url, &OpenOptions::default()).await {
+            let answered = match target.session().await {
+                Ok(session) => receipt::is_committed(&session, receipt).ok(),
+                Err(_) => None,
+            };
+            // The answer is what counts.
+            let _ = target.close().await;
+            if answered.is_some() {
+                return answered;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(200) * question);
+    }
+    None
+}
+
+fn nothing_committed(source: &EngineError) -> CliError {
+    CliError::new(Exit::CouldNot, format!("nothing was changed: {source}"))
+        .hint("the target holds no receipt of this run; run the same command again")
 }
 
 /// The hash function that the pack's guards were made with.

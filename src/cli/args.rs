@@ -291,6 +291,10 @@ pub struct PackArgs {
     /// Allow the triggers of this table to fire.
     #[arg(long, value_name = "TABLE")]
     pub allow_triggers: Vec<String>,
+    /// Change the rows of these tables only (PostgreSQL, MySQL, MariaDB). Their schema must be the
+    /// same in both; that of others may differ.
+    #[arg(long, value_name = "TABLE")]
+    pub tables: Vec<String>,
 }
 
 /// `apply`
@@ -299,7 +303,7 @@ pub struct PackArgs {
 pub struct ApplyArgs {
     /// The folder of the pack.
     pub pack: PathBuf,
-    /// The SQLite database to change.
+    /// The database to change: a source of the configuration, a file, or a URL.
     #[arg(long, value_name = "SOURCE")]
     pub to: String,
     /// Run everything, report, and roll back.
@@ -324,7 +328,8 @@ pub struct ApplyArgs {
 pub struct RestoreArgs {
     /// A ref, tag, id, `ref~n` or `ref@date`.
     pub snapshot: String,
-    /// The SQLite database to create; it must not exist.
+    /// The SQLite database to create, which must not exist; or a database on a server that has the
+    /// schema already and no rows.
     #[arg(long, value_name = "SOURCE")]
     pub to: String,
 }

@@ -16,7 +16,7 @@ use super::statements::SqlRows;
 use crate::diff::{
     self, Access, Comparison, LoadedSnapshot, RowChange, RowCounts, TableComparison, Verdict,
 };
-use crate::engine::product;
+use crate::engine::Dialect;
 use crate::model::Flow;
 use crate::report::json::{DiffReport, Side};
 use crate::report::rows::{JsonlRows, MarkdownRows, RowPrinter, TextRows};
@@ -44,20 +44,14 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
     let mut out = BufWriter::new(out);
     let streams = args.format != DiffFormat::Text && !context.global.json && !args.stat;
     if streams {
-        let engine = from.state.engine.as_str();
-        if args.format == DiffFormat::Sql && engine != "sqlite" {
-            let name = product(engine);
-            let message = format!("statements for {name} are not written yet");
-            return Err(CliError::new(Exit::CouldNot, message)
-                .hint("`--format jsonl` prints every changed row"));
-        }
         let has_values = !from.snapshot.is_hash_only && !to.snapshot.is_hash_only;
         if args.format == DiffFormat::Sql && !has_values {
             let message = "statements need values, and one of the snapshots stored none";
             return Err(CliError::new(Exit::Incomplete, message)
                 .hint("it was taken with --hash-only; take one without"));
         }
-        return stream(args, &comparison, &filter, &mut out);
+        let dialect = Dialect::of(&from.state.engine, &[])?;
+        return stream(args, &comparison, &dialect, &filter, &mut out);
     }
     let mut counts = Vec::new();
     let mut texts = Vec::new();
@@ -360,6 +354,7 @@ fn print_schema(comparison: &Comparison, out: &mut dyn Write) -> Result<(), CliE
 fn stream(
     args: &DiffArgs,
     comparison: &Comparison,
+    dialect: &Dialect,
     filter: &Filter<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
@@ -388,7 +383,7 @@ fn stream(
             let mut printer: Box<dyn RowPrinter + '_> = match args.format {
                 DiffFormat::Jsonl => Box::new(JsonlRows::new(&mut *out)),
                 DiffFormat::Markdown => Box::new(MarkdownRows::new(&mut *out)),
-                DiffFormat::Sql => Box::new(SqlRows::new(&mut *out)),
+                DiffFormat::Sql => Box::new(SqlRows::new(&mut *out, dialect.clone())),
                 DiffFormat::Text => Box::new(TextRows::new(&mut *out)),
             };
             let counts = filter.print(table, printer.as_mut())?;

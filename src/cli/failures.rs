@@ -94,6 +94,9 @@ impl From<SnapshotError> for CliError {
             SnapshotError::State(error) => error.into(),
             error @ SnapshotError::CannotResume { .. } => spoken(Exit::Refused, error)
                 .hint("run `deepdiff-db snapshot` without --resume to read everything anew"),
+            error @ SnapshotError::NotRestorable { .. } => spoken(Exit::Refused, error),
+            error @ SnapshotError::RestoredOtherwise { .. } => spoken(Exit::Incomplete, error)
+                .hint("check the store with `deepdiff-db verify --full`"),
             error => spoken(Exit::CouldNot, error),
         }
     }

@@ -35,6 +35,7 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
         rows: &rows,
         hasher: store.hasher(),
         consent: &consent,
+        tables: &args.tables,
         fs: fs.as_ref(),
         scratch: &store.tmp_dir(),
         dir: &args.output,

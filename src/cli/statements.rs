@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::diff::{Row, RowChange, RowCounts, TableComparison};
-use crate::engine::sqlite::TableSql;
+use crate::engine::{Cell, Dialect, Operand, RowGuard, RowUpdate, TableStatements};
 use crate::model::{TableSpec, Value};
 use crate::report::RowPrinter;
 use crate::report::value::visible;
@@ -11,17 +11,23 @@ use crate::report::value::visible;
 /// Prints a statement for each changed row.
 pub struct SqlRows<W> {
     out: W,
+    dialect: Dialect,
 }
 
 impl<W: Write> SqlRows<W> {
-    /// Prints into `out`.
-    pub fn new(out: W) -> Self {
-        SqlRows { out }
+    /// Prints into `out`, as an engine takes it.
+    pub fn new(out: W, dialect: Dialect) -> Self {
+        SqlRows { out, dialect }
+    }
+
+    fn table(&self, spec: &TableSpec) -> TableStatements {
+        self.dialect.table(spec, &[])
     }
 }
 
-fn cells<'r>(spec: &'r TableSpec, row: &'r Row) -> Vec<(&'r str, &'r Value)> {
-    spec.columns.iter().map(|column| column.name.as_str()).zip(&row.values).collect()
+fn cells<'r>(spec: &'r TableSpec, row: &'r Row) -> Vec<Cell<'r>> {
+    let values = row.values.iter().map(Operand::Literal);
+    spec.columns.iter().map(|column| column.name.as_str()).zip(values).collect()
 }
 
 /// The values of the row's key; none where it takes the whole row to name it.
@@ -46,24 +52,25 @@ impl<W: Write> RowPrinter for SqlRows<W> {
         let statement = match change {
             RowChange::Inserted(row) => {
                 let Some(spec) = side(&table.after) else { return Ok(()) };
-                TableSql::new(&spec, &[]).insert(&cells(&spec, row))
+                self.table(&spec).insert(&[cells(&spec, row)])
             }
             RowChange::Deleted(row) => {
                 let Some(spec) = side(&table.before) else { return Ok(()) };
-                let sql = TableSql::new(&spec, &[]);
+                let sql = self.table(&spec);
                 match key_values(&spec, row) {
                     key if key.is_empty() => sql.delete_equal(&cells(&spec, row), row.count),
-                    key => sql.delete(&key, &cells(&spec, row)),
+                    key => sql.delete(&[RowGuard { key, before: cells(&spec, row) }]),
                 }
             }
             RowChange::Updated { before, after, changed } => {
                 let (Some(left), Some(right)) = (side(&table.before), side(&table.after)) else {
                     return Ok(());
                 };
-                let wanted = |(name, _): &(&str, &Value)| changed.iter().any(|c| c == name);
-                let new: Vec<_> = cells(&right, after).into_iter().filter(wanted).collect();
+                let wanted = |(name, _): &Cell<'_>| changed.iter().any(|c| c == name);
+                let changes: Vec<_> = cells(&right, after).into_iter().filter(wanted).collect();
                 let old: Vec<_> = cells(&left, before).into_iter().filter(wanted).collect();
-                TableSql::new(&left, &[]).update(&key_values(&left, before), &old, &new)
+                let row = RowGuard { key: key_values(&left, before), before: old };
+                self.table(&left).update(&[RowUpdate { row, changes }])
             }
         };
         // One DELETE takes all of several equal rows; an INSERT makes one.

@@ -3,11 +3,11 @@
 //! The same arguments give the same text. Names are always quoted, values are exact literals, and
 //! every UPDATE and DELETE carries the image of the row it is meant for.
 
+use super::EngineError;
 use super::mysql::{MysqlDialect, MysqlTable};
 use super::operand::{Cell, RowGuard, RowUpdate};
 use super::postgres::{PostgresDialect, PostgresTable};
 use super::sqlite::{SqliteDialect, TableSql, TextEncoding};
-use super::EngineError;
 use crate::model::{ColumnSpec, Fact, ObjectName, TableSpec, Value};
 
 /// How an engine writes SQL.

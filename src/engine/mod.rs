@@ -97,6 +97,15 @@ pub struct TableChanges {
     pub deleted: u64,
 }
 
+/// What does not hold while tables are filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unenforced {
+    /// Whether foreign keys may point nowhere.
+    pub foreign_keys: bool,
+    /// Whether triggers do not fire.
+    pub triggers: bool,
+}
+
 /// A row whose foreign key points nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignKeyViolation {

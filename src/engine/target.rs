@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{
     EngineError, ForeignKeyViolation, LargeKind, OpenOptions, ReadEnd, ReadFrom, Receipt,
-    SourceUrl, TableChanges, mysql, postgres, sqlite,
+    SourceUrl, TableChanges, Unenforced, mysql, postgres, sqlite,
 };
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Fact, KeyColumn, ObjectName, RowSink, TableSpec, Value};
@@ -144,9 +144,9 @@ impl Session<'_> {
         each!(Session, self, engine => engine.begin())
     }
 
-    /// Begins a transaction in which tables are filled: as far as the engine and the account allow,
-    /// foreign keys are not enforced and triggers do not fire while it lasts.
-    pub fn begin_restore(&self) -> Result<(), EngineError> {
+    /// Begins a transaction in which tables are filled, and says what is not enforced while it lasts:
+    /// as much as the engine and the account allow.
+    pub fn begin_restore(&self) -> Result<Unenforced, EngineError> {
         each!(Session, self, engine => engine.begin_restore())
     }
 

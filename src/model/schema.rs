@@ -27,12 +27,24 @@ impl ObjectName {
     }
 }
 
+/// `schema.name`, each part quoted where a dot or a quote would make it mean something else. Within
+/// one engine, two names are never the same text.
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.schema.is_empty() {
-            write!(f, "{}.", self.schema)?;
+        if self.schema.is_empty() {
+            return f.write_str(&self.name);
         }
-        f.write_str(&self.name)
+        write_part(f, &self.schema)?;
+        f.write_str(".")?;
+        write_part(f, &self.name)
+    }
+}
+
+fn write_part(f: &mut fmt::Formatter<'_>, part: &str) -> fmt::Result {
+    if part.contains(['.', '"']) {
+        write!(f, "\"{}\"", part.replace('"', "\"\""))
+    } else {
+        f.write_str(part)
     }
 }
 
@@ -192,6 +204,15 @@ impl ObjectKind {
         ObjectKind::Foreign,
         ObjectKind::Publication,
     ];
+
+    /// Whether rows can depend on a fact of this kind: not on who owns what, who may do what, and
+    /// comments.
+    pub fn concerns_rows(self) -> bool {
+        !matches!(
+            self,
+            ObjectKind::Owner | ObjectKind::Grant | ObjectKind::DefaultGrant | ObjectKind::Comment
+        )
+    }
 
     /// The kind of this stable name.
     pub fn from_name(name: &str) -> Option<ObjectKind> {

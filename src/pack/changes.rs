@@ -19,10 +19,14 @@ pub(super) fn spool_changes(
     spool: &mut Spool,
 ) -> Result<Vec<ChangedTable>, PackError> {
     let mut tables = Vec::new();
-    let rules = Rules::of(request.before.facts.iter().chain(&request.after.facts));
-    for table in &request.comparison.tables {
-        let copies = match rules.table(&table.name.name) {
-            Some(rules) if rules.hides_rowid() => copies_before(request, table)?,
+    let facts = request.before.facts.iter().chain(&request.after.facts);
+    let rules = Rules::of(request.enforcement()?, facts);
+    let is_for = |table: &&TableComparison| request.is_for(&table.name.to_string());
+    for table in request.comparison.tables.iter().filter(is_for) {
+        let copies = match rules.table(&table.name.to_string()) {
+            Some(of_table) if rules.enforcement.has_hidden_rowids() && of_table.hides_rowid() => {
+                copies_before(request, table)?
+            }
             _ => HashMap::new(),
         };
         let ordering = ordering_columns(&rules, table);
@@ -53,7 +57,7 @@ pub(super) fn spool_changes(
         read.map_err(|source| PackError::Rows { table: table.name.clone(), source })?;
         let runs = writer.finish()?;
         tables.push(ChangedTable {
-            name: table.name.name.clone(),
+            name: table.name.to_string(),
             before: table.before.as_ref().map(|table| table.spec.clone()),
             after: table.after.as_ref().map(|table| table.spec.clone()),
             rows_before: table.before.as_ref().map_or(0, |table| table.rows.rows),
@@ -66,7 +70,7 @@ pub(super) fn spool_changes(
 
 /// The columns whose values order rows, or identify them: those of keys, unique or foreign.
 fn ordering_columns(rules: &Rules, table: &TableComparison) -> BTreeSet<String> {
-    let name = &table.name.name;
+    let name = &table.name.to_string();
     let mut columns = BTreeSet::new();
     for side in [&table.before, &table.after].into_iter().flatten() {
         columns.extend(side.spec.key.column_names().into_iter().map(str::to_owned));
@@ -159,7 +163,7 @@ pub(super) fn column_guard(
     spool: &Spool,
 ) -> Result<Option<ColumnGuard>, PackError> {
     let (SchemaVerb::DropColumn, Some(name)) = (step.verb, &step.column) else { return Ok(None) };
-    let Some(work) = works.iter().find(|work| work.shape.table().name == step.table) else {
+    let Some(work) = works.iter().find(|work| work.shape.label() == step.table) else {
         return Ok(None);
     };
     let Some(place) = work.shape.place(name) else { return Ok(None) };

@@ -5,7 +5,6 @@
 
 use super::rules::{flag, list, text};
 use super::schema_plan::SchemaSide;
-use super::statement::identifier;
 use crate::diff::SchemaChange;
 use crate::model::{Fact, ObjectKind};
 
@@ -179,4 +178,9 @@ fn is_constant(default: &str) -> bool {
         || is_word("TRUE")
         || is_word("FALSE")
         || is_word("NULL")
+}
+
+/// A quoted name, in SQLite.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -21,6 +21,7 @@ struct UniqueTokens {
     salt: u64,
     key: FoldedKey,
     condition: Option<Condition>,
+    may_wait: bool,
 }
 
 impl UniqueTokens {
@@ -49,6 +50,9 @@ struct ForeignTokens {
     salt: u64,
     on_delete: Action,
     on_update: Action,
+    may_wait: bool,
+    /// Whether a row may refer to nothing for a while.
+    may_let_go: bool,
 }
 
 #[derive(Default)]
@@ -64,12 +68,20 @@ pub struct EdgeFinder<'s> {
     foreign: Vec<ForeignTokens>,
     /// Gives up a unique value, takes it.
     uniques: Join,
+    /// The same, where the key may be checked later.
+    later_uniques: Join,
     /// Makes a parent, refers to it.
     parents: Join,
+    /// The same, where that is checked at once.
+    strict_parents: Join,
+    /// The same, where who refers may refer to nothing for a while.
+    free_parents: Join,
     /// Stops referring, removes the parent.
     children: Join,
     /// As `children`, where removing changes those that still refer.
     strict_children: Join,
+    /// The same, where who refers may refer to nothing for a while.
+    free_children: Join,
     parents_given: Vec<Token>,
 }
 
@@ -87,17 +99,18 @@ impl<'s> EdgeFinder<'s> {
     pub fn new(shapes: Vec<&'s Shape>, rules: &Rules) -> Self {
         let mut unique = Vec::new();
         for (table, shape) in shapes.iter().enumerate() {
-            let Some(table_rules) = rules.table(&shape.table().name) else { continue };
+            let Some(table_rules) = rules.table(shape.label()) else { continue };
             for (number, rule) in table_rules.unique.iter().enumerate() {
-                let Some(key) = shape.folded_key(&rule.columns) else { continue };
+                let Some(key) = shape.unique_key(rule) else { continue };
                 if !is_row_key(shape, &key) {
                     let salt = salt(1, table, number);
                     let condition = rule.condition.clone();
-                    unique.push(UniqueTokens { table, salt, key, condition });
+                    let may_wait = rule.may_wait;
+                    unique.push(UniqueTokens { table, salt, key, condition, may_wait });
                 }
             }
         }
-        let place = |name: &str| shapes.iter().position(|shape| shape.table().name == name);
+        let place = |name: &str| shapes.iter().position(|shape| shape.label() == name);
         let foreign = rules
             .foreign_keys
             .iter()
@@ -111,9 +124,13 @@ impl<'s> EdgeFinder<'s> {
             unique,
             foreign,
             uniques: Join::default(),
+            later_uniques: Join::default(),
             parents: Join::default(),
+            strict_parents: Join::default(),
+            free_parents: Join::default(),
             children: Join::default(),
             strict_children: Join::default(),
+            free_children: Join::default(),
             parents_given: Vec::new(),
         }
     }
@@ -127,8 +144,9 @@ impl<'s> EdgeFinder<'s> {
     pub fn add_unique(&mut self, node: u32, table: usize, change: &Change) {
         for key in self.unique.iter().filter(|key| key.table == table) {
             let (given, taken) = key.tokens(self.shapes[table], change);
-            self.uniques.first.extend(given.map(|token| (token, node)));
-            self.uniques.then.extend(taken.map(|token| (token, node)));
+            let uniques = if key.may_wait { &mut self.later_uniques } else { &mut self.uniques };
+            uniques.first.extend(given.map(|token| (token, node)));
+            uniques.then.extend(taken.map(|token| (token, node)));
         }
     }
 
@@ -136,25 +154,33 @@ impl<'s> EdgeFinder<'s> {
     pub fn add_foreign(&mut self, node: u32, table: usize, change: &Change) {
         let shape = self.shapes[table];
         for key in &self.foreign {
+            let parents = match (key.may_wait, key.may_let_go) {
+                (true, _) => &mut self.parents,
+                (false, true) => &mut self.free_parents,
+                (false, false) => &mut self.strict_parents,
+            };
             if key.parent == table {
                 let (given, taken) = key.parent_key.tokens(key.salt, shape, change);
-                self.parents.first.extend(taken.map(|token| (token, node)));
+                parents.first.extend(taken.map(|token| (token, node)));
                 let action = match change.verb() {
                     Verb::Delete => key.on_delete,
                     _ => key.on_update,
                 };
-                let children = match action {
-                    Action::NoAction => &mut self.children,
-                    Action::Restrict | Action::Changes => &mut self.strict_children,
+                let children = match (action, key.may_wait, key.may_let_go) {
+                    (Action::NoAction, true, _) => &mut self.children,
+                    (_, false, true) => &mut self.free_children,
+                    _ => &mut self.strict_children,
                 };
                 children.then.extend(given.map(|token| (token, node)));
-                self.parents_given.extend(given);
+                self.parents_given.extend(given.filter(|_| key.may_wait));
             }
             if let Some((_, child_key)) = key.child.as_ref().filter(|(child, _)| *child == table) {
                 let (left, arrived) = child_key.tokens(key.salt, shape, change);
-                self.parents.then.extend(arrived.map(|token| (token, node)));
-                self.children.first.extend(left.map(|token| (token, node)));
-                self.strict_children.first.extend(left.map(|token| (token, node)));
+                parents.then.extend(arrived.map(|token| (token, node)));
+                let left = left.map(|token| (token, node));
+                self.children.first.extend(left);
+                self.strict_children.first.extend(left);
+                self.free_children.first.extend(left);
             }
         }
     }
@@ -163,6 +189,7 @@ impl<'s> EdgeFinder<'s> {
     pub fn has_unique_clash(&mut self) -> bool {
         let mut edges = Vec::new();
         self.uniques.pairs(Why::Unique, &mut edges);
+        self.later_uniques.pairs(Why::UniqueLater, &mut edges);
         edges.iter().any(|edge| edge.from != edge.to)
     }
 
@@ -170,11 +197,15 @@ impl<'s> EdgeFinder<'s> {
     pub fn finish(mut self) -> Found {
         let mut edges = Vec::new();
         self.uniques.pairs(Why::Unique, &mut edges);
+        self.later_uniques.pairs(Why::UniqueLater, &mut edges);
         let mut taken: Vec<Token> = self.parents.first.iter().map(|(token, _)| *token).collect();
         taken.sort_unstable();
         let moves_referenced_value =
             self.parents_given.iter().any(|token| taken.binary_search(token).is_ok());
+        self.free_parents.pairs(Why::ParentFirstOrNull, &mut edges);
+        self.free_children.pairs(Why::ChildFirstOrNull, &mut edges);
         self.parents.pairs(Why::ParentFirst, &mut edges);
+        self.strict_parents.pairs(Why::ParentFirstAlways, &mut edges);
         self.children.pairs(Why::ChildFirst, &mut edges);
         self.strict_children.pairs(Why::ChildFirstAlways, &mut edges);
         Found { edges, moves_referenced_value }
@@ -202,6 +233,8 @@ fn foreign_tokens(
         salt: salt(2, parent, number),
         on_delete: key.on_delete,
         on_update: key.on_update,
+        may_wait: key.may_wait,
+        may_let_go: !key.freed_by.is_empty(),
     })
 }
 

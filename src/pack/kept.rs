@@ -35,7 +35,7 @@ pub(super) fn held(
     };
     let mut held = BTreeMap::new();
     for key in unique(during).iter().filter(is_kept) {
-        let Some(folded) = shape.folded_key(&key.columns) else { continue };
+        let Some(folded) = shape.unique_key(key) else { continue };
         let reason = format!("{} stays, and another row has its value there", key.label);
         for place in without_room(request, spool, table, shape, &folded)? {
             held.entry(place).or_insert_with(|| reason.clone());
@@ -77,7 +77,8 @@ fn without_room(
             }
         }
     }
-    let stored = request.before.tables.iter().find(|stored| stored.spec.name.name == table.name);
+    let stored =
+        request.before.tables.iter().find(|stored| stored.spec.name.to_string() == table.name);
     if let Some(stored) = stored.filter(|_| values.values().any(|v| !v.takers.is_empty())) {
         let mut count = |row: Row<CellValue>| {
             let change = Change { before: row.values, after: Vec::new(), count: 1, others: 0 };

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::consent::{Class, Consent};
+use super::enforcement::Enforcement;
 use super::label::counted;
 use super::manifest::{Hazard, LeftOut, TableTotals, TriggerLine, Way};
 use super::order::{Deletes, TableWork};
@@ -27,14 +28,13 @@ pub(super) fn way(written: &Written, schema_before: String, schema_after: String
 
 /// The triggers that fire when rows change.
 pub(super) fn triggers(
-    plan: &SchemaPlan,
+    rules: &Rules,
     works: &[TableWork<'_>],
     consent: &Consent,
 ) -> Vec<TriggerLine> {
-    let rules = Rules::of(&plan.facts_for_rows);
     let mut lines = Vec::new();
     for work in works {
-        let name = &work.shape.table().name;
+        let name = work.shape.label();
         let fires = |event: &str| match event {
             "insert" => work.changes(Verb::Insert) > 0,
             "delete" => work.changes(Verb::Delete) > 0 && work.deletes == Deletes::Run,
@@ -50,7 +50,7 @@ pub(super) fn triggers(
         triggers.dedup();
         if !triggers.is_empty() {
             let is_allowed = consent.triggers().contains(name);
-            lines.push(TriggerLine { table: name.clone(), triggers, is_allowed });
+            lines.push(TriggerLine { table: name.to_owned(), triggers, is_allowed });
         }
     }
     lines
@@ -116,7 +116,7 @@ pub(super) fn left_out(
 }
 
 /// The hazards that a way's counts tell of.
-pub(super) fn hazards(written: &Written) -> Vec<Hazard> {
+pub(super) fn hazards(written: &Written, enforcement: Enforcement) -> Vec<Hazard> {
     let mut hazards = Vec::new();
     for ((object, step), (rows, bytes)) in &written.losses {
         hazards.push(Hazard {
@@ -150,7 +150,7 @@ pub(super) fn hazards(written: &Written) -> Vec<Hazard> {
     hazards.push(Hazard {
         kind: "lock".to_owned(),
         object: String::new(),
-        text: "the whole database is locked for writing while the pack runs".to_owned(),
+        text: enforcement.locks().to_owned(),
         rows: 0,
         bytes: 0,
     });

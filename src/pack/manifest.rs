@@ -50,6 +50,9 @@ pub struct Manifest {
     pub target: TargetId,
     /// The rules states were read under.
     pub scope: ScopeLine,
+    /// The tables it is for; all where none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
     /// Whether the target will be exactly as wanted: nothing is left out.
     pub is_complete: bool,
     /// The way there.
@@ -346,6 +349,9 @@ pub struct ColumnGuard {
     /// How many rows hold something else.
     pub others: u64,
 }
+
+/// The hazard of an update that changes what rows refer to, where they would follow it.
+pub const MOVES_KEY: &str = "moves-key";
 
 /// The word for no row.
 pub const ABSENT: &str = "absent";

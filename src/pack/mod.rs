@@ -6,11 +6,12 @@
 //! nothing that its digests do not vouch for. `docs/pack.md` describes every file.
 
 mod changes;
-mod columns;
+pub mod columns;
 mod condition;
 pub mod consent;
 pub mod content;
 mod edges;
+pub mod enforcement;
 pub mod error;
 pub mod exact;
 pub mod fingerprint;
@@ -28,6 +29,7 @@ pub mod request;
 pub mod row_hash;
 pub mod rules;
 pub mod schema_plan;
+pub mod selection;
 pub mod shape;
 mod side;
 pub mod spool;
@@ -35,6 +37,7 @@ pub mod statement;
 mod summary;
 pub mod token;
 pub mod values;
+mod waiting;
 mod writer;
 
 pub use consent::{Class, Consent};

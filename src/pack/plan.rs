@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::changes::{column_guard, spool_changes};
 use super::consent::Consent;
+use super::enforcement::Enforcement;
 use super::error::{PackError, Refusal};
 use super::listing::{hazards, left_out, shown_left_out, triggers, way};
 use super::manifest::{
@@ -26,11 +27,13 @@ use super::shape::Shape;
 use super::spool::{Spool, Verb};
 use super::values::{self, ValueFiles};
 use super::writer::{Ends, Layouts, WayWriter, Written};
-use super::{fingerprint, kept, statement, summary};
+use super::{fingerprint, kept, selection, summary};
 use crate::codec::Hasher;
 use crate::diff::{SchemaChange, TableDefinition};
+use crate::engine::Dialect;
+use crate::engine::sqlite::TextEncoding;
 use crate::fsio::FileSystem;
-use crate::model::{Fact, Sequence};
+use crate::model::{Fact, ObjectKind, Sequence};
 
 /// A pack that was written and not proved yet.
 #[derive(Debug)]
@@ -57,6 +60,10 @@ const INCOMPLETE_HINT: &str = "take the snapshot with an account that sees every
 /// Plans a pack and writes its folder, the manifest aside.
 pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, PackError> {
     check_sides(request)?;
+    let enforcement = request.enforcement()?;
+    let dialect = Dialect::of(&request.before.engine, &request.before.facts)
+        .map_err(|error| PackError::Prover(error.into()))?;
+    let dialect = &dialect;
     let mut spool = Spool::new(request.fs.scratch(request.scratch)?);
     let tables = spool_changes(request, &mut spool)?;
     if request.fs.info(request.dir)?.is_some() {
@@ -64,9 +71,13 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
     }
     request.fs.create_dir(request.dir)?;
     let plain = Hasher::new(request.hasher.algorithm());
-    let encoding = statement::encoding(&request.before.facts);
+    let encoding = match enforcement {
+        Enforcement::Sqlite => Some(TextEncoding::of_facts(&request.before.facts)),
+        Enforcement::Postgres | Enforcement::Mysql => None,
+    };
     let values = ValueFiles::new(request.fs, request.dir, request.rows, plain, encoding);
-    let drafter = Drafter { request, spool: &spool, tables: &tables, values: &values };
+    let drafter =
+        Drafter { request, spool: &spool, tables: &tables, values: &values, enforcement, dialect };
     let written = drafter.write(accepts);
     drop(values);
     match written {
@@ -119,6 +130,8 @@ struct Drafter<'a> {
     spool: &'a Spool,
     tables: &'a [ChangedTable],
     values: &'a ValueFiles<'a>,
+    enforcement: Enforcement,
+    dialect: &'a Dialect,
 }
 
 /// What one way needs to be written.
@@ -182,10 +195,18 @@ impl<'a> Drafter<'a> {
         Ok((manifest, plan.facts_after))
     }
 
+    fn rules(&self, facts: &[Fact]) -> Rules {
+        Rules::of(self.enforcement, facts)
+    }
+
     fn forward_schema(&self) -> Result<SchemaPlan, PackError> {
         let request = self.request;
+        if !self.enforcement.changes_schemas() {
+            self.check_columns()?;
+            return Ok(SchemaPlan::unchanged(&request.before.facts));
+        }
         let has_rows = |name: &str| {
-            request.before.tables.iter().any(|t| t.spec.name.name == name && t.rows.rows > 0)
+            request.before.tables.iter().any(|t| t.spec.name.to_string() == name && t.rows.rows > 0)
         };
         let mut plan = schema_plan::plan(&SchemaInput {
             before: side(&request.before.facts, &request.before.definitions),
@@ -196,7 +217,7 @@ impl<'a> Drafter<'a> {
             has_rows: &has_rows,
             keeps_rows: &|name| self.missing_for_deletes(name),
         });
-        let rules = Rules::of(&plan.facts_for_rows);
+        let rules = self.rules(&plan.facts_for_rows);
         for table in self.tables.iter().filter(|table| table.runs.changes() > 0) {
             let unknown = rules.table(&table.name).map_or(&[][..], |r| &r.unknown_collations);
             for collation in unknown {
@@ -210,6 +231,21 @@ impl<'a> Drafter<'a> {
         if plan.refusals.is_empty() { Ok(plan) } else { Err(PackError::Refused(plan.refusals)) }
     }
 
+    /// Refuses tables that hold what cannot be written exactly.
+    fn check_columns(&self) -> Result<(), PackError> {
+        let mut refusals = Vec::new();
+        for table in self.tables.iter().filter(|table| table.runs.changes() > 0) {
+            for column in table.after.iter().flat_map(|table| &table.columns) {
+                if let Some(reason) = self.dialect.unwritable(column) {
+                    let object = format!("{}.{}", table.name, column.name);
+                    let hint = "change its rows by hand, or name the other tables with --tables";
+                    refusals.push(Refusal::new(object, reason, hint));
+                }
+            }
+        }
+        if refusals.is_empty() { Ok(()) } else { Err(PackError::Refused(refusals)) }
+    }
+
     fn missing_for_deletes(&self, name: &str) -> bool {
         self.table(name).is_some_and(|table| {
             let deleted = table.runs.of(Verb::Delete).rows;
@@ -220,6 +256,9 @@ impl<'a> Drafter<'a> {
 
     fn back_schema(&self, forward: &SchemaPlan) -> SchemaPlan {
         let request = self.request;
+        if !self.enforcement.changes_schemas() {
+            return SchemaPlan::unchanged(&request.before.facts);
+        }
         let changes = reversed_changes(&forward.facts_after, &request.before.facts);
         schema_plan::plan(&SchemaInput {
             before: side(&forward.facts_after, &request.after.definitions),
@@ -234,8 +273,8 @@ impl<'a> Drafter<'a> {
 
     fn forward_works(&self, plan: &SchemaPlan) -> Result<Vec<TableWork<'a>>, PackError> {
         let dropped = dropped_names(plan);
-        let during = Rules::of(&plan.facts_for_rows);
-        let wanted = Rules::of(&self.request.after.facts);
+        let during = self.rules(&plan.facts_for_rows);
+        let wanted = self.rules(&self.request.after.facts);
         let consent = self.request.consent;
         let works = self
             .tables
@@ -297,7 +336,7 @@ impl<'a> Drafter<'a> {
     }
 
     fn ends(&self, work: &TableWork<'_>, direction: Direction) -> Ends<'a> {
-        let table = self.table(&work.shape.table().name);
+        let table = self.table(work.shape.label());
         let before = table.and_then(|table| table.before.as_ref());
         let after = table.and_then(|table| table.after.as_ref());
         match direction {
@@ -337,18 +376,34 @@ impl<'a> Drafter<'a> {
 
     /// The sequences that stand higher in the wanted state.
     fn raised_sequences(&self, plan: &SchemaPlan) -> Vec<&'a Sequence> {
-        let rules = Rules::of(&plan.facts_after);
+        let rules = self.rules(&plan.facts_after);
         let before = &self.request.before.sequences;
         let position = |wanted: &Sequence| {
             before.iter().find(|sequence| sequence.name == wanted.name).map(|s| s.position)
+        };
+        let is_raised = |wanted: &&Sequence| {
+            let name = wanted.name.to_string();
+            match self.enforcement.changes_schemas() {
+                true => rules.table(&name).is_some_and(|table| table.is_autoincrement),
+                false => self.owner_of(&name).is_none_or(|table| self.request.is_for(&table)),
+            }
         };
         self.request
             .after
             .sequences
             .iter()
-            .filter(|wanted| rules.table(&wanted.name.name).is_some_and(|t| t.is_autoincrement))
+            .filter(is_raised)
             .filter(|wanted| position(wanted).is_none_or(|position| position < wanted.position))
             .collect()
+    }
+
+    /// The table that a sequence numbers, or itself where it stands alone.
+    fn owner_of(&self, sequence: &str) -> Option<String> {
+        let fact = self.request.before.facts.iter().find(|fact| {
+            fact.id.kind == ObjectKind::Sequence && fact.id.object.to_string() == sequence
+        })?;
+        let owner = super::rules::text(fact, "owned-by")?;
+        owner.rsplit_once('.').map(|(table, _)| table.to_owned())
     }
 
     fn way(&self, input: &WayInput<'_>, accepts: &mut Accepts<'_>) -> Result<Written, PackError> {
@@ -357,9 +412,10 @@ impl<'a> Drafter<'a> {
         let dir = request.dir;
         let layouts =
             input.ends.iter().map(|ends| Layouts::new(*ends)).collect::<Result<Vec<_>, _>>()?;
-        let rules = Rules::of(&plan.facts_for_rows);
+        let rules = self.rules(&plan.facts_for_rows);
         let (sql, steps) = (dir.join(input.sql), dir.join(input.steps));
-        let mut writer = WayWriter::create(request.fs, &sql, &steps, &input.title, self.values)?;
+        let mut writer =
+            WayWriter::create(request.fs, &sql, &steps, &input.title, self.values, self.dialect)?;
         writer.tables(works, &layouts, &plan.facts_for_rows, &rules, request.hasher);
         if plan.is_deferred {
             order::Steps::defer(&mut writer)?;
@@ -377,7 +433,7 @@ impl<'a> Drafter<'a> {
             schema(&mut writer, step)?;
         }
         for sequence in &input.sequences {
-            writer.sequence(&sequence.name, sequence.position)?;
+            writer.sequence(&sequence.name, sequence.position, &plan.facts_after)?;
         }
         for left_out in input.left_out {
             writer.comment(left_out);
@@ -395,15 +451,18 @@ impl<'a> Drafter<'a> {
     ) -> Result<Manifest, PackError> {
         let request = self.request;
         let plain = Hasher::new(request.hasher.algorithm());
-        let print = |facts: &[Fact]| fingerprint::of(facts, &plain);
+        let tables = request.tables;
+        let print = |facts: &[Fact]| {
+            fingerprint::of(&selection::vouched(self.enforcement, facts, tables), &plain)
+        };
         let left_out = left_out(plan, forward, request.consent, self.tables);
-        let triggers = triggers(plan, works, request.consent);
-        let mut hazards = hazards(forward);
+        let triggers = triggers(&self.rules(&plan.facts_for_rows), works, request.consent);
+        let mut hazards = hazards(forward, self.enforcement);
         hazards.extend(self.more_hazards(&triggers));
         let mut manifest = Manifest {
             format: FORMAT,
             pack: String::new(),
-            engine: "sqlite".to_owned(),
+            engine: request.before.engine.clone(),
             hash: request.hasher.algorithm().as_str().to_owned(),
             is_keyed: request.hasher.is_keyed(),
             base: manifest_side(request.before),
@@ -413,7 +472,8 @@ impl<'a> Drafter<'a> {
                 identity: request.before.source.identity.clone(),
             },
             scope: ScopeLine::from(&request.before.scope),
-            is_complete: left_out.is_empty(),
+            tables: tables.to_vec(),
+            is_complete: left_out.is_empty() && !selection::is_ignored(request, self.enforcement),
             migration: way(forward, print(&request.before.facts), print(&plan.facts_after)),
             rollback: way(backward, print(&plan.facts_after), print(&back.facts_after)),
             files: Vec::new(),
@@ -463,7 +523,9 @@ impl<'a> Drafter<'a> {
     ) -> Result<(), PackError> {
         let request = self.request;
         let mut schema = output::Output::create(request.fs, &request.dir.join("schema.jsonl"))?;
-        for line in fingerprint::lines(&request.before.facts, &plan.facts_after, hasher) {
+        let vouched = |facts: &[Fact]| selection::vouched(self.enforcement, facts, request.tables);
+        let (before, after) = (vouched(&request.before.facts), vouched(&plan.facts_after));
+        for line in fingerprint::lines(&before, &after, hasher) {
             let mut bytes = serde_json::to_vec(&line).expect("a fact line is plain JSON");
             bytes.push(b'\n');
             schema.push(&bytes)?;
@@ -493,7 +555,7 @@ fn dropped_names(plan: &SchemaPlan) -> BTreeSet<&str> {
 fn skipped(works: &[TableWork<'_>], written: &Written) -> BTreeMap<String, Skipped> {
     let mut skipped: BTreeMap<String, Skipped> = BTreeMap::new();
     for (number, work) in works.iter().enumerate() {
-        let entry = skipped.entry(work.shape.table().name.clone()).or_default();
+        let entry = skipped.entry(work.shape.label().to_owned()).or_default();
         if work.deletes != Deletes::Run {
             entry.verbs.push(Verb::Delete);
         }

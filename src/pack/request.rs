@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::consent::Consent;
+use super::enforcement::Enforcement;
 use super::error::{PackError, Refusal};
+use super::selection;
 use super::spool::TableRuns;
 use crate::codec::state::StoredTable;
 use crate::codec::{Hasher, cell};
@@ -99,12 +101,32 @@ pub struct Request<'a> {
     pub hasher: &'a Hasher,
     /// What may be destroyed.
     pub consent: &'a Consent,
+    /// The tables that the pack is for; all where none is named.
+    pub tables: &'a [String],
     /// Where files are written.
     pub fs: &'a dyn FileSystem,
     /// A folder for nameless scratch files.
     pub scratch: &'a Path,
     /// The folder of the pack, which must not exist yet.
     pub dir: &'a Path,
+}
+
+impl Request<'_> {
+    /// The engine of the states, as far as planning is concerned.
+    pub fn enforcement(&self) -> Result<Enforcement, PackError> {
+        let engine = &self.before.engine;
+        Enforcement::of(engine).ok_or_else(|| {
+            let reason = format!("this program makes no packs for {}", product(engine));
+            let hint = "`deepdiff-db diff` shows what differs";
+            let snapshot = format!("snapshot {}", self.before.snapshot.short());
+            PackError::Refused(vec![Refusal::new(snapshot, reason, hint)])
+        })
+    }
+
+    /// Whether the pack is for this table.
+    pub fn is_for(&self, table: &str) -> bool {
+        self.tables.is_empty() || self.tables.iter().any(|name| name == table)
+    }
 }
 
 /// A table with its changes.
@@ -124,16 +146,16 @@ pub struct ChangedTable {
 
 /// Refuses states that no pack can be made from.
 pub fn check_sides(request: &Request<'_>) -> Result<(), PackError> {
-    let mut refusals = Vec::new();
-    for side in [request.before, request.after] {
-        if side.engine != "sqlite" {
-            let name = product(&side.engine);
-            refusals.push(Refusal::new(
-                format!("snapshot {}", side.snapshot.short()),
-                format!("it is of a {name} database, and packs for {name} are not written yet"),
-                "`deepdiff-db diff` shows what differs",
-            ));
+    let enforcement = request.enforcement()?;
+    let mut refusals = match enforcement.changes_schemas() {
+        true if !request.tables.is_empty() => {
+            let reason = "a pack for this engine is for all tables";
+            vec![Refusal::new("--tables", reason, "leave --tables away")]
         }
+        true => Vec::new(),
+        false => selection::refusals(request, enforcement),
+    };
+    for side in [request.before, request.after] {
         if side.is_hash_only {
             refusals.push(Refusal::new(
                 format!("snapshot {}", side.snapshot.short()),

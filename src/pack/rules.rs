@@ -1,13 +1,14 @@
 //! The rules a database enforces on rows, as far as the order of changes depends on them.
 //!
-//! Read from the facts of a schema: unique keys, foreign keys, triggers, what may be NULL. Names
-//! are found without case, as SQLite finds them. This is the only file of planning that knows the
-//! names of attributes (`docs/format-sqlite-facts.md`).
+//! Read from the facts of a schema: unique keys, foreign keys, triggers, what may be NULL. Tables
+//! go by their names as text ([`ObjectName`]'s own), found as the engine finds them. Of planning
+//! only this file and `enforcement` know the names of attributes (`docs/format-*-facts.md`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::condition::Condition;
-use super::token::{Conversion, Folding};
+use super::enforcement::{Compared, Enforcement};
+use super::token::Folding;
 use crate::model::{Attribute, Fact, KeyMatching, ObjectKind, ObjectName};
 
 /// What happens to a row whose parent goes.
@@ -32,6 +33,10 @@ pub struct UniqueKey {
     pub is_primary: bool,
     /// Which rows it speaks of, where not of all.
     pub condition: Option<Condition>,
+    /// Whether NULLs collide too.
+    pub takes_null_once: bool,
+    /// Whether it may be checked at the end of the transaction.
+    pub may_wait: bool,
 }
 
 /// A foreign key.
@@ -49,6 +54,10 @@ pub struct ForeignKey {
     pub on_delete: Action,
     /// What changing the parent's key does.
     pub on_update: Action,
+    /// Whether it may be checked at the end of the transaction.
+    pub may_wait: bool,
+    /// The columns that hold NULL while a row refers to nothing; none where that is not possible.
+    pub freed_by: Vec<String>,
 }
 
 /// A trigger that fires on changes of a table's rows.
@@ -81,16 +90,25 @@ pub struct TableRules {
     pub collations: BTreeMap<String, String>,
     /// Columns whose values are computed.
     pub generated: BTreeSet<String>,
+    /// Columns that only the database may set, unless it is overruled: inserts do that, updates
+    /// cannot.
+    pub identities: BTreeSet<String>,
     /// Whether values must have the declared type.
     pub is_strict: bool,
     /// Whether the table has no rowid.
     pub is_without_rowid: bool,
     /// Whether the table checks its rows.
     pub has_checks: bool,
+    /// What it checks.
+    pub checks: Vec<String>,
     /// Whether a constraint says what to do on conflict: statements must overrule it.
     pub has_conflict_clause: bool,
     /// Collations this program cannot compare by, with the index or key that uses them.
     pub unknown_collations: Vec<String>,
+    /// Whether an exclusion constraint connects rows in a way that is not known here.
+    pub has_exclusions: bool,
+    /// Unique indexes on expressions, until the columns are all known.
+    expressions: Vec<(String, Fact)>,
     /// The triggers of the table.
     pub triggers: Vec<Trigger>,
     /// The highest number is kept in `sqlite_sequence`.
@@ -98,8 +116,10 @@ pub struct TableRules {
 }
 
 /// The rules of a whole database.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Rules {
+    /// The engine that enforces them.
+    pub enforcement: Enforcement,
     tables: BTreeMap<String, TableRules>,
     /// Every foreign key whose parent is there, sorted by child.
     pub foreign_keys: Vec<ForeignKey>,
@@ -107,12 +127,16 @@ pub struct Rules {
 
 impl Rules {
     /// The rules that these facts make.
-    pub fn of<'f>(facts: impl IntoIterator<Item = &'f Fact>) -> Rules {
+    pub fn of<'f>(enforcement: Enforcement, facts: impl IntoIterator<Item = &'f Fact>) -> Rules {
         let facts: Vec<&Fact> = facts.into_iter().collect();
-        let mut rules = Rules::default();
-        for fact in &facts {
-            rules.read(fact);
+        let (tables, foreign_keys) = (BTreeMap::new(), Vec::new());
+        let mut rules = Rules { enforcement, tables, foreign_keys };
+        // The columns first: keys look up their types.
+        for is_column in [true, false] {
+            let facts = facts.iter().filter(|f| (f.id.kind == ObjectKind::Column) == is_column);
+            facts.for_each(|fact| rules.read(fact));
         }
+        rules.read_expressions();
         rules.foreign_keys = facts
             .iter()
             .filter(|fact| fact.id.kind == ObjectKind::ForeignKey)
@@ -123,7 +147,7 @@ impl Rules {
 
     /// The rules of a table.
     pub fn table(&self, name: &str) -> Option<&TableRules> {
-        self.tables.get(&name.to_ascii_lowercase())
+        self.tables.get(&self.enforcement.place(name))
     }
 
     /// The foreign keys that refer to a table.
@@ -132,9 +156,10 @@ impl Rules {
     }
 
     fn entry(&mut self, table: &ObjectName) -> &mut TableRules {
-        let entry = self.tables.entry(table.name.to_ascii_lowercase()).or_default();
+        let name = table.to_string();
+        let entry = self.tables.entry(self.enforcement.place(&name)).or_default();
         if entry.name.is_empty() {
-            entry.name.clone_from(&table.name);
+            entry.name = name;
         }
         entry
     }
@@ -151,24 +176,29 @@ impl Rules {
             ObjectKind::Check => {
                 let table = self.entry(&fact.id.object);
                 table.has_checks = true;
+                table.checks.extend(text(fact, "expression").map(str::to_owned));
                 table.has_conflict_clause |= text(fact, "conflict").is_some();
             }
             ObjectKind::Index => self.read_index(fact),
-            ObjectKind::Trigger => {
-                // A disabled trigger does not fire; one trigger may be of several events.
-                if text(fact, "enabled").is_some_and(|enabled| enabled != "ALWAYS") {
-                    return;
-                }
-                let table = ObjectName::bare(text(fact, "table").unwrap_or_default());
-                let events = text(fact, "event").unwrap_or_default().to_ascii_lowercase();
-                let name = &fact.id.object.name;
-                let of_rows = events.split(" or ").filter(|event| *event != "truncate");
-                let triggers =
-                    of_rows.map(|event| Trigger { name: name.clone(), event: event.to_owned() });
-                self.entry(&table).triggers.extend(triggers);
+            ObjectKind::Exclusion => self.entry(&fact.id.object).has_exclusions = true,
+            ObjectKind::Trigger if self.enforcement.fires(fact) => {
+                self.read_trigger(fact, fact.id.object.name.clone());
+            }
+            // A rule rewrites statements, which is a trigger by another name.
+            ObjectKind::Rule if self.enforcement.fires(fact) => {
+                self.read_trigger(fact, format!("rule {}", fact.id.part));
             }
             _ => {}
         }
+    }
+
+    /// One trigger may be of several events.
+    fn read_trigger(&mut self, fact: &Fact, name: String) {
+        let table = self.enforcement.table_of(fact);
+        let events = text(fact, "event").unwrap_or_default().to_ascii_lowercase();
+        let of_rows = events.split(" or ").filter(|event| !["truncate", "select"].contains(event));
+        let triggers = of_rows.map(|event| Trigger { name: name.clone(), event: event.to_owned() });
+        self.entry(&table).triggers.extend(triggers);
     }
 
     fn read_column(&mut self, fact: &Fact) {
@@ -179,6 +209,9 @@ impl Rules {
         }
         if text(fact, "generated").is_some() {
             table.generated.insert(name.clone());
+        }
+        if text(fact, "identity") == Some("ALWAYS") {
+            table.identities.insert(name.clone());
         }
         let declared = text(fact, "type").unwrap_or_default();
         table.types.insert(name.clone(), declared.to_owned());
@@ -196,16 +229,21 @@ impl Rules {
             false => format!("UNIQUE {}", fact.id.part),
         };
         let columns = list(fact, "columns");
+        let enforcement = self.enforcement;
         let table = self.entry(&fact.id.object);
         table.has_conflict_clause |= text(fact, "conflict").is_some();
-        table.push_key(label, fact, is_primary);
+        table.push_key(label, fact, is_primary, enforcement);
         if is_primary {
             table.is_autoincrement = flag(fact, "autoincrement");
             if flag(fact, "rowid-alias") {
                 table.rowid_alias = columns.first().cloned();
             }
-            // Only a WITHOUT ROWID or STRICT table, or the rowid itself, keeps NULL out.
-            if table.is_without_rowid || table.is_strict || flag(fact, "rowid-alias") {
+            // In SQLite only a WITHOUT ROWID or STRICT table, or the rowid itself, keeps NULL out.
+            if !enforcement.takes_null_in_primary_keys()
+                || table.is_without_rowid
+                || table.is_strict
+                || flag(fact, "rowid-alias")
+            {
                 table.not_null.extend(columns.iter().cloned());
             }
             table.primary = columns.to_vec();
@@ -213,19 +251,57 @@ impl Rules {
     }
 
     fn read_index(&mut self, fact: &Fact) {
-        let Some(table) = text(fact, "table") else { return };
+        let Some(name) = text(fact, "table") else { return };
         let has_expression = !list(fact, "terms").is_empty();
-        let table = self.entry(&ObjectName::bare(table));
-        if flag(fact, "unique") && !has_expression {
-            table.push_key(format!("INDEX {}", fact.id.object), fact, false);
-        } else {
+        let label = match fact.id.part.as_str() {
+            "" => format!("INDEX {}", fact.id.object),
+            part => format!("INDEX {part} of {name}"),
+        };
+        let (enforcement, table) = (self.enforcement, self.enforcement.table_of(fact));
+        let table = self.entry(&table);
+        if !flag(fact, "unique") || flag(fact, "invalid") {
             table.note_collations(&fact.id.object.name, list(fact, "collations"));
+        } else if !has_expression {
+            table.push_key(label, fact, false, enforcement);
+        } else if enforcement.changes_schemas() {
+            // The scratch copy shows what such an index refuses.
+            table.note_collations(&fact.id.object.name, list(fact, "collations"));
+        } else {
+            table.expressions.push((label, fact.clone()));
+        }
+    }
+
+    /// Unique indexes on expressions, as keys over the columns that these may name.
+    fn read_expressions(&mut self) {
+        for table in self.tables.values_mut() {
+            for (label, fact) in std::mem::take(&mut table.expressions) {
+                let named = |column: &&String| {
+                    let terms = list(&fact, "terms").iter().chain(list(&fact, "columns"));
+                    terms.into_iter().any(|term| names_column(term, column))
+                };
+                let folding = Folding { matching: KeyMatching::Unknown, ..Folding::exact() };
+                let columns: Vec<(String, Folding)> =
+                    table.columns.iter().filter(named).map(|c| (c.clone(), folding)).collect();
+                if !columns.is_empty() {
+                    let condition = text(&fact, "where").map(Condition::of);
+                    let takes_null_once = flag(&fact, "nulls-not-distinct");
+                    let (is_primary, may_wait) = (false, false);
+                    table.unique.push(UniqueKey {
+                        label,
+                        columns,
+                        is_primary,
+                        condition,
+                        takes_null_once,
+                        may_wait,
+                    });
+                }
+            }
         }
     }
 
     fn foreign_key(&self, fact: &Fact) -> Option<ForeignKey> {
-        let parent = self.table(text(fact, "table")?)?;
-        let child = self.table(&fact.id.object.name)?;
+        let parent = self.table(&self.enforcement.table_of(fact).to_string())?;
+        let child = self.table(&fact.id.object.to_string())?;
         let columns = list(fact, "columns").to_vec();
         let referenced = match list(fact, "referenced-columns") {
             [] => &parent.primary[..],
@@ -238,11 +314,23 @@ impl Rules {
             .iter()
             .map(|name| {
                 let name = parent.spelled(name);
-                let folding = parent.folding_of(&name);
+                let folding = self.enforcement.parent_folding(parent.compared(&name));
                 (name, folding)
             })
             .collect();
-        let columns = columns.iter().map(|name| child.spelled(name)).collect();
+        let columns: Vec<String> = columns.iter().map(|name| child.spelled(name)).collect();
+        let may_be_null = |name: &&String| {
+            !child.not_null.contains(*name)
+                && !child.primary.contains(name)
+                && !child.checks_column(name)
+        };
+        let mut freed_by: Vec<String> = columns.iter().filter(may_be_null).cloned().collect();
+        // Under MATCH FULL all columns are NULL or none.
+        if text(fact, "match").is_some_and(|kind| kind.eq_ignore_ascii_case("full"))
+            && freed_by.len() < columns.len()
+        {
+            freed_by.clear();
+        }
         Some(ForeignKey {
             child: child.name.clone(),
             columns,
@@ -250,11 +338,18 @@ impl Rules {
             parent_columns,
             on_delete: action(text(fact, "on-delete")),
             on_update: action(text(fact, "on-update")),
+            may_wait: self.enforcement.may_wait(fact),
+            freed_by,
         })
     }
 }
 
 impl TableRules {
+    /// Whether a check of the table names this column.
+    pub fn checks_column(&self, column: &str) -> bool {
+        self.checks.iter().any(|check| names_column(check, column))
+    }
+
     /// Whether no name of the rowid is left: equal rows cannot be told apart then.
     pub fn hides_rowid(&self) -> bool {
         let is_hidden =
@@ -262,24 +357,30 @@ impl TableRules {
         ["rowid", "_rowid_", "oid"].into_iter().all(is_hidden)
     }
 
-    fn push_key(&mut self, label: String, fact: &Fact, is_primary: bool) {
+    fn push_key(&mut self, label: String, fact: &Fact, is_primary: bool, enforcement: Enforcement) {
         let collations = list(fact, "collations");
         self.note_collations(&label, collations);
         let columns = list(fact, "columns")
             .iter()
             .enumerate()
             .map(|(at, name)| {
-                let matching = collations.get(at).map_or(KeyMatching::Binary, |c| matching(c));
-                (name.clone(), Folding { matching, conversion: Conversion::AsIs })
+                let prefix = list(fact, "lengths").get(at).and_then(|length| length.parse().ok());
+                let collation = collations.get(at).map(String::as_str);
+                let compared = Compared { collation, prefix, ..self.compared(name) };
+                (name.clone(), enforcement.folding(compared))
             })
             .collect();
         let condition = text(fact, "where").map(Condition::of);
-        self.unique.push(UniqueKey { label, columns, is_primary, condition });
+        let takes_null_once = flag(fact, "nulls-not-distinct");
+        let may_wait = enforcement.unique_may_wait(fact);
+        let key = UniqueKey { label, columns, is_primary, condition, takes_null_once, may_wait };
+        self.unique.push(key);
     }
 
     fn note_collations(&mut self, label: &str, collations: &[String]) {
         for collation in collations {
-            if matching(collation) == KeyMatching::Unknown {
+            let compared = Compared { collation: Some(collation), declared: "", prefix: None };
+            if Enforcement::Sqlite.folding(compared).matching == KeyMatching::Unknown {
                 self.unknown_collations.push(format!("{collation} of {label}"));
             }
         }
@@ -290,35 +391,23 @@ impl TableRules {
         self.columns.iter().find(same).map_or_else(|| column.to_owned(), Clone::clone)
     }
 
-    /// How a foreign key's values are compared with this column: by its collation and affinity
-    /// (<https://www.sqlite.org/foreignkeys.html#fk_basics>).
-    fn folding_of(&self, column: &str) -> Folding {
-        let matching = self.collations.get(column).map_or(KeyMatching::Binary, |c| matching(c));
-        let declared = self.types.get(column).map_or("", String::as_str);
-        Folding { matching, conversion: conversion(declared) }
+    fn compared(&self, column: &str) -> Compared<'_> {
+        Compared {
+            collation: self.collations.get(column).map(String::as_str),
+            declared: self.types.get(column).map_or("", String::as_str),
+            prefix: None,
+        }
     }
 }
 
-/// What a comparison with a column of this declared type converts the other side to.
-fn conversion(declared: &str) -> Conversion {
-    let declared = declared.to_ascii_uppercase();
-    let has = |part: &str| declared.contains(part);
-    if !has("INT") && (has("CHAR") || has("CLOB") || has("TEXT")) {
-        Conversion::ToText
-    } else if !has("INT") && (declared.is_empty() || has("BLOB")) {
-        Conversion::AsIs
-    } else {
-        Conversion::ToNumber
-    }
-}
-
-fn matching(collation: &str) -> KeyMatching {
-    match collation.to_ascii_uppercase().as_str() {
-        "BINARY" => KeyMatching::Binary,
-        "NOCASE" => KeyMatching::AsciiNoCase,
-        "RTRIM" => KeyMatching::TrailingSpaces,
-        _ => KeyMatching::Unknown,
-    }
+/// Whether an expression names a column, as a word of its own.
+fn names_column(expression: &str, column: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    expression.match_indices(column).any(|(at, _)| {
+        let before = expression[..at].chars().next_back();
+        let after = expression[at + column.len()..].chars().next();
+        !before.is_some_and(is_word) && !after.is_some_and(is_word)
+    })
 }
 
 fn action(text: Option<&str>) -> Action {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::columns::{self, NewColumn};
 use super::consent::{Class, Consent};
+use super::enforcement::Enforcement;
 use super::error::Refusal;
 use super::rules::{Rules, flag, text};
 use crate::diff::{SchemaChange, TableDefinition};
@@ -102,6 +103,21 @@ pub struct SchemaPlan {
     pub is_deferred: bool,
 }
 
+impl SchemaPlan {
+    /// Nothing of the schema changes.
+    pub fn unchanged(facts: &[Fact]) -> SchemaPlan {
+        SchemaPlan {
+            before_rows: Vec::new(),
+            after_rows: Vec::new(),
+            left_out: Vec::new(),
+            refusals: Vec::new(),
+            facts_for_rows: facts.to_vec(),
+            facts_after: facts.to_vec(),
+            is_deferred: false,
+        }
+    }
+}
+
 /// One side's schema.
 #[derive(Debug, Clone, Copy)]
 pub struct SchemaSide<'a> {
@@ -191,7 +207,7 @@ fn is_of_table(kind: ObjectKind) -> bool {
 }
 
 fn quoted(name: &str) -> String {
-    super::statement::identifier(name)
+    columns::identifier(name)
 }
 
 impl<'a> Planner<'a> {
@@ -424,7 +440,7 @@ impl<'a> Planner<'a> {
         let order = self.order_of_dropped_tables();
         let mut drops = std::mem::take(&mut self.drops);
         drops.sort_by_key(|step| (step.verb, order.get(step.object.as_str()).copied()));
-        let rules = Rules::of(self.input.before.facts);
+        let rules = Rules::of(Enforcement::Sqlite, self.input.before.facts);
         let (late, early): (Vec<_>, Vec<_>) = drops.into_iter().partition(|step| {
             step.verb == SchemaVerb::DropTable
                 && rules
@@ -450,7 +466,7 @@ impl<'a> Planner<'a> {
     /// Children before parents; the order of names where they refer to each other in a circle,
     /// which then needs foreign keys checked at the end.
     fn order_of_dropped_tables(&mut self) -> BTreeMap<&'a str, usize> {
-        let rules = Rules::of(self.input.before.facts);
+        let rules = Rules::of(Enforcement::Sqlite, self.input.before.facts);
         let mut left = self.dropped_tables.clone();
         let mut order = BTreeMap::new();
         while !left.is_empty() {

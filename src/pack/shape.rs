@@ -3,11 +3,11 @@
 //! A change of a row names values by the columns of its own side; here they are put side by side.
 //! A column that is not there yet holds its default; one that is about to go keeps what it holds.
 
-use super::rules::TableRules;
+use super::rules::{TableRules, UniqueKey};
 use super::spool::Change;
-use super::token::{self, Folding, Token};
+use super::token::{self, Folding, Nulls, Token};
 use crate::diff::CellValue;
-use crate::model::{ColumnSpec, ObjectName, RowKey, TableSpec, Value};
+use crate::model::{ColumnSpec, KeyMatching, ObjectName, RowKey, TableSpec, Value};
 
 /// A column while rows change.
 #[derive(Debug, Clone)]
@@ -21,6 +21,7 @@ struct Column {
 /// The columns of a table while its rows change.
 #[derive(Debug, Clone)]
 pub struct Shape {
+    label: String,
     columns: Vec<Column>,
     /// The table with these columns and the key rows are found by.
     pub spec: TableSpec,
@@ -81,12 +82,18 @@ impl Shape {
             reads_in_key_order: false,
             column_order,
         };
-        Some(Shape { columns, spec, key, may_be_null })
+        let label = spec.name.to_string();
+        Some(Shape { label, columns, spec, key, may_be_null })
     }
 
     /// The table.
     pub fn table(&self) -> &ObjectName {
         &self.spec.name
+    }
+
+    /// The table's name as text, by which rules and steps know it.
+    pub fn label(&self) -> &str {
+        &self.label
     }
 
     /// How many columns there are.
@@ -165,7 +172,13 @@ impl Shape {
             .iter()
             .map(|(name, folding)| Some((self.place(name)?, *folding)))
             .collect::<Option<Vec<_>>>()?;
-        Some(FoldedKey { parts })
+        Some(FoldedKey { parts, nulls: Nulls::Distinct })
+    }
+
+    /// A unique key's columns as places, likewise.
+    pub fn unique_key(&self, key: &UniqueKey) -> Option<FoldedKey> {
+        let nulls = if key.takes_null_once { Nulls::Collide } else { Nulls::Distinct };
+        Some(FoldedKey { nulls, ..self.folded_key(&key.columns)? })
     }
 }
 
@@ -173,6 +186,7 @@ impl Shape {
 #[derive(Debug, Clone)]
 pub struct FoldedKey {
     parts: Vec<(usize, Folding)>,
+    nulls: Nulls,
 }
 
 impl FoldedKey {
@@ -203,22 +217,26 @@ impl FoldedKey {
             true => None,
             false => {
                 let values = self.parts.iter().map(|&(at, f)| (shape.before(change, at), f));
-                token::token(salt, values)
+                token::token(salt, self.nulls, values)
             }
         };
         let after = match change.after.is_empty() {
             true => None,
             false => {
                 let values = self.parts.iter().map(|&(at, f)| (shape.after(change, at), f));
-                token::token(salt, values)
+                token::token(salt, self.nulls, values)
             }
         };
         (before, after)
     }
 }
 
-/// Whether the key rows are matched by is this unique key: it never collides within a diff.
+/// Whether the key rows are matched by is this unique key: it never collides within a diff. Where
+/// it is not known here what the key takes for the same, it may: rows were matched by bytes.
 pub fn is_row_key(shape: &Shape, key: &FoldedKey) -> bool {
+    if key.parts.iter().any(|(_, folding)| folding.matching == KeyMatching::Unknown) {
+        return false;
+    }
     let mut own: Vec<usize> = shape.key().to_vec();
     let mut other: Vec<usize> = key.places().collect();
     own.sort_unstable();

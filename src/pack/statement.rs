@@ -1,6 +1,6 @@
-//! The SQL of row changes: one statement a step, guarded by the row as it was.
+//! The SQL of row changes, guarded by the rows as they were.
 //!
-//! The engine writes the text; here is decided which row a statement is about, and which of its
+//! The engine writes the text; here is decided which rows a statement is about, and which of their
 //! values are bound from files instead of standing in it. Statements overrule the conflict clauses
 //! of a schema: a row that is in the way is an error, never replaced or skipped.
 
@@ -11,28 +11,10 @@ use super::rules::{Rules, TableRules};
 use super::shape::Shape;
 use super::values::{Measure, ValueFiles};
 use crate::diff::CellValue;
-use crate::engine::EngineError;
-use crate::engine::sqlite::{Operand, SqliteDialect, TableSql, TextEncoding};
-use crate::model::{Attribute, Fact, ObjectKind, Value};
-
-/// SQLite takes no longer statement (`SQLITE_MAX_SQL_LENGTH`).
-const LONGEST: usize = 1_000_000_000;
-
-/// A quoted name.
-pub fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// The encoding of a database by its facts.
-pub fn encoding(facts: &[Fact]) -> TextEncoding {
-    let setting = facts
-        .iter()
-        .find(|fact| fact.id.kind == ObjectKind::Setting && fact.id.object.name == "encoding");
-    match setting.and_then(|fact| fact.attributes.get("value")) {
-        Some(Attribute::Text(name)) => TextEncoding::from_name(name).unwrap_or(TextEncoding::Utf8),
-        _ => TextEncoding::Utf8,
-    }
-}
+use crate::engine::{
+    Cell, Dialect, EngineError, Operand, RowGuard, RowUpdate, StatementLimits, TableStatements,
+};
+use crate::model::{Fact, Value};
 
 /// A statement and what it binds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +43,44 @@ pub struct Large<'a> {
     pub purpose: Purpose,
 }
 
+/// What one statement does to a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Move {
+    /// The row is added, so many times.
+    Insert(Vec<CellValue>, u64),
+    /// The row as it was becomes the row as it shall be.
+    Update(Vec<CellValue>, Vec<CellValue>),
+    /// The row goes, so many times.
+    Delete(Vec<CellValue>, u64),
+}
+
+impl Move {
+    /// The row that names it.
+    fn row(&self) -> &[CellValue] {
+        match self {
+            Move::Insert(row, _) | Move::Update(row, _) | Move::Delete(row, _) => row,
+        }
+    }
+
+    /// How many rows it changes.
+    pub fn count(&self) -> u64 {
+        match self {
+            Move::Insert(_, count) | Move::Delete(_, count) => *count,
+            Move::Update(..) => 1,
+        }
+    }
+
+    /// The columns that it changes; all of them where a row comes or goes.
+    pub fn columns(&self) -> Vec<usize> {
+        match self {
+            Move::Update(before, after) => {
+                (0..before.len()).filter(|&at| before[at] != after[at]).collect()
+            }
+            Move::Insert(row, _) | Move::Delete(row, _) => (0..row.len()).collect(),
+        }
+    }
+}
+
 /// A value as it stands in a statement.
 enum Given<'r> {
     Here(&'r Value),
@@ -72,203 +92,204 @@ impl Given<'_> {
         match self {
             Given::Here(value) => Operand::Literal(value),
             Given::Apart { measure, parameter } => {
-                let Measure { class, bytes } = *measure;
-                Operand::Bound { class, bytes, parameter }
+                let Measure { kind, bytes } = *measure;
+                Operand::Bound { kind, bytes, parameter }
             }
         }
     }
 }
 
-impl Large<'_> {
-    /// A value of the row as it was: a guard knows class and length of a large one.
+/// The values of a row, by column.
+struct Values<'r>(Vec<(&'r str, Given<'r>)>);
+
+impl Values<'_> {
+    fn cells(&self) -> Vec<Cell<'_>> {
+        self.0.iter().map(|(name, given)| (*name, given.operand())).collect()
+    }
+}
+
+/// Writes the statements of one table.
+pub struct RowSql {
+    table: TableStatements,
+    dialect: Dialect,
+    /// Whether equal rows cannot be told apart: all of them go, and those that stay come back.
+    pub takes_all_copies: bool,
+}
+
+/// Writes one statement: what it binds, and from where.
+struct Writing<'w> {
+    shape: &'w Shape,
+    dialect: &'w Dialect,
+    large: Large<'w>,
+    binds: Vec<Binding>,
+}
+
+impl<'w> Writing<'w> {
+    /// A value of the row as it was: a guard knows kind and length of a large one.
     fn guard<'r>(&self, value: &'r CellValue) -> Result<Given<'r>, PackError> {
         Ok(match value {
             CellValue::Here(value) => Given::Here(value),
             CellValue::Apart(value) => {
-                let measure = self.files.measure(value)?;
+                let measure = self.large.files.measure(value)?;
                 Given::Apart { measure, parameter: String::new() }
             }
         })
     }
 
     /// A value that is written: a large one is the next parameter.
-    fn written<'r>(
-        &self,
-        value: &'r CellValue,
-        binds: &mut Vec<Binding>,
-    ) -> Result<Given<'r>, PackError> {
+    fn written<'r>(&mut self, value: &'r CellValue) -> Result<Given<'r>, PackError> {
         let value = match value {
             CellValue::Here(value) => return Ok(Given::Here(value)),
             CellValue::Apart(value) => value,
         };
-        let number = binds.len() + 1;
-        if self.purpose == Purpose::Shown {
-            let measure = self.files.measure(value)?;
-            let (class, bytes) = (measure.class.as_str(), measure.bytes);
-            let parameter = format!("?{number} /* {class} of {bytes} bytes, not kept */");
+        let number = self.dialect.parameter(self.binds.len() + 1);
+        if self.large.purpose == Purpose::Shown {
+            let measure = self.large.files.measure(value)?;
+            let (kind, bytes) = (measure.kind.as_str(), measure.bytes);
+            let parameter = format!("{number} /* {kind} of {bytes} bytes, not kept */");
             return Ok(Given::Apart { measure, parameter });
         }
-        let (measure, digest) = self.files.keep(value)?;
-        let (class, bytes) = (measure.class.as_str(), measure.bytes);
-        let parameter = format!("?{number} /* {class} of {bytes} bytes: values/{digest} */");
-        binds.push(Binding { class: class.to_owned(), value: digest });
+        let (measure, digest) = self.large.files.keep(value)?;
+        let (kind, bytes) = (measure.kind.as_str(), measure.bytes);
+        let parameter = format!("{number} /* {kind} of {bytes} bytes: values/{digest} */");
+        self.binds.push(Binding { class: kind.to_owned(), value: digest });
         Ok(Given::Apart { measure, parameter })
     }
-}
 
-type Cells<'r> = Vec<(&'r str, Given<'r>)>;
+    fn guards<'r>(&self, row: &'r [CellValue]) -> Result<Values<'r>, PackError>
+    where
+        'w: 'r,
+    {
+        let cells = row.iter().enumerate();
+        let cells = cells.map(|(at, value)| Ok((self.shape.name(at), self.guard(value)?)));
+        cells.collect::<Result<_, PackError>>().map(Values)
+    }
 
-fn guards<'r>(
-    shape: &'r Shape,
-    row: &'r [CellValue],
-    large: Large<'_>,
-) -> Result<Cells<'r>, PackError> {
-    let cells = row.iter().enumerate();
-    cells.map(|(at, value)| Ok((shape.name(at), large.guard(value)?))).collect()
-}
+    fn values<'r>(
+        &mut self,
+        row: &'r [CellValue],
+        places: &[usize],
+    ) -> Result<Values<'r>, PackError>
+    where
+        'w: 'r,
+    {
+        let shape = self.shape;
+        let cells = places.iter().map(|&at| Ok((shape.name(at), self.written(&row[at])?)));
+        cells.collect::<Result<_, PackError>>().map(Values)
+    }
 
-fn operands<'g>(cells: &'g Cells<'_>) -> Vec<(&'g str, Operand<'g>)> {
-    cells.iter().map(|(name, given)| (*name, given.operand())).collect()
-}
-
-/// Writes the statements of one table.
-pub struct RowSql {
-    table: TableSql,
-    dialect: SqliteDialect,
-    overrules_conflicts: bool,
-    /// Whether equal rows cannot be told apart: all of them go, and those that stay come back.
-    pub takes_all_copies: bool,
+    /// The key of a row as it was; none where it has none.
+    fn key(&self, row: &[CellValue]) -> Vec<Value> {
+        self.shape.key_of(row).unwrap_or_default()
+    }
 }
 
 impl RowSql {
     /// The writer for a table, under the facts that hold while rows change.
-    pub fn new(shape: &Shape, facts: &[Fact], rules: &Rules) -> RowSql {
-        let table_rules = rules.table(&shape.table().name);
+    pub fn new(shape: &Shape, dialect: &Dialect, facts: &[Fact], rules: &Rules) -> RowSql {
+        let table_rules = rules.table(shape.label());
         let mut spec = shape.spec.clone();
         if let Some(rules) = table_rules {
             spec.column_order = rules.columns.iter().cloned().collect();
         }
+        let hides_rowid = table_rules.is_some_and(TableRules::hides_rowid);
         RowSql {
-            table: TableSql::new(&spec, facts),
-            takes_all_copies: table_rules.is_some_and(TableRules::hides_rowid),
-            dialect: SqliteDialect { encoding: encoding(facts) },
-            overrules_conflicts: table_rules.is_some_and(|table| table.has_conflict_clause),
+            table: dialect.table(&spec, facts),
+            dialect: dialect.clone(),
+            takes_all_copies: rules.enforcement.has_hidden_rowids() && hides_rowid,
         }
     }
 
-    /// Adds a row, so many times.
-    pub fn insert(
+    /// How long statements may be.
+    pub fn limits(&self) -> StatementLimits {
+        self.dialect.limits()
+    }
+
+    /// One statement for moves of one kind that change the same columns; more than one only of rows
+    /// with keys.
+    pub fn statement(
         &self,
         shape: &Shape,
-        row: &[CellValue],
-        count: u64,
+        moves: &[Move],
         large: Large<'_>,
     ) -> Result<Statement, PackError> {
-        let mut binds = Vec::new();
-        let cells = row.iter().enumerate();
-        let cells = cells
-            .map(|(at, value)| Ok((shape.name(at), large.written(value, &mut binds)?)))
-            .collect::<Result<Cells<'_>, PackError>>()?;
+        let mut writing = Writing { shape, dialect: &self.dialect, large, binds: Vec::new() };
         // The engine says what cannot be written.
-        let one =
-            self.table.insert(&operands(&cells)).map_err(|error| unwritable(shape, &error))?;
-        let text = if count == 1 { one } else { self.insert_copies(shape, &cells, count) };
-        self.finished(shape, row, "INSERT", text, binds)
+        let wrong = |error: EngineError| {
+            let (table, reason) = (shape.table().clone(), error.to_string());
+            PackError::Statement { table, reason }
+        };
+        let first = moves.first().expect("a statement is about a row");
+        let places = first.columns();
+        let text = match first {
+            Move::Insert(row, count) if *count > 1 => {
+                let row = writing.values(row, &places)?;
+                self.table.insert_copies(&row.cells(), *count).map_err(wrong)?
+            }
+            Move::Insert(..) => {
+                let mut rows = Vec::with_capacity(moves.len());
+                for one in moves {
+                    rows.push(writing.values(one.row(), &places)?);
+                }
+                let rows: Vec<Vec<Cell<'_>>> = rows.iter().map(Values::cells).collect();
+                self.table.insert(&rows).map_err(wrong)?
+            }
+            Move::Update(..) => {
+                let mut rows = Vec::with_capacity(moves.len());
+                for one in moves {
+                    let Move::Update(before, after) = one else { continue };
+                    let key = writing.key(before);
+                    if key.is_empty() {
+                        let reason = "a row without a key cannot be changed in place".to_owned();
+                        return Err(PackError::Statement { table: shape.table().clone(), reason });
+                    }
+                    rows.push((key, writing.guards(before)?, writing.values(after, &places)?));
+                }
+                let rows: Vec<RowUpdate<'_>> = rows
+                    .iter()
+                    .map(|(key, before, changes)| RowUpdate {
+                        row: RowGuard { key: key.clone(), before: before.cells() },
+                        changes: changes.cells(),
+                    })
+                    .collect();
+                self.table.update(&rows).map_err(wrong)?
+            }
+            Move::Delete(row, count) if writing.key(row).is_empty() => {
+                let row = writing.guards(row)?;
+                let text = match self.takes_all_copies {
+                    true => self.table.delete_all_equal(&row.cells()),
+                    false => self.table.delete_equal(&row.cells(), *count),
+                };
+                text.map_err(wrong)?
+            }
+            Move::Delete(..) => {
+                let mut rows = Vec::with_capacity(moves.len());
+                for one in moves {
+                    rows.push((writing.key(one.row()), writing.guards(one.row())?));
+                }
+                let rows: Vec<RowGuard<'_>> = rows
+                    .iter()
+                    .map(|(key, row)| RowGuard { key: key.clone(), before: row.cells() })
+                    .collect();
+                self.table.delete(&rows).map_err(wrong)?
+            }
+        };
+        self.check_length(shape, first, &text)?;
+        Ok(Statement { text, binds: writing.binds })
     }
 
-    fn insert_copies(&self, shape: &Shape, cells: &Cells<'_>, count: u64) -> String {
-        let names: Vec<String> = cells.iter().map(|(name, _)| identifier(name)).collect();
-        let values: Vec<String> = cells
-            .iter()
-            .filter_map(|(_, given)| match given {
-                Given::Here(value) => self.dialect.literal(value),
-                Given::Apart { parameter, .. } => Some(parameter.clone()),
-            })
-            .collect();
-        format!(
-            "INSERT INTO {} ({}) WITH RECURSIVE copies(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM \
-             copies WHERE n < {count}) SELECT {} FROM copies",
-            identifier(&shape.table().name),
-            names.join(", "),
-            values.join(", "),
-        )
-    }
-
-    /// Changes a row that is as `before` into `after`; `None` where nothing differs.
-    pub fn update(
-        &self,
-        shape: &Shape,
-        before: &[CellValue],
-        after: &[CellValue],
-        large: Large<'_>,
-    ) -> Result<Option<Statement>, PackError> {
-        let mut binds = Vec::new();
-        let changed = (0..shape.len())
-            .filter(|&at| before[at] != after[at])
-            .map(|at| Ok((shape.name(at), large.written(&after[at], &mut binds)?)))
-            .collect::<Result<Cells<'_>, PackError>>()?;
-        if changed.is_empty() {
-            return Ok(None);
+    fn check_length(&self, shape: &Shape, first: &Move, text: &str) -> Result<(), PackError> {
+        let longest = self.limits().longest;
+        if text.len() <= longest {
+            return Ok(());
         }
-        let Some(key) = shape.key_of(before) else {
-            let reason = "a row without a key cannot be changed in place".to_owned();
-            return Err(PackError::Statement { table: shape.table().clone(), reason });
-        };
-        let guards = guards(shape, before, large)?;
-        let text = self
-            .table
-            .update(&key, &operands(&guards), &operands(&changed))
-            .map_err(|error| unwritable(shape, &error))?;
-        self.finished(shape, before, "UPDATE", text, binds).map(Some)
+        let key = shape.key_of(first.row()).unwrap_or_default();
+        let key = key.iter().map(label).collect::<Vec<_>>().join(", ");
+        let reason = format!(
+            "its statement would have {} bytes, and the database takes at most {longest}",
+            text.len()
+        );
+        let refusal = Refusal::new(shape.table(), reason, "change this row by hand");
+        Err(PackError::Refused(vec![refusal.at_row(format!("({key})"))]))
     }
-
-    /// Removes so many rows that are as `before`.
-    pub fn delete(
-        &self,
-        shape: &Shape,
-        before: &[CellValue],
-        count: u64,
-        large: Large<'_>,
-    ) -> Result<Statement, PackError> {
-        let cells = guards(shape, before, large)?;
-        let cells = operands(&cells);
-        let text = match shape.key_of(before) {
-            Some(key) => self.table.delete(&key, &cells),
-            None if self.takes_all_copies => self.table.guards(&[], &cells).map(|guards| {
-                format!("DELETE FROM {} WHERE {guards}", identifier(&shape.table().name))
-            }),
-            None => self.table.delete_equal(&cells, count),
-        };
-        let text = text.map_err(|error| unwritable(shape, &error))?;
-        self.finished(shape, before, "DELETE", text, Vec::new())
-    }
-
-    fn finished(
-        &self,
-        shape: &Shape,
-        row: &[CellValue],
-        verb: &str,
-        text: String,
-        binds: Vec<Binding>,
-    ) -> Result<Statement, PackError> {
-        if text.len() > LONGEST {
-            let key = shape.key_of(row).unwrap_or_default();
-            let key = key.iter().map(label).collect::<Vec<_>>().join(", ");
-            let reason = format!(
-                "its statement would have {} bytes, and SQLite takes at most {LONGEST}",
-                text.len()
-            );
-            let refusal = Refusal::new(shape.table(), reason, "change this row by hand");
-            return Err(PackError::Refused(vec![refusal.at_row(format!("({key})"))]));
-        }
-        let text = match (self.overrules_conflicts, text.strip_prefix(verb)) {
-            (true, Some(rest)) if verb != "DELETE" => format!("{verb} OR ABORT{rest}"),
-            _ => text,
-        };
-        Ok(Statement { text, binds })
-    }
-}
-
-fn unwritable(shape: &Shape, error: &EngineError) -> PackError {
-    PackError::Statement { table: shape.table().clone(), reason: error.to_string() }
 }

@@ -5,10 +5,11 @@
 //! affinity of the parent's column. Two values with one token by chance add an order that was not
 //! needed; they never lose one.
 
+use unicode_normalization::UnicodeNormalization as _;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::diff::CellValue;
-use crate::model::{KeyMatching, Value};
+use crate::model::{Decimal, KeyMatching, Value};
 
 /// A folded key value.
 pub type Token = u64;
@@ -31,17 +32,37 @@ pub struct Folding {
     pub matching: KeyMatching,
     /// The conversion.
     pub conversion: Conversion,
+    /// How many characters, or bytes, count, where not all do.
+    pub prefix: Option<usize>,
 }
 
-/// The token of these values under a key, `None` where one of them is NULL: NULLs never collide
-/// and refer to nothing. `salt` tells the keys of a database apart.
+impl Folding {
+    /// By bytes, all of them.
+    pub fn exact() -> Folding {
+        Folding { matching: KeyMatching::Binary, conversion: Conversion::AsIs, prefix: None }
+    }
+}
+
+/// What NULL is under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nulls {
+    /// It never collides and refers to nothing.
+    Distinct,
+    /// It is a value like others.
+    Collide,
+}
+
+/// The token of these values under a key, `None` where one of them is NULL and collides with
+/// nothing. `salt` tells the keys of a database apart.
 pub fn token<'v>(
     salt: u64,
+    nulls: Nulls,
     values: impl Iterator<Item = (&'v CellValue, Folding)>,
 ) -> Option<Token> {
     let mut hash = Xxh3::with_seed(salt);
     for (value, folding) in values {
         match value {
+            CellValue::Here(Value::Null) if nulls == Nulls::Collide => hash.update(&[0]),
             CellValue::Here(value) => fold(value, folding, &mut hash)?,
             // Columns under a key have none.
             CellValue::Apart(value) => fold_bytes(value.tag, &value.id.0, &mut hash),
@@ -54,18 +75,35 @@ fn fold(value: &Value, folding: Folding, hash: &mut Xxh3) -> Option<()> {
     match value {
         Value::Null => return None,
         Value::Int(number) if folding.conversion == Conversion::ToText => {
-            fold_text(&number.to_string(), folding.matching, hash);
+            fold_text(&number.to_string(), folding, hash);
         }
         Value::Int(number) => fold_int(*number, hash),
+        Value::UInt(number) => match i64::try_from(*number) {
+            Ok(number) => fold_int(number, hash),
+            Err(_) => fold_bytes(7, &number.to_le_bytes(), hash),
+        },
+        Value::Decimal(decimal) => fold_decimal(decimal, hash),
+        Value::Float32(bits) => fold_float(f64::from(f32::from_bits(*bits)), hash),
         Value::Float64(bits) => fold_float(f64::from_bits(*bits), hash),
-        Value::Text(text) => match number_in(text, folding.conversion) {
+        Value::Text(text) | Value::Other(text) => match number_in(text, folding.conversion) {
             Some(Number::Int(number)) => fold_int(number, hash),
             Some(Number::Float(number)) => fold_float(number, hash),
-            None => fold_text(text, folding.matching, hash),
+            None => fold_text(text, folding, hash),
         },
-        Value::Bytes(bytes) => fold_bytes(3, bytes, hash),
-        Value::RawText { bytes, .. } => fold_bytes(4, bytes, hash),
-        // No value of SQLite; whatever it is, equal values fold alike.
+        Value::Bytes(bytes) => fold_bytes(3, &bytes[..shown(bytes.len(), folding)], hash),
+        // Of a charset that is not known here: only its plain consonants and digits are sure.
+        Value::RawText { bytes, .. } => {
+            let bytes = &bytes[..shown(bytes.len(), folding)];
+            let is_sure = |b: &u8| b.is_ascii_alphanumeric() && !b"aeiouy".contains(b);
+            match folding.matching {
+                KeyMatching::Binary => fold_bytes(4, bytes, hash),
+                _ => {
+                    let lower = bytes.iter().map(u8::to_ascii_lowercase);
+                    fold_bytes(4, &lower.filter(is_sure).collect::<Vec<u8>>(), hash);
+                }
+            }
+        }
+        // Equal values fold alike.
         other => fold_bytes(5, format!("{other:?}").as_bytes(), hash),
     }
     Some(())
@@ -125,12 +163,58 @@ fn whole(number: f64) -> Option<i64> {
     i64::try_from(if number < 0.0 { -size } else { size }).ok()
 }
 
-fn fold_text(text: &str, matching: KeyMatching, hash: &mut Xxh3) {
-    match matching {
+/// Numbers are the same by value, whatever their scale.
+fn fold_decimal(decimal: &Decimal, hash: &mut Xxh3) {
+    let Decimal::Finite(number) = decimal else {
+        return fold_bytes(8, format!("{decimal:?}").as_bytes(), hash);
+    };
+    let (mut digits, mut scale) = (number.digits(), i64::from(number.scale()));
+    while let Some((0, front)) = digits.split_last() {
+        (digits, scale) = (front, scale - 1);
+    }
+    if digits.is_empty() {
+        return fold_int(0, hash);
+    }
+    let zeros = usize::try_from(-scale).unwrap_or(0);
+    let mut text: String = digits.iter().map(|digit| char::from(b'0' + digit)).collect();
+    if scale <= 0 && digits.len() + zeros < 20 {
+        text.push_str(&"0".repeat(zeros));
+        let sign = if number.is_negative() { "-" } else { "" };
+        if let Ok(whole) = format!("{sign}{text}").parse() {
+            return fold_int(whole, hash);
+        }
+    }
+    fold_bytes(8, format!("{}{text}e{}", number.is_negative(), -scale).as_bytes(), hash);
+}
+
+fn fold_text(text: &str, folding: Folding, hash: &mut Xxh3) {
+    let text = match folding.prefix.and_then(|length| text.char_indices().nth(length)) {
+        Some((end, _)) => &text[..end],
+        None => text,
+    };
+    match folding.matching {
         KeyMatching::AsciiNoCase => fold_bytes(6, text.to_ascii_lowercase().as_bytes(), hash),
         KeyMatching::TrailingSpaces => fold_bytes(6, text.trim_end_matches(' ').as_bytes(), hash),
-        KeyMatching::Binary | KeyMatching::Unknown => fold_bytes(6, text.as_bytes(), hash),
+        KeyMatching::Binary => fold_bytes(6, text.as_bytes(), hash),
+        KeyMatching::Unknown => fold_bytes(6, coarse(text).as_bytes(), hash),
     }
+}
+
+/// What is left of a text where case, accents, width and spaces count for nothing, and a repeated
+/// letter as one: whatever a collation of a language takes for the same, as far as is known.
+fn coarse(text: &str) -> String {
+    let mut folded: String = String::with_capacity(text.len());
+    let letters = text.nfkd().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    for letter in letters.filter(|c| c.is_alphanumeric()) {
+        if !folded.ends_with(letter) {
+            folded.push(letter);
+        }
+    }
+    folded
+}
+
+fn shown(length: usize, folding: Folding) -> usize {
+    folding.prefix.map_or(length, |prefix| prefix.min(length))
 }
 
 fn fold_bytes(kind: u8, bytes: &[u8], hash: &mut Xxh3) {
@@ -145,7 +229,8 @@ mod tests {
 
     fn one(value: &Value, matching: KeyMatching, conversion: Conversion) -> Option<Token> {
         let value = CellValue::Here(value.clone());
-        token(0, [(&value, Folding { matching, conversion })].into_iter())
+        let folding = Folding { matching, conversion, prefix: None };
+        token(0, Nulls::Distinct, [(&value, folding)].into_iter())
     }
 
     #[test]
@@ -172,6 +257,32 @@ mod tests {
         let spaces = KeyMatching::TrailingSpaces;
         assert_eq!(fold("a  ", spaces), fold("a", spaces));
         assert_ne!(fold("a", KeyMatching::Binary), fold("A", KeyMatching::Binary));
+    }
+
+    #[test]
+    fn what_a_collation_may_take_for_the_same_folds_alike() {
+        let fold = |text: &str| {
+            let value = Value::Text(text.into());
+            one(&value, KeyMatching::Unknown, Conversion::AsIs)
+        };
+        for same in ["Strasse", "STRASSE", "Straße", "strase", "Strás-se  "] {
+            assert_eq!(fold(same), fold("strasse"), "{same}");
+        }
+        assert_ne!(fold("strasse"), fold("strafe"));
+    }
+
+    #[test]
+    fn decimals_are_the_same_by_value() {
+        let fold = |digits: &[u8], scale| {
+            let number = crate::model::value::FiniteDecimal::new(false, digits, scale).unwrap();
+            one(&Value::Decimal(Decimal::Finite(number)), KeyMatching::Binary, Conversion::AsIs)
+        };
+        let int = |n| one(&Value::Int(n), KeyMatching::Binary, Conversion::AsIs);
+        assert_eq!(fold(&[1, 0, 0], 2), int(1));
+        assert_eq!(fold(&[1, 0, 0], 0), int(100));
+        assert_eq!(fold(&[], 2), int(0));
+        assert_eq!(fold(&[1, 5, 0], 2), fold(&[1, 5], 1));
+        assert_ne!(fold(&[1, 5], 1), fold(&[1, 5], 2));
     }
 
     #[test]

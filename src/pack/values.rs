@@ -16,7 +16,8 @@ use super::request::{Pieces, RowChanges};
 use crate::codec::cell::tag;
 use crate::codec::{Hasher, Kind};
 use crate::diff::ExternalValue;
-use crate::engine::sqlite::{StorageClass, TextEncoding};
+use crate::engine::LargeKind;
+use crate::engine::sqlite::TextEncoding;
 use crate::fsio::FileSystem;
 use crate::model::{ObjectId, SinkError};
 
@@ -26,8 +27,8 @@ pub const VALUES: &str = "values";
 /// What a guard says of a large value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measure {
-    /// Its storage class.
-    pub class: StorageClass,
+    /// What it is.
+    pub kind: LargeKind,
     /// How many bytes it has as the database keeps it.
     pub bytes: u64,
 }
@@ -44,18 +45,20 @@ pub struct ValueFiles<'a> {
     dir: PathBuf,
     rows: &'a dyn RowChanges,
     hasher: Hasher,
-    encoding: TextEncoding,
+    encoding: Option<TextEncoding>,
     known: RefCell<BTreeMap<(ObjectId, u8), Known>>,
 }
 
 impl<'a> ValueFiles<'a> {
-    /// The values of a pack in this folder. Digests are made by `hasher`, which has no key.
+    /// The values of a pack in this folder. Digests are made by `hasher`, which has no key. On
+    /// SQLite all text is in the encoding of the database; elsewhere each column has its own, and
+    /// the value its bytes.
     pub fn new(
         fs: &'a dyn FileSystem,
         pack: &Path,
         rows: &'a dyn RowChanges,
         hasher: Hasher,
-        encoding: TextEncoding,
+        encoding: Option<TextEncoding>,
     ) -> Self {
         let known = RefCell::default();
         ValueFiles { fs, dir: pack.join(VALUES), rows, hasher, encoding, known }
@@ -66,13 +69,15 @@ impl<'a> ValueFiles<'a> {
         if let Some(known) = self.known.borrow().get(&(value.id, value.tag)) {
             return Ok(known.measure);
         }
-        let class = match value.tag {
-            tag::BYTES => StorageClass::Blob,
-            _ => StorageClass::Text,
+        let kind = match value.tag {
+            tag::BYTES => LargeKind::Bytes,
+            _ => LargeKind::Text,
         };
         // Only a conversion makes the length another than the one that is stored.
         let bytes = match (value.tag, self.encoding) {
-            (tag::BYTES, _) | (tag::TEXT, TextEncoding::Utf8) => value.len,
+            (tag::BYTES | tag::TEXT, None | Some(TextEncoding::Utf8))
+            | (tag::BYTES, Some(_))
+            | (tag::JSON | tag::OTHER, None) => value.len,
             _ => {
                 let mut bytes = 0;
                 self.each_piece(value, |piece| {
@@ -82,10 +87,11 @@ impl<'a> ValueFiles<'a> {
                 bytes
             }
         };
-        if value.tag == tag::RAW_TEXT && self.encoding != TextEncoding::Utf8 && bytes % 2 != 0 {
+        let has_pairs = self.encoding.is_some_and(|encoding| encoding != TextEncoding::Utf8);
+        if value.tag == tag::RAW_TEXT && has_pairs && bytes % 2 != 0 {
             return Err(wrong("SQLite cannot hold an odd number of bytes as UTF-16 text"));
         }
-        let measure = Measure { class, bytes };
+        let measure = Measure { kind, bytes };
         let known = Known { measure, digest: None };
         self.known.borrow_mut().insert((value.id, value.tag), known);
         Ok(measure)
@@ -157,40 +163,48 @@ impl<'a> ValueFiles<'a> {
         match value.tag {
             tag::BYTES => each(pieces.as_mut(), |piece| take(piece)),
             tag::RAW_TEXT => {
-                let mut head = Some(self.encoding.charset());
-                each(pieces.as_mut(), |piece| match head.take() {
-                    Some(charset) => take(after_charset(piece, charset)?),
-                    None => take(piece),
+                let mut is_head = true;
+                let charset = self.encoding.map(TextEncoding::charset);
+                each(pieces.as_mut(), |piece| match std::mem::take(&mut is_head) {
+                    true => take(after_charset(piece, charset)?),
+                    false => take(piece),
                 })
             }
-            tag::TEXT if self.encoding == TextEncoding::Utf8 => {
+            tag::JSON | tag::OTHER if self.encoding.is_none() => {
                 each(pieces.as_mut(), |piece| take(piece))
             }
-            tag::TEXT => {
-                let mut rest = Vec::new();
-                each(pieces.as_mut(), |piece| take(&self.converted(&mut rest, piece)?))?;
-                if rest.is_empty() { Ok(()) } else { Err(wrong("text that is not UTF-8")) }
-            }
-            _ => Err(wrong("SQLite holds no large value of this kind")),
+            tag::TEXT => match self.encoding {
+                None | Some(TextEncoding::Utf8) => each(pieces.as_mut(), |piece| take(piece)),
+                Some(encoding) => {
+                    let mut rest = Vec::new();
+                    each(pieces.as_mut(), |piece| take(&converted(encoding, &mut rest, piece)?))?;
+                    if rest.is_empty() { Ok(()) } else { Err(wrong("text that is not UTF-8")) }
+                }
+            },
+            _ => Err(wrong("the database holds no large value of this kind")),
         }
     }
+}
 
-    /// Text in the encoding of the database; a character that a piece cuts waits in `rest`.
-    fn converted(&self, rest: &mut Vec<u8>, piece: &[u8]) -> Result<Vec<u8>, PackError> {
-        rest.extend_from_slice(piece);
-        let end = match std::str::from_utf8(rest) {
-            Ok(_) => rest.len(),
-            Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            Err(_) => return Err(wrong("text that is not UTF-8")),
-        };
-        let text = std::str::from_utf8(&rest[..end]).expect("checked up to here");
-        let converted = match self.encoding.encode(text) {
-            Cow::Borrowed(bytes) => bytes.to_vec(),
-            Cow::Owned(bytes) => bytes,
-        };
-        rest.drain(..end);
-        Ok(converted)
-    }
+/// Text in the encoding of the database; a character that a piece cuts waits in `rest`.
+fn converted(
+    encoding: TextEncoding,
+    rest: &mut Vec<u8>,
+    piece: &[u8],
+) -> Result<Vec<u8>, PackError> {
+    rest.extend_from_slice(piece);
+    let end = match std::str::from_utf8(rest) {
+        Ok(_) => rest.len(),
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        Err(_) => return Err(wrong("text that is not UTF-8")),
+    };
+    let text = std::str::from_utf8(&rest[..end]).expect("checked up to here");
+    let converted = match encoding.encode(text) {
+        Cow::Borrowed(bytes) => bytes.to_vec(),
+        Cow::Owned(bytes) => bytes,
+    };
+    rest.drain(..end);
+    Ok(converted)
 }
 
 fn each(
@@ -203,13 +217,13 @@ fn each(
     Ok(())
 }
 
-/// What follows the name of the charset, which must be the database's own.
-fn after_charset<'p>(piece: &'p [u8], charset: &str) -> Result<&'p [u8], PackError> {
+/// What follows the name of the charset, which must be the database's own where it has one.
+fn after_charset<'p>(piece: &'p [u8], charset: Option<&str>) -> Result<&'p [u8], PackError> {
     let name = piece
         .split_first_chunk::<2>()
         .and_then(|(len, rest)| rest.split_at_checked(usize::from(u16::from_le_bytes(*len))));
     match name {
-        Some((name, bytes)) if name == charset.as_bytes() => Ok(bytes),
+        Some((name, bytes)) if charset.is_none_or(|c| name == c.as_bytes()) => Ok(bytes),
         _ => Err(wrong("text in a charset that is not the database's")),
     }
 }

@@ -1,7 +1,8 @@
 //! One way of a pack on disk: the SQL a person reads and the list of steps that `apply` runs it by.
 //!
 //! Every statement stands once, in the SQL file; its line in the list says where, what it must
-//! change, and what the row must be before and after. The first statement of the SQL file makes a
+//! change, and what the row must be before and after. A statement may be for several rows, each of
+//! which has a line; it belongs to the last of them. The first statement of the SQL file makes a
 //! native client, which cannot check any of that, refuse every write that follows.
 
 use std::borrow::Cow;
@@ -10,23 +11,24 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::content;
-use super::error::PackError;
+use super::error::{PackError, Refusal};
 use super::exact::Exact;
 use super::label::row_label;
-use super::manifest::{ABSENT, ColumnGuard, Content, RowTotals, StepLine, TableTotals};
+use super::manifest::{ABSENT, ColumnGuard, Content, MOVES_KEY, RowTotals, StepLine, TableTotals};
 use super::order::{Because, Part, RowLeftOut, RowStep, Steps, TableWork};
 use super::output::Output;
 use super::parking::Parking;
 use super::row_hash::{RowHasher, layout};
-use super::rules::Rules;
+use super::rules::{Action, Rules};
 use super::schema_plan::{SchemaStep, SchemaVerb};
 use super::shape::Shape;
 use super::spool::{Change, Spool, Verb};
-use super::statement::{Large, Purpose, RowSql, Statement};
+use super::statement::{Large, Move, Purpose, RowSql, Statement};
 use super::values::ValueFiles;
 use crate::codec::Hasher;
 use crate::codec::row::RowLayout;
 use crate::diff::CellValue;
+use crate::engine::Dialect;
 use crate::fsio::FileSystem;
 use crate::model::{Fact, ObjectName, TableSpec, Value};
 
@@ -69,6 +71,34 @@ struct Table<'a> {
     sql: RowSql,
     before: Option<RowHasher<'a>>,
     after: Option<RowHasher<'a>>,
+    /// Columns that no update can set.
+    unset: Vec<usize>,
+    /// Columns whose rows follow where others refer to them.
+    followed: Vec<usize>,
+    /// Whether rows may refer to its rows and would go with them, or change.
+    is_followed: bool,
+}
+
+/// Rows that one statement will be for.
+struct Batch {
+    table: usize,
+    verb: &'static str,
+    columns: Vec<usize>,
+    moves: Vec<Move>,
+    lines: Vec<StepLine<'static>>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn takes(&self, table: usize, line: &StepLine<'_>, one: &Move) -> bool {
+        // A statement of several rows runs them in no order.
+        let is_free = line.needs.iter().all(|needed| self.lines.iter().all(|l| l.id != *needed));
+        self.table == table
+            && self.verb == line.verb
+            && is_free
+            && line.copies.is_none()
+            && self.columns == one.columns()
+    }
 }
 
 /// Rows of one table that are left out for one reason.
@@ -109,6 +139,8 @@ pub struct WayWriter<'a> {
     steps: Output,
     tables: Vec<Table<'a>>,
     values: &'a ValueFiles<'a>,
+    dialect: &'a Dialect,
+    batch: Option<Batch>,
     next: u64,
     heading: String,
     comments: Vec<String>,
@@ -124,18 +156,21 @@ impl<'a> WayWriter<'a> {
         steps: &Path,
         title: &str,
         values: &'a ValueFiles<'a>,
+        dialect: &'a Dialect,
     ) -> Result<WayWriter<'a>, PackError> {
         let mut writer = WayWriter {
             sql: Output::create(fs, sql)?,
             steps: Output::create(fs, steps)?,
             tables: Vec::new(),
             values,
+            dialect,
+            batch: None,
             next: 1,
             heading: String::new(),
             comments: Vec::new(),
             written: Written::default(),
         };
-        writer.sql.push(head(title).as_bytes())?;
+        writer.sql.push(head(title, dialect).as_bytes())?;
         Ok(writer)
     }
 
@@ -148,16 +183,35 @@ impl<'a> WayWriter<'a> {
         rules: &Rules,
         hasher: &'a Hasher,
     ) {
+        let dialect = self.dialect;
         let tables = works.iter().zip(layouts).map(|(work, layouts)| Table {
             work,
-            sql: RowSql::new(&work.shape, facts, rules),
+            sql: RowSql::new(&work.shape, dialect, facts, rules),
             before: layouts.before.as_ref().map(|layout| RowHasher::new(layout, hasher)),
             after: layouts.after.as_ref().map(|layout| RowHasher::new(layout, hasher)),
+            unset: places(&work.shape, rules.table(work.shape.label()).map(|t| &t.identities)),
+            followed: followed(&work.shape, rules),
+            is_followed: rules
+                .referring_to(work.shape.label())
+                .any(|key| key.on_delete == Action::Changes),
         });
         self.tables = tables.collect();
     }
 
+    /// Writes a statement with a line of its own.
     fn statement(&mut self, statement: &str, line: StepLine<'_>) -> Result<u64, PackError> {
+        self.flush()?;
+        let id = self.number();
+        self.write(statement, StepLine { id, ..line })?;
+        Ok(id)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    fn write(&mut self, statement: &str, line: StepLine<'_>) -> Result<(), PackError> {
         let heading = format!("{} {}", line.verb, line.object);
         if heading != self.heading {
             self.sql.push(format!("\n-- {}\n", one_line(&heading)).as_bytes())?;
@@ -167,17 +221,61 @@ impl<'a> WayWriter<'a> {
         self.sql.push(statement.as_bytes())?;
         self.sql.push(b";\n")?;
         self.written.statements += 1;
-        self.line(StepLine { at: Some(at), len: Some(statement.len() as u64), ..line })
+        self.line(&StepLine { at: Some(at), len: Some(statement.len() as u64), ..line })
     }
 
-    fn line(&mut self, line: StepLine<'_>) -> Result<u64, PackError> {
-        let id = self.next;
-        self.next += 1;
-        let line = StepLine { id, ..line };
+    fn line(&mut self, line: &StepLine<'_>) -> Result<(), PackError> {
         let mut bytes = serde_json::to_vec(&line).expect("a step is plain JSON");
         bytes.push(b'\n');
-        self.steps.push(&bytes)?;
-        Ok(id)
+        Ok(self.steps.push(&bytes)?)
+    }
+
+    /// Takes a row for a statement that may be for others too.
+    fn take(
+        &mut self,
+        table: usize,
+        verb: &'static str,
+        line: StepLine<'static>,
+        one: Move,
+    ) -> Result<(), PackError> {
+        if !self.batch.as_ref().is_some_and(|batch| batch.takes(table, &line, &one)) {
+            self.flush()?;
+        }
+        let limits = self.tables[table].sql.limits();
+        let is_insert = matches!(one, Move::Insert(..));
+        let most = if is_insert { limits.inserted } else { limits.changed };
+        let columns = || one.columns();
+        let batch = self.batch.get_or_insert_with(|| Batch {
+            table,
+            verb,
+            columns: columns(),
+            moves: Vec::new(),
+            lines: Vec::new(),
+            bytes: 0,
+        });
+        batch.bytes += written_len(&one);
+        let is_alone = line.copies.is_some();
+        batch.lines.push(line);
+        batch.moves.push(one);
+        if is_alone || batch.moves.len() >= most || batch.bytes >= limits.full {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the statement of the rows that wait for one.
+    fn flush(&mut self) -> Result<(), PackError> {
+        let Some(batch) = self.batch.take() else { return Ok(()) };
+        let Batch { table, moves, mut lines, .. } = batch;
+        let large = Large { files: self.values, purpose: Purpose::Runs };
+        let table = &self.tables[table];
+        let Statement { text, binds } = table.sql.statement(&table.work.shape, &moves, large)?;
+        let changes = moves.iter().map(Move::count).sum();
+        let Some(last) = lines.pop() else { return Ok(()) };
+        for line in &lines {
+            self.line(line)?;
+        }
+        self.write(&text, StepLine { changes: Some(changes), binds, ..last })
     }
 
     /// Writes a schema step. For a table that is dropped, `work` holds its rows as deletes.
@@ -215,23 +313,22 @@ impl<'a> WayWriter<'a> {
         Ok(())
     }
 
-    /// Raises the sequence of a table; its position is never lowered.
-    pub fn sequence(&mut self, table: &ObjectName, position: i64) -> Result<(), PackError> {
-        let name = table.name.replace('\'', "''");
-        let line = || StepLine {
-            verb: Cow::Borrowed("sequence"),
-            object: Cow::Borrowed(&table.name),
-            ..StepLine::default()
-        };
-        let make = format!(
-            "INSERT INTO sqlite_sequence (name, seq) SELECT '{name}', 0 WHERE NOT EXISTS \
-             (SELECT 1 FROM sqlite_sequence WHERE name = '{name}')"
-        );
-        let raise = format!(
-            "UPDATE sqlite_sequence SET seq = {position} WHERE name = '{name}' AND seq < {position}"
-        );
-        self.statement(&make, line())?;
-        self.statement(&raise, line())?;
+    /// Raises a sequence; its position is never lowered.
+    pub fn sequence(
+        &mut self,
+        sequence: &ObjectName,
+        position: i64,
+        facts: &[Fact],
+    ) -> Result<(), PackError> {
+        let object = sequence.to_string();
+        for statement in self.dialect.raise_sequence(sequence, position, facts) {
+            let line = StepLine {
+                verb: Cow::Borrowed("sequence"),
+                object: Cow::Borrowed(&object),
+                ..StepLine::default()
+            };
+            self.statement(&statement, line)?;
+        }
         Ok(())
     }
 
@@ -242,6 +339,7 @@ impl<'a> WayWriter<'a> {
 
     /// Writes what is left and closes the files.
     pub fn finish(mut self) -> Result<Written, PackError> {
+        self.flush()?;
         if !self.comments.is_empty() {
             self.sql.push(b"\n-- Left out: none of this runs.\n")?;
         }
@@ -256,7 +354,7 @@ impl<'a> WayWriter<'a> {
     }
 
     fn count(&mut self, table: usize, verb: Verb, change: &Change) {
-        let name = self.tables[table].work.shape.table().name.clone();
+        let name = self.tables[table].work.shape.label().to_owned();
         let totals = self
             .written
             .tables
@@ -276,19 +374,14 @@ impl<'a> WayWriter<'a> {
         }
     }
 
-    /// The statement of a step and how many rows it must change; `None` where it only checks.
-    fn text_of(
-        &self,
-        step: &RowStep<'_>,
-        purpose: Purpose,
-    ) -> Result<Option<(Statement, u64)>, PackError> {
-        let large = Large { files: self.values, purpose };
+    /// What the statement of a step does; `None` where it only checks.
+    fn move_of(&self, step: &RowStep<'_>) -> Option<Move> {
         let table = &self.tables[step.table];
         let (shape, change) = (&table.work.shape, step.change);
         let before = || shape.row_before(change);
         let after = || shape.row_after(change);
         let waiting = |parking: &Parking| {
-            let mut row = before();
+            let mut row = if change.before.is_empty() { after() } else { before() };
             if let Parking::Columns(columns) = parking {
                 for (column, value) in columns {
                     row[*column] = CellValue::Here(value.clone());
@@ -296,32 +389,46 @@ impl<'a> WayWriter<'a> {
             }
             row
         };
-        let one = |text: Option<Statement>| text.map(|text| (text, 1));
-        Ok(match (step.part, change.verb()) {
-            (Part::Whole, Verb::Insert) => {
-                Some((table.sql.insert(shape, &after(), change.count, large)?, change.count))
-            }
+        let one = match (step.part, change.verb()) {
+            (Part::Whole, Verb::Insert) => Move::Insert(after(), change.count),
             (Part::Whole, Verb::Delete) => {
                 let others = if table.sql.takes_all_copies { change.others } else { 0 };
-                let text = table.sql.delete(shape, &before(), change.count, large)?;
-                Some((text, change.count + others))
+                Move::Delete(before(), change.count + others)
             }
-            (Part::Whole, Verb::Update) => {
-                one(table.sql.update(shape, &before(), &after(), large)?)
-            }
-            (Part::Park(Parking::Reinsert), _) => {
-                Some((table.sql.delete(shape, &before(), 1, large)?, 1))
-            }
-            (Part::Unpark(Parking::Reinsert), _) => {
-                Some((table.sql.insert(shape, &after(), 1, large)?, 1))
-            }
-            (Part::Park(parking), _) => {
-                one(table.sql.update(shape, &before(), &waiting(parking), large)?)
-            }
-            (Part::Unpark(parking), _) => {
-                one(table.sql.update(shape, &waiting(parking), &after(), large)?)
-            }
-        })
+            (Part::Whole, Verb::Update) => Move::Update(before(), after()),
+            (Part::Park(Parking::Reinsert), _) => Move::Delete(before(), 1),
+            (Part::Unpark(Parking::Reinsert), _) => Move::Insert(after(), 1),
+            (Part::Park(parking), Verb::Insert) => Move::Insert(waiting(parking), 1),
+            (Part::Park(parking), _) => Move::Update(before(), waiting(parking)),
+            (Part::Unpark(parking), Verb::Delete) => Move::Delete(waiting(parking), 1),
+            (Part::Unpark(parking), _) => Move::Update(waiting(parking), after()),
+        };
+        let changes = !matches!(&one, Move::Update(before, after) if before == after);
+        changes.then_some(one)
+    }
+
+    /// Where an update would set a column that no update can, the row is lifted out of its table and
+    /// inserted again: writes the first of the two and gives its number.
+    fn lifted(&mut self, step: &RowStep<'_>) -> Result<Option<u64>, PackError> {
+        let table = &self.tables[step.table];
+        let is_whole = matches!(step.part, Part::Whole) && step.change.verb() == Verb::Update;
+        let shape = &table.work.shape;
+        let changed = if is_whole { shape.changed(step.change) } else { Vec::new() };
+        let Some(column) = changed.iter().find(|column| table.unset.contains(column)) else {
+            return Ok(None);
+        };
+        if table.is_followed {
+            let reason = format!(
+                "column {} can only be set by an insert, and rows that refer to it would go with it",
+                shape.name(*column)
+            );
+            let refusal = Refusal::new(shape.table(), reason, "change this row by hand");
+            let row = row_label(shape, step.change);
+            return Err(PackError::Refused(vec![refusal.at_row(row)]));
+        }
+        let (table, change, needs) = (step.table, step.change, step.needs.clone());
+        let part = Part::Park(&Parking::Reinsert);
+        self.step(RowStep { table, change, part, needs }).map(Some)
     }
 
     /// Inserts again the equal rows that had to go with those that were deleted.
@@ -332,19 +439,13 @@ impl<'a> WayWriter<'a> {
         if !is_delete || others == 0 || !table.sql.takes_all_copies {
             return Ok(());
         }
-        let large = Large { files: self.values, purpose: Purpose::Runs };
-        let text = table.sql.insert(shape, &shape.row_before(step.change), others, large)?;
-        let object = shape.table().name.clone();
-        let line = StepLine {
-            verb: Cow::Borrowed("insert"),
-            object: Cow::Borrowed(&object),
-            copies: Some(others),
-            changes: Some(others),
-            binds: text.binds,
-            ..StepLine::default()
-        };
-        self.statement(&text.text, line)?;
-        Ok(())
+        let one = Move::Insert(shape.row_before(step.change), others);
+        let object = Cow::Owned(shape.label().to_owned());
+        let id = self.number();
+        let verb = Cow::Borrowed("insert");
+        let copies = Some(others);
+        let line = StepLine { id, verb, object, copies, ..StepLine::default() };
+        self.take(step.table, "insert", line, one)
     }
 
     /// What the row must be before all and after all.
@@ -377,6 +478,19 @@ impl<'a> WayWriter<'a> {
     }
 }
 
+/// The places of columns by their names.
+fn places(shape: &Shape, names: Option<&BTreeSet<String>>) -> Vec<usize> {
+    names.into_iter().flatten().filter_map(|name| shape.place(name)).collect()
+}
+
+/// The columns that rows refer to and would follow.
+fn followed(shape: &Shape, rules: &Rules) -> Vec<usize> {
+    let keys = rules.referring_to(shape.label());
+    let acting = keys.filter(|key| key.on_update == Action::Changes);
+    let names = acting.flat_map(|key| key.parent_columns.iter().map(|(name, _)| name));
+    names.filter_map(|name| shape.place(name)).collect()
+}
+
 fn is_keyed(shape: &Shape, change: &Change) -> bool {
     let row = match change.before.is_empty() {
         true => shape.row_after(change),
@@ -393,23 +507,32 @@ impl Steps for WayWriter<'_> {
             object: Cow::Borrowed("foreign keys are checked at the end"),
             ..StepLine::default()
         };
-        self.statement("PRAGMA defer_foreign_keys = ON", line)?;
+        let Some(deferral) = self.dialect.deferral() else { return Ok(()) };
+        self.statement(deferral, line)?;
         Ok(())
     }
 
     fn step(&mut self, step: RowStep<'_>) -> Result<u64, PackError> {
+        if let Some(first) = self.lifted(&step)? {
+            let (table, change) = (step.table, step.change);
+            let needs = step.needs.iter().copied().chain([first]).collect();
+            let part = Part::Unpark(&Parking::Reinsert);
+            return self.step(RowStep { table, change, part, needs });
+        }
         let (before, after) = self.expectations(&step)?;
-        let text = self.text_of(&step, Purpose::Runs)?;
+        let one = self.move_of(&step);
         let shape = &self.tables[step.table].work.shape;
-        let verb = match (&text, step.part) {
+        let verb = match (&one, step.part) {
             (None, _) => "check",
             (_, Part::Park(Parking::Reinsert)) => "lift",
+            (_, Part::Park(_)) if step.change.before.is_empty() => "insert",
             (_, Part::Park(_)) => "park",
             (_, Part::Unpark(Parking::Reinsert)) => "insert",
+            (_, Part::Unpark(_)) if step.change.after.is_empty() => "delete",
             (_, Part::Unpark(_)) => "update",
             (_, Part::Whole) => step.change.verb().as_str(),
         };
-        let object = shape.table().name.clone();
+        let object = shape.label().to_owned();
         let exact = |row: Vec<CellValue>| {
             shape.key_of(&row).map(|key| key.into_iter().map(Exact).collect::<Vec<_>>())
         };
@@ -426,9 +549,16 @@ impl Steps for WayWriter<'_> {
             }
         }
         let copies = key.is_none().then_some(step.change.count);
+        if let Some(Move::Update(before, after)) = &one
+            && self.tables[step.table].followed.iter().any(|&at| before[at] != after[at])
+        {
+            hazards.push(Cow::Borrowed(MOVES_KEY));
+        }
+        let id = self.number();
         let line = StepLine {
+            id,
             verb: Cow::Borrowed(verb),
-            object: Cow::Borrowed(&object),
+            object: Cow::Owned(object),
             key,
             new_key,
             copies,
@@ -438,12 +568,16 @@ impl Steps for WayWriter<'_> {
             hazards,
             ..StepLine::default()
         };
-        if !matches!(step.part, Part::Park(_)) && text.is_some() {
+        if !matches!(step.part, Part::Park(_)) && one.is_some() {
             self.count(step.table, step.change.verb(), step.change);
         }
-        let Some((text, changes)) = text else { return self.line(line) };
-        let Statement { text, binds } = text;
-        let id = self.statement(&text, StepLine { changes: Some(changes), binds, ..line })?;
+        match one {
+            Some(one) => self.take(step.table, verb, line, one)?,
+            None => {
+                self.flush()?;
+                self.line(&line)?;
+            }
+        }
         self.bring_back(&step)?;
         Ok(id)
     }
@@ -456,7 +590,7 @@ impl Steps for WayWriter<'_> {
         if is_held && verb == Verb::Delete {
             return Ok(());
         }
-        let name = shape.table().name.clone();
+        let name = shape.label().to_owned();
         let key = row_label(shape, left.change);
         let because = left.because.map(|because| match because {
             Because::Kept(why) => why.to_owned(),
@@ -480,9 +614,11 @@ impl Steps for WayWriter<'_> {
             self.written.blocked.push((left.table, left.place));
         }
         if number <= SHOWN_LEFT_OUT
-            && let Some((statement, _)) = self.text_of(&step, Purpose::Shown)?
+            && let Some(one) = self.move_of(&step)
         {
-            let text = statement.text;
+            let large = Large { files: self.values, purpose: Purpose::Shown };
+            let table = &self.tables[left.table];
+            let text = table.sql.statement(&table.work.shape, &[one], large)?.text;
             let mut shown: String = text.chars().take(SHOWN_STATEMENT).collect();
             if shown.len() < text.len() {
                 shown.push('…');
@@ -542,19 +678,34 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Why the file must not be fed to a client, and the statements that make that harmless: under
-/// `query_only` SQLite refuses every later write of the connection, and the failing query stops
-/// clients that stop at errors.
-fn head(title: &str) -> String {
+/// About how long the values of a row are in a statement.
+fn written_len(one: &Move) -> usize {
+    let of = |row: &[CellValue]| -> u64 {
+        let apart = |value: &CellValue| matches!(value, CellValue::Apart(_));
+        match row.iter().any(apart) {
+            // A statement that binds large values is for one row.
+            true => u64::MAX / 4,
+            false => row.iter().map(|value| 4 + value_len(value)).sum(),
+        }
+    };
+    let bytes = match one {
+        Move::Insert(row, _) | Move::Delete(row, _) => of(row),
+        Move::Update(before, after) => of(before) + of(after),
+    };
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// Why the file must not be fed to a client, and the statements that make that harmless.
+fn head(title: &str, dialect: &Dialect) -> String {
     format!(
         "-- {}\n--\n\
          -- Run this with `deepdiff-db apply`, which checks every row before it is changed and\n\
          -- undoes everything unless the outcome is exactly what was reviewed. A database client\n\
-         -- cannot do that, so the next two statements stop it: the first forbids all writes of\n\
-         -- this connection, the second fails. `apply` does not run them: it runs each step by its\n\
-         -- place in this file.\n\
-         PRAGMA query_only = ON;\n\
-         SELECT * FROM \"this file is run by: deepdiff-db apply\";\n",
-        one_line(title)
+         -- cannot do that, so the next statements stop it: they forbid all writes of this\n\
+         -- connection, and fail. `apply` does not run them: it runs each step by its place in\n\
+         -- this file.\n\
+         {}",
+        one_line(title),
+        dialect.client_stop()
     )
 }

@@ -3,6 +3,7 @@
 use crate::codec::DecodeError;
 use crate::codec::row::LayoutError;
 use crate::engine::EngineError;
+use crate::model::StateId;
 use crate::store::{ObjectError, StoreError};
 use crate::tree::TreeError;
 use crate::tree::state::StateError;
@@ -68,5 +69,17 @@ pub enum SnapshotError {
         snapshot: String,
         /// Why.
         why: String,
+    },
+    /// What was restored is not what was stored; nothing of it is left.
+    #[error(
+        "what was written has the state {} and not {}: it was taken back",
+        found.short(),
+        expected.short()
+    )]
+    RestoredOtherwise {
+        /// The state of the snapshot.
+        expected: StateId,
+        /// The state that was found.
+        found: StateId,
     },
 }

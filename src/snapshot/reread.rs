@@ -23,6 +23,19 @@ pub fn state_of(
     scratch: &Arc<dyn ScratchSpace>,
     jobs: usize,
 ) -> Result<StateId, SnapshotError> {
+    let state = read(session, engine, scope, hasher, scratch, jobs)?;
+    Ok(StateId(hasher.id(Kind::State, &write_state(&state))))
+}
+
+/// Reads everything again.
+pub(super) fn read(
+    session: &Session<'_>,
+    engine: &str,
+    scope: &Scope,
+    hasher: &Hasher,
+    scratch: &Arc<dyn ScratchSpace>,
+    jobs: usize,
+) -> Result<State, SnapshotError> {
     let catalog = session.catalog(scope)?;
     let sink = KnownObjects::new(hasher.clone());
     ChunkPool::scope(&sink, jobs.saturating_sub(1), |pool| {
@@ -44,12 +57,11 @@ pub fn state_of(
             let id = hasher.id(Kind::Table, &write_table(&table));
             tables.push((spec.name.clone(), id));
         }
-        let state = State {
+        Ok(State {
             engine: engine.to_owned(),
             scope: scope.clone(),
             facts: lists::facts(pool, scratch, &catalog)?,
             tables: lists::tables(pool, scratch, &tables)?,
-        };
-        Ok(StateId(hasher.id(Kind::State, &write_state(&state))))
+        })
     })
 }

@@ -86,6 +86,7 @@ impl PackLab {
             rows: &rows,
             hasher: store.hasher(),
             consent,
+            tables: &[],
             fs: &RealFs,
             scratch: &store.tmp_dir(),
             dir: &self.path(dir),

@@ -4,6 +4,7 @@
 //! independent reader (sqlx's own channel over `typeof()` and `hex()`) sees.
 
 use deepdiff_db::engine::{OpenOptions, ReadFrom, Source};
+use deepdiff_db::model::snapshot::Scope;
 use deepdiff_db::model::{RowKey, Value};
 use proptest::prelude::*;
 
@@ -475,15 +476,16 @@ proptest! {
 
     #[test]
     fn whatever_is_stored_is_read(rows in prop::collection::vec(prop::collection::vec(any_value(), 3), 1..30)) {
-        use deepdiff_db::engine::Prepared;
         let database = TestDatabase::new("CREATE TABLE t(a, b BLOB, c)");
         block_on(async {
             let mut target = database.target().await;
             let session = target.session().await.unwrap();
-            let mut insert: Prepared<'_> = session.prepare("INSERT INTO t VALUES (?1, ?2, ?3)").unwrap();
+            let catalog = session.catalog(&Scope::default()).unwrap();
+            let mut loader = session.loader(spec(&catalog, "t")).unwrap();
             for row in &rows {
-                insert.run(row).unwrap();
+                loader.push(row).unwrap();
             }
+            loader.finish().unwrap();
         });
         prop_assert_eq!(database.rows("t"), rows);
     }

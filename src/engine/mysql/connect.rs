@@ -94,8 +94,7 @@ impl Link {
         let lock_wait = open.busy_timeout.as_millis().div_ceil(1000).clamp(1, 31_536_000);
         let lock_wait = u64::try_from(lock_wait).unwrap_or(1);
         let id = 0;
-        let mut link =
-            Link { connection, options, id, server, database, name, purpose, lock_wait };
+        let mut link = Link { connection, options, id, server, database, name, purpose, lock_wait };
         link.pin().await?;
         if purpose == Purpose::Write {
             link.check_writable().await?;

@@ -54,13 +54,16 @@ impl<'s> MysqlLoader<'s> {
         let mut cells: Vec<Cell<'_>> = Vec::with_capacity(row.len());
         for (name, value) in names.zip(row) {
             let large = large(value).filter(|(_, bytes)| bytes.len() >= self.large);
-            cells.push((name, match large {
-                None => Operand::Literal(value),
-                Some((kind, bytes)) => {
-                    parameters.push((kind, bytes));
-                    Operand::Bound { kind, bytes: bytes.len() as u64, parameter: "?" }
-                }
-            }));
+            cells.push((
+                name,
+                match large {
+                    None => Operand::Literal(value),
+                    Some((kind, bytes)) => {
+                        parameters.push((kind, bytes));
+                        Operand::Bound { kind, bytes: bytes.len() as u64, parameter: "?" }
+                    }
+                },
+            ));
         }
         if !parameters.is_empty() {
             self.send()?;

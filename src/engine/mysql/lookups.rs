@@ -200,10 +200,8 @@ mod tests {
             declared_type: "int".to_owned(),
             default: Value::Null,
         };
-        let key = |name: &&str| KeyColumn {
-            name: (*name).to_owned(),
-            matching: KeyMatching::Binary,
-        };
+        let key =
+            |name: &&str| KeyColumn { name: (*name).to_owned(), matching: KeyMatching::Binary };
         TableSpec {
             name: ObjectName::bare("t"),
             columns: names.iter().map(column).collect(),

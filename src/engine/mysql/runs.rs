@@ -48,10 +48,8 @@ const SEPARATOR: &str = "\n;\n";
 
 /// The text of several statements.
 pub(super) fn joined(statements: &[&str]) -> String {
-    let bare: Vec<&str> = statements
-        .iter()
-        .map(|statement| statement.trim_end().trim_end_matches(';'))
-        .collect();
+    let bare: Vec<&str> =
+        statements.iter().map(|statement| statement.trim_end().trim_end_matches(';')).collect();
     bare.join(SEPARATOR)
 }
 

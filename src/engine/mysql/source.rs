@@ -57,10 +57,12 @@ impl MysqlSource {
     pub async fn begin(&mut self, readers: usize) -> Result<(), EngineError> {
         self.evidence.clear();
         self.readers.clear();
-        self.locked = self.connection.call("lock the tables of", |link| moment::lock(link).boxed())?;
+        self.locked =
+            self.connection.call("lock the tables of", |link| moment::lock(link).boxed())?;
         for _ in 1..readers {
             let mut reader = MysqlSource::open(&self.url, &self.options).await?;
-            reader.locked = reader.connection.call("lock the tables of", |link| moment::lock(link).boxed())?;
+            reader.locked =
+                reader.connection.call("lock the tables of", |link| moment::lock(link).boxed())?;
             self.readers.push(reader);
         }
         let before = self.position()?;

@@ -10,9 +10,7 @@ use super::sql::{quoted, readable};
 use super::types::{Kind, base};
 use crate::engine::error::EngineError;
 use crate::engine::{Cell, Operand, RowGuard, RowUpdate, StatementLimits};
-use crate::model::{
-    ColumnSpec, Fact, FactId, ObjectKind, ObjectName, RowKey, TableSpec, Value,
-};
+use crate::model::{ColumnSpec, Fact, FactId, ObjectKind, ObjectName, RowKey, TableSpec, Value};
 
 /// How many rows one INSERT holds.
 const INSERTED: usize = 100;
@@ -102,9 +100,9 @@ impl MysqlDialect {
                     .to_owned(),
             ),
             (Kind::Other, "inet4" | "inet6") => None,
-            (Kind::Other, name) | (_, name @ "vector") => Some(format!(
-                "the type {name} is not known to come back as it was written"
-            )),
+            (Kind::Other, name) | (_, name @ "vector") => {
+                Some(format!("the type {name} is not known to come back as it was written"))
+            }
             _ => None,
         }
     }
@@ -205,21 +203,13 @@ impl MysqlTable {
             }
         }
         let guards = self.row_guards(&update.row)?;
-        Ok(format!(
-            "UPDATE {} SET {} WHERE {guards}",
-            quoted(&self.table.name),
-            sets.join(", ")
-        ))
+        Ok(format!("UPDATE {} SET {} WHERE {guards}", quoted(&self.table.name), sets.join(", ")))
     }
 
     /// `DELETE` of a row that still is as it was before.
     pub fn delete(&self, rows: &[RowGuard<'_>]) -> Result<String, EngineError> {
         let [row] = rows else { return Err(self.mismatch("several rows that go")) };
-        Ok(format!(
-            "DELETE FROM {} WHERE {}",
-            quoted(&self.table.name),
-            self.row_guards(row)?
-        ))
+        Ok(format!("DELETE FROM {} WHERE {}", quoted(&self.table.name), self.row_guards(row)?))
     }
 
     /// `DELETE` of this many of the rows that are exactly so. Which ones does not matter, so that

@@ -20,7 +20,7 @@ use super::{moment, receipts, runs, tables};
 use crate::engine::error::EngineError;
 use crate::engine::{
     ForeignKeyViolation, LargeKind, OpenOptions, ReadEnd, ReadFrom, Receipt, ServerUrl,
-    TableChanges,
+    TableChanges, Unenforced,
 };
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Fact, KeyColumn, ObjectName, RowSink, TableSpec, Value};
@@ -183,7 +183,11 @@ impl MysqlTarget {
     }
 
     /// Runs statements of this program's own, none of which gives rows.
-    fn command(&self, action: &str, statements: &'static [&'static str]) -> Result<(), EngineError> {
+    fn command(
+        &self,
+        action: &str,
+        statements: &'static [&'static str],
+    ) -> Result<(), EngineError> {
         let done = self.connection.call(action, {
             let action = action.to_owned();
             move |link| {
@@ -262,9 +266,9 @@ impl MysqlTarget {
             return Ok(index.clone());
         }
         let action = format!("read the indexes of table `{}` of", table.name);
-        let rows = self.connection.run(&action, |link| {
-            async move { query(&mut link.connection, ask).await }.boxed()
-        });
+        let rows = self
+            .connection
+            .run(&action, |link| async move { query(&mut link.connection, ask).await }.boxed());
         let rows = rows.and_then(|rows| rows.map_err(|error| self.wrong(&action, error)));
         let rows = self.noted(rows)?;
         let indexes = rows.iter().map(|row| (row.text(0), row.text(1), row.get(2).is_none()));
@@ -335,8 +339,9 @@ impl MysqlSession<'_> {
 
     /// Begins a transaction in which tables are filled and foreign keys are not enforced. Triggers
     /// fire all the same: whoever fills tables that have some makes them afterwards.
-    pub fn begin_restore(&self) -> Result<(), EngineError> {
-        self.target.begin(true)
+    pub fn begin_restore(&self) -> Result<Unenforced, EngineError> {
+        self.target.begin(true)?;
+        Ok(Unenforced { foreign_keys: true, triggers: false })
     }
 
     /// Refuses tables whose rows could not be put back, and takes the locks that writing to the
@@ -394,9 +399,10 @@ impl MysqlSession<'_> {
         self.target.ready()?;
         let action = runs::shown(sql);
         let sql = sql.to_owned();
-        let ran = self.target.connection.run(&action, |link| {
-            async move { runs::script(link, sql).await }.boxed()
-        });
+        let ran = self
+            .target
+            .connection
+            .run(&action, |link| async move { runs::script(link, sql).await }.boxed());
         let ran = ran.and_then(|ran| ran.map_err(|error| self.target.wrong(&action, error)));
         self.target.noted(ran)
     }
@@ -491,7 +497,10 @@ impl MysqlSession<'_> {
     }
 
     /// None: where foreign keys are enforced, none of them points nowhere.
-    pub fn foreign_key_check(&self, _limit: usize) -> Result<Vec<ForeignKeyViolation>, EngineError> {
+    pub fn foreign_key_check(
+        &self,
+        _limit: usize,
+    ) -> Result<Vec<ForeignKeyViolation>, EngineError> {
         Ok(Vec::new())
     }
 

@@ -251,7 +251,7 @@ impl<'r> Cells<'r> {
             Reading::Float4 => ValueRef::Float32(u32::from_be_bytes(bytes.try_into().ok()?)),
             Reading::Float8 => ValueRef::Float64(u64::from_be_bytes(bytes.try_into().ok()?)),
             Reading::Numeric => ValueRef::Decimal(self.numeric(bytes)?),
-            Reading::Text => self.text(bytes, ValueRef::Text),
+            Reading::Text | Reading::Padded => self.text(bytes, ValueRef::Text),
             Reading::Char => match bytes {
                 // The byte 0 is what the empty text is kept as.
                 [0] => ValueRef::Text(""),
@@ -342,7 +342,12 @@ mod tests {
     fn columns() -> Vec<ColumnReading> {
         [Reading::Int4, Reading::Text, Reading::Numeric]
             .into_iter()
-            .map(|reading| ColumnReading { name: format!("{reading:?}"), reading })
+            .map(|reading| ColumnReading {
+                name: format!("{reading:?}"),
+                reading,
+                compared_as: None,
+                declared_type: String::new(),
+            })
             .collect()
     }
 

@@ -46,6 +46,15 @@ const SETTINGS: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; \
      SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
      WHERE name IN ('transaction_timeout', 'idle_session_timeout')";
 
+/// What is pinned beside these for writing: a commit waits until it is on disk, triggers and foreign
+/// keys are at work, and a text means what it says.
+pub(super) const WRITING: &str = "SET enable_bitmapscan = on; SET array_nulls = on; \
+     SET transform_null_equals = off; \
+     SELECT pg_catalog.set_config(name, 'on', false) FROM pg_catalog.pg_settings \
+     WHERE name = 'synchronous_commit' AND setting = 'off'; \
+     SELECT pg_catalog.set_config(name, 'origin', false) FROM pg_catalog.pg_settings \
+     WHERE name = 'session_replication_role' AND setting <> 'origin'";
+
 /// A session and what is needed to end a statement of it.
 pub(super) struct Connection {
     /// The driver's connection.
@@ -63,6 +72,8 @@ pub(super) struct Connection {
 pub(super) struct Server {
     /// Its version, as it spells it.
     pub(super) version: String,
+    /// Its version as a number, 150002 for 15.2.
+    pub(super) number: u32,
     /// The encoding of the database.
     pub(super) encoding: ServerEncoding,
     /// What tells the cluster from others.
@@ -73,6 +84,18 @@ pub(super) struct Server {
     pub(super) database_oid: String,
     /// Whether it follows another server.
     pub(super) is_standby: bool,
+}
+
+impl Server {
+    /// The cluster, the database in it, and the chosen schemas of it.
+    pub(super) fn identity(&self, schemas: &[String]) -> String {
+        let mut identity =
+            format!("postgres:{}/{}/{}", self.system, self.database_oid, self.database);
+        if !schemas.is_empty() {
+            identity.push_str(&format!("?schema={}", schemas.join(",")));
+        }
+        identity
+    }
 }
 
 /// An open session on a thread of its own, and the name it goes by in messages.
@@ -247,6 +270,7 @@ async fn describe(connection: &mut Connection) -> Result<Server, Failure> {
     };
     Ok(Server {
         version,
+        number,
         encoding: ServerEncoding { name: row.text(1).to_owned() },
         system,
         database: row.text(2).to_owned(),

@@ -38,11 +38,7 @@ pub(super) fn constant(column: &Column, encoding: &ServerEncoding) -> Option<Con
     }
     // The column's own type has the length and scale that a new row gets.
     let typed = format!("CAST({expression} AS {})", column.declared_type);
-    let reading = column.reading;
-    Some(Constant {
-        expression: reading.expression(&typed),
-        column: ColumnReading { name: column.name.clone(), reading },
-    })
+    Some(Constant { expression: column.reading.expression(&typed), column: column.reading() })
 }
 
 /// The values of constants, in their order.

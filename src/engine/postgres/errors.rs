@@ -96,17 +96,25 @@ fn answered(database: String, action: String, error: &PgDatabaseError) -> Engine
         "28P01" | "28000" => EngineError::Login { database, message },
         "3D000" => EngineError::NotFound { database, reason: message },
         "42501" => EngineError::Privilege { database, action, message },
-        "55P03" | "40P01" => EngineError::Locked { database, action, message },
-        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" | "08006" | "08003" => {
+        "55P03" => EngineError::Locked { database, action, message },
+        "40001" | "40P01" => EngineError::Contention { database, action, message },
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => {
             EngineError::Lost { database, action, message }
-        }
-        "23000" | "23001" | "23502" | "23503" | "23505" | "23514" | "23P01" => {
-            EngineError::Constraint { database, action, message }
         }
         "53100" | "58030" => EngineError::Storage { database, action, message },
         "XX001" | "XX002" => EngineError::Corrupt { database, action, message },
+        code if is_of(code, &["08"]) => EngineError::Lost { database, action, message },
+        // Constraints, and whatever triggers and the functions of others say.
+        code if is_of(code, &["09", "23", "27", "2F", "38", "39", "44", "P0"]) => {
+            EngineError::Constraint { database, action, message }
+        }
         code => EngineError::Refused { database, action, message, code: code.to_owned() },
     }
+}
+
+/// Whether a SQLSTATE is of one of these classes.
+fn is_of(code: &str, classes: &[&str]) -> bool {
+    classes.iter().any(|class| code.starts_with(class))
 }
 
 /// The error of a connection that could not be made.

@@ -135,8 +135,7 @@ fn is_ordered(index: &Index, columns: &[&Column], encoding: &ServerEncoding) -> 
     is_plain
         && columns.iter().enumerate().all(|(place, column)| {
             let order = if encoding.is_utf8() { column.order } else { TextOrder::Language };
-            let is_char = column.base_type == 1042;
-            !is_char && is_byte_ordered(column.reading, order, place == last)
+            is_byte_ordered(column.reading, order, place == last)
         })
 }
 

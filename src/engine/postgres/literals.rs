@@ -1,73 +1,90 @@
-//! Values as SQL literals of the type they are compared with.
+//! Values as text: what the server's input functions take, and SQL literals of it.
 //!
-//! Keys are looked for by them. A value is written exactly and the literal cast to the column's
-//! own type; what is read as text is compared as text.
+//! Every value is written exactly: floats by the shortest digits that give their bits back,
+//! decimals with their scale, times by their fields.
+
+use std::borrow::Cow;
 
 use super::sql::ServerEncoding;
-use super::types::Reading;
+use super::types::{ColumnReading, Reading};
 use crate::model::temporal::{Date, DateTime, Interval};
 use crate::model::{Decimal, Value};
 
 /// The microseconds of a second.
 const SECOND: i64 = 1_000_000;
 
-/// The condition that a column, read so, has a value; `None` where it can never have it.
+/// The condition that a column has a value; `None` where it can never have it.
 pub(super) fn equals(
-    column: &str,
-    reading: Reading,
+    column: &ColumnReading,
     value: &Value,
     encoding: &ServerEncoding,
 ) -> Option<String> {
+    let name = encoding.quoted(&column.name);
     if value.is_null() {
-        return Some(format!("{column} IS NULL"));
+        return Some(format!("{name} IS NULL"));
     }
-    if reading.literal_type().is_some() {
-        return Some(format!("{column} = {}", typed(reading, value, encoding)?));
+    match &column.compared_as {
+        Some(_) => Some(format!("{name} = {}", typed(column, value, encoding)?)),
+        None => Some(format!("{} = {}", as_text(column, &name), literal(value, encoding)?)),
     }
-    let text = match reading {
-        Reading::Output => reading.expression(column),
-        _ => format!("{column}::pg_catalog.text"),
-    };
-    Some(format!("{text} = {}", text_literal(value, encoding)?))
 }
 
-/// A literal of the reading's type; `None` where the type has no such value.
-pub(super) fn typed(reading: Reading, value: &Value, encoding: &ServerEncoding) -> Option<String> {
-    let name = reading.literal_type()?;
-    let literal = match value {
-        Value::RawText { .. } => text_literal(value, encoding)?,
-        value => encoding.literal(&plain(value)?),
-    };
-    Some(format!("{literal}::pg_catalog.{name}"))
+/// The text of a column, for those that are compared as text.
+pub(super) fn as_text(column: &ColumnReading, name: &str) -> String {
+    match column.reading {
+        Reading::Output => column.reading.expression(name),
+        _ => format!("{name}::pg_catalog.text"),
+    }
 }
 
-/// Text, whatever its bytes.
-fn text_literal(value: &Value, encoding: &ServerEncoding) -> Option<String> {
+/// A literal of the type as which a column is compared; `None` where it has no such value.
+pub(super) fn typed(
+    column: &ColumnReading,
+    value: &Value,
+    encoding: &ServerEncoding,
+) -> Option<String> {
+    let name = column.compared_as.as_deref()?;
+    if let (Reading::Char, Value::RawText { bytes, .. }) = (column.reading, value) {
+        return byte(bytes);
+    }
+    Some(format!("{}::{name}", literal(value, encoding)?))
+}
+
+/// A byte as the type `"char"` has it.
+pub(super) fn byte(bytes: &[u8]) -> Option<String> {
+    let [byte] = bytes else { return None };
+    Some(format!("({}::pg_catalog.int4)::pg_catalog.\"char\"", byte.cast_signed()))
+}
+
+/// A literal that is of no type yet: it takes the type of what it stands for, by the type's own
+/// input function. `None` where no type has such a value.
+pub(super) fn literal(value: &Value, encoding: &ServerEncoding) -> Option<String> {
     match value {
+        Value::Null => Some("NULL".to_owned()),
         Value::RawText { charset, bytes } if *charset == encoding.name => {
             let hex = hex(bytes);
             Some(format!("pg_catalog.convert_from('\\x{hex}'::pg_catalog.bytea, '{charset}')"))
         }
-        Value::Text(text) | Value::Json(text) | Value::Other(text) => Some(encoding.literal(text)),
-        _ => None,
+        Value::RawText { .. } => None,
+        value => {
+            let text = plain(value)?;
+            // No text of the server has a zero byte in it.
+            (!text.contains('\0')).then(|| encoding.literal(&text))
+        }
     }
 }
 
 /// A value as the server's input functions take it.
-fn plain(value: &Value) -> Option<String> {
-    Some(match value {
+pub(super) fn plain(value: &Value) -> Option<Cow<'_, str>> {
+    Some(Cow::Owned(match value {
+        Value::Text(text) | Value::Json(text) | Value::Other(text) => {
+            return Some(Cow::Borrowed(text));
+        }
         Value::Bool(truth) => truth.to_string(),
         Value::Int(number) => number.to_string(),
         Value::Decimal(decimal) => decimal_text(decimal),
-        Value::Float32(bits) => float(f64::from(f32::from_bits(*bits)), {
-            let number = f32::from_bits(*bits);
-            format!("{number:e}")
-        }),
-        Value::Float64(bits) => {
-            let number = f64::from_bits(*bits);
-            float(number, format!("{number:e}"))
-        }
-        Value::Text(text) => text.clone(),
+        Value::Float32(bits) => float32(*bits)?,
+        Value::Float64(bits) => float64(*bits)?,
         Value::Bytes(bytes) => format!("\\x{}", hex(bytes)),
         Value::Date(date) => date_text(*date),
         Value::Time(micros) => time_text(*micros),
@@ -80,22 +97,66 @@ fn plain(value: &Value) -> Option<String> {
         Value::DateTime(at) => date_time_text(*at, ""),
         Value::Timestamp(at) => date_time_text(*at, "+00"),
         Value::Interval(interval) => interval_text(*interval),
-        Value::Uuid(bytes) => hex(bytes),
-        _ => return None,
-    })
+        Value::Uuid(bytes) => uuid_text(bytes),
+        Value::Null | Value::UInt(_) | Value::RawText { .. } => return None,
+    }))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+fn uuid_text(bytes: &[u8; 16]) -> String {
+    let hex = hex(bytes);
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 /// The shortest digits that give the number back; the server reads them exactly.
-fn float(number: f64, digits: String) -> String {
+fn float64(bits: u64) -> Option<String> {
+    let number = f64::from_bits(bits);
+    if number.is_nan() {
+        return not_a_number(
+            number.is_sign_negative(),
+            bits & (1 << 51) != 0,
+            bits & ((1 << 51) - 1),
+        );
+    }
+    let size = number.abs();
+    let is_short = size == 0.0 || (1e-5..1e15).contains(&size);
+    Some(finite(number, if is_short { number.to_string() } else { format!("{number:e}") }))
+}
+
+fn float32(bits: u32) -> Option<String> {
+    let number = f32::from_bits(bits);
+    if number.is_nan() {
+        let payload = u64::from(bits & ((1 << 22) - 1));
+        return not_a_number(number.is_sign_negative(), bits & (1 << 22) != 0, payload);
+    }
+    let size = number.abs();
+    let is_short = size == 0.0 || (1e-5..1e7).contains(&size);
+    let digits = if is_short { number.to_string() } else { format!("{number:e}") };
+    Some(finite(f64::from(number), digits))
+}
+
+fn finite(number: f64, digits: String) -> String {
     match number {
-        n if n.is_nan() => "NaN".to_owned(),
         f64::INFINITY => "Infinity".to_owned(),
         f64::NEG_INFINITY => "-Infinity".to_owned(),
         _ => digits,
+    }
+}
+
+/// What is no number has a sign and a payload all the same, which the C library of the server
+/// reads; none of the kind that traps.
+fn not_a_number(is_negative: bool, is_quiet: bool, payload: u64) -> Option<String> {
+    let sign = if is_negative { "-" } else { "" };
+    match payload {
+        _ if !is_quiet => None,
+        0 => Some(format!("{sign}NaN")),
+        payload => Some(format!("{sign}NaN({payload:#x})")),
     }
 }
 
@@ -181,8 +242,13 @@ mod tests {
                 "00:00:00.000000-15:59:59",
             ),
             (Value::Decimal(Decimal::Finite(number)), "-0.005"),
-            (Value::Float64((-0.0f64).to_bits()), "-0e0"),
-            (Value::Float32(0.1f32.to_bits()), "1e-1"),
+            (Value::Float64((-0.0f64).to_bits()), "-0"),
+            (Value::Float64(1e300f64.to_bits()), "1e300"),
+            (Value::Float64(0xfff8_0000_0000_0000), "-NaN"),
+            (Value::Float64(0x7ff8_0000_0000_0005), "NaN(0x5)"),
+            (Value::Float32(0.1f32.to_bits()), "0.1"),
+            (Value::Float32(16_777_217f32.to_bits()), "1.6777216e7"),
+            (Value::Uuid([0xab; 16]), "abababab-abab-abab-abab-abababababab"),
             (
                 Value::Interval(Interval { months: -1, days: 2, micros: -1 }),
                 "-1 mons 2 days -00:00:00.000001",

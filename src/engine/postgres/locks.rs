@@ -22,10 +22,23 @@ const LOCKED_AT_ONCE: usize = 200;
 /// The transaction in which everything is read.
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
+/// The transaction in which something is changed, whatever the default of the account says.
+pub(super) const BEGIN_WRITING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE";
+
+/// What a moment is fixed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Reading, by several sessions maybe.
+    Reading,
+    /// Writing, by this session.
+    Writing,
+}
+
 /// A moment that is fixed.
 #[derive(Debug, Clone)]
 pub(super) struct Moment {
-    /// The name under which other sessions can read at the same moment.
+    /// The name under which other sessions can read at the same moment; none where it is fixed for
+    /// writing.
     pub(super) snapshot: String,
     /// The tables that are locked, by name.
     pub(super) tables: Vec<ListedTable>,
@@ -36,14 +49,24 @@ pub(super) async fn fix(
     connection: &mut PgConnection,
     selection: &Selection,
     scope: &Scope,
+    purpose: Purpose,
 ) -> Result<Moment, Failure> {
+    let begin = match purpose {
+        Purpose::Reading => BEGIN,
+        Purpose::Writing => BEGIN_WRITING,
+    };
     let mut before = tables::list(connection, selection, scope).await?;
     for _ in 0..ATTEMPTS {
-        query::execute(connection, BEGIN.to_owned()).await?;
+        query::execute(connection, begin.to_owned()).await?;
         let changed = match lock(connection, &before, Wait::ForOthers).await {
             Ok(()) => {
-                let sql = "SELECT pg_catalog.pg_export_snapshot()".to_owned();
-                let snapshot = query::text(connection, sql).await?;
+                let snapshot = match purpose {
+                    Purpose::Reading => {
+                        let sql = "SELECT pg_catalog.pg_export_snapshot()".to_owned();
+                        query::text(connection, sql).await?
+                    }
+                    Purpose::Writing => String::new(),
+                };
                 let tables = tables::list(connection, selection, scope).await?;
                 if tables == before {
                     return Ok(Moment { snapshot, tables });
@@ -93,14 +116,15 @@ pub(super) async fn join(
 
 /// Whether a lock is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wait {
+pub(super) enum Wait {
     /// As long as the session's `lock_timeout` says.
     ForOthers,
     /// Not at all.
     Never,
 }
 
-async fn lock(
+/// Locks tables against being dropped, emptied or rewritten.
+pub(super) async fn lock(
     connection: &mut PgConnection,
     tables: &[ListedTable],
     wait: Wait,

@@ -2,20 +2,30 @@
 //!
 //! `connect` opens and pins sessions, `locks` fixes the moment that is read, `catalog` says what
 //! there is, `tables` and `keys` what of it is read by rows, `rows` sends those: COPY in binary,
-//! taken apart by `binary` and `values` on the caller's thread. Nothing is written to a source, and
-//! nothing here knows an encoding of ours.
+//! taken apart by `binary` and `values` on the caller's thread. Nothing is written to a source.
+//! `target` and `session` change a database, `loader` fills one; `dialect`, `statements` and `guards`
+//! write SQL without a connection. Nothing here knows an encoding of ours.
 
 mod binary;
 mod catalog;
+mod changes;
 mod connect;
+mod declared;
 mod defaults;
+mod dialect;
 mod errors;
+mod fixed;
+mod guards;
 mod keys;
 mod literals;
+mod loader;
 mod locks;
+mod lookup;
 mod passfile;
 mod query;
+mod receipts;
 mod rows;
+mod session;
 mod source;
 mod sql;
 mod statements;
@@ -24,6 +34,9 @@ mod target;
 mod types;
 mod values;
 
+pub use dialect::PostgresDialect;
+pub use loader::PostgresLoader;
+pub use session::PostgresSession;
 pub use source::{PostgresSource, read_catalog};
-pub use statements::{PostgresDialect, PostgresTable};
-pub use target::{PostgresLoader, PostgresSession, PostgresTarget};
+pub use statements::PostgresTable;
+pub use target::PostgresTarget;

@@ -3,8 +3,9 @@
 //! The simple protocol: several statements in one text are one round trip, every value comes as
 //! text, and nothing is prepared on the server.
 
+use futures_util::TryStreamExt as _;
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Executor as _, Row as _};
+use sqlx::{AssertSqlSafe, Either, Executor as _, Row as _};
 
 /// A row of texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,24 @@ impl Texts {
 /// Runs statements and drops what they answer.
 pub(super) async fn execute(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
     connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.map(drop)
+}
+
+/// Runs statements; gives how many rows each changed or returned, and the error of the one after
+/// them.
+pub(super) async fn each(
+    connection: &mut PgConnection,
+    sql: String,
+) -> (Vec<u64>, Result<(), sqlx::Error>) {
+    let mut counts = Vec::new();
+    let mut answers = connection.fetch_many(sqlx::raw_sql(AssertSqlSafe(sql)));
+    loop {
+        match answers.try_next().await {
+            Ok(Some(Either::Left(done))) => counts.push(done.rows_affected()),
+            Ok(Some(Either::Right(_))) => {}
+            Ok(None) => return (counts, Ok(())),
+            Err(error) => return (counts, Err(error)),
+        }
+    }
 }
 
 /// Runs a query.

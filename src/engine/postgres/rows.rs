@@ -15,11 +15,11 @@ use super::connect::{Connection, Link, cancel};
 use super::errors::{Failure, abandoned};
 use super::sql::ServerEncoding;
 use super::tables::Table;
-use super::types::Reading;
+use super::types::ColumnReading;
 use super::{literals, query};
 use crate::engine::error::EngineError;
 use crate::engine::{KeyRange, ReadEnd, ReadFrom};
-use crate::model::{Flow, RowSink, SinkError, TableSpec, Value, ValueRef};
+use crate::model::{Flow, RowSink, TableSpec, Value};
 
 /// How many bytes of rows are gathered into a piece.
 const PIECE: usize = 256 * 1024;
@@ -29,6 +29,16 @@ const LARGE: usize = 64 * 1024;
 
 /// How many pieces may wait.
 const AHEAD: usize = 4;
+
+/// What happens where the rows of a query are not all taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnStop {
+    /// The statement is cancelled, and the transaction goes back to before it.
+    GoBack,
+    /// The rest is read and dropped. So no savepoint is needed, under which rows would be locked
+    /// by a transaction of its own: thousands of those slow the whole server down.
+    ReadOn,
+}
 
 /// A piece of the stream.
 enum Piece {
@@ -54,34 +64,7 @@ impl Reader<'_> {
         sink: &mut S,
     ) -> Result<ReadEnd, EngineError> {
         let sql = self.scan(from)?;
-        self.copy(&sql, sink)
-    }
-
-    /// Sends the rows with exactly this key, bytes and all; says how many there are.
-    pub(super) fn read_by_key<S: RowSink + ?Sized>(
-        &self,
-        key: &[Value],
-        sink: &mut S,
-    ) -> Result<u64, EngineError> {
-        let names = self.spec().key.column_names();
-        if names.len() != key.len() || names.is_empty() {
-            return Err(self.unsupported("was asked for a key with another number of columns"));
-        }
-        let mut places = Vec::with_capacity(names.len());
-        let mut conditions = Vec::with_capacity(names.len());
-        for (name, value) in names.into_iter().zip(key) {
-            let (place, reading) = self.place(name)?;
-            let column = self.encoding().quoted(name);
-            let Some(condition) = literals::equals(&column, reading, value, self.encoding()) else {
-                return Ok(0);
-            };
-            places.push(place);
-            conditions.push(condition);
-        }
-        let select = format!("{} WHERE {}", self.select(), conditions.join(" AND "));
-        let mut exact = Exact { key, places: &places, row: Vec::new(), sink, sent: 0 };
-        self.copy(&select, &mut exact)?;
-        Ok(exact.sent)
+        self.copy(&sql, OnStop::GoBack, sink)
     }
 
     /// The exact number of rows, from the table itself: the planner may not use an index for it.
@@ -115,11 +98,11 @@ impl Reader<'_> {
         Ok(rows.first().filter(|row| row.is_true(1)).and_then(|row| row.number(0)))
     }
 
-    fn spec(&self) -> &TableSpec {
+    pub(super) fn spec(&self) -> &TableSpec {
         &self.table.spec
     }
 
-    fn encoding(&self) -> &ServerEncoding {
+    pub(super) fn encoding(&self) -> &ServerEncoding {
         &self.link.server.encoding
     }
 
@@ -127,29 +110,28 @@ impl Reader<'_> {
         format!("read table `{}` of", self.spec().name)
     }
 
-    fn unsupported(&self, what: &str) -> EngineError {
+    pub(super) fn unsupported(&self, what: &str) -> EngineError {
         EngineError::Unsupported {
             database: self.link.name.clone(),
             what: format!("table `{}` {what}", self.spec().name),
         }
     }
 
-    fn place(&self, name: &str) -> Result<(usize, Reading), EngineError> {
-        self.table
-            .columns
-            .iter()
-            .position(|column| column.name == name)
-            .map(|place| (place, self.table.columns[place].reading))
+    /// A column and its place.
+    pub(super) fn column(&self, name: &str) -> Result<(usize, &ColumnReading), EngineError> {
+        let mut columns = self.table.columns.iter().enumerate();
+        columns
+            .find(|(_, column)| column.name == name)
             .ok_or_else(|| self.unsupported(&format!("has no column `{name}` of its key")))
     }
 
     /// `ONLY "s"."t"`: the rows of children are theirs, those of partitions the root's.
-    fn relation(&self) -> String {
+    pub(super) fn relation(&self) -> String {
         let only = if self.table.listed.is_partitioned { "" } else { "ONLY " };
         format!("{only}{}", self.encoding().qualified(&self.spec().name))
     }
 
-    fn select(&self) -> String {
+    pub(super) fn select(&self) -> String {
         let columns: Vec<String> = self
             .table
             .columns
@@ -197,8 +179,8 @@ impl Reader<'_> {
             .iter()
             .zip(key)
             .map(|(name, value)| {
-                let (_, reading) = self.place(name)?;
-                literals::typed(reading, value, self.encoding())
+                let (_, column) = self.column(name)?;
+                literals::typed(column, value, self.encoding())
                     .ok_or_else(|| self.unsupported(&format!("has no such key (`{name}`)")))
             })
             .collect()
@@ -227,9 +209,10 @@ impl Reader<'_> {
     }
 
     /// Sends the rows of a query to the sink.
-    fn copy<S: RowSink + ?Sized>(
+    pub(super) fn copy<S: RowSink + ?Sized>(
         &self,
         select: &str,
+        on_stop: OnStop,
         sink: &mut S,
     ) -> Result<ReadEnd, EngineError> {
         let action = self.action();
@@ -241,7 +224,11 @@ impl Reader<'_> {
         let streamed = self.link.remote().stream(
             AHEAD,
             move |connection: &mut Connection, pieces| {
-                async move { send(connection, &sql, &encoding, pieces, spares).await }.boxed()
+                async move {
+                    let job = Job { sql: &sql, encoding: &encoding, on_stop };
+                    send(connection, job, pieces, spares).await
+                }
+                .boxed()
             },
             |piece| {
                 let flow = feed(&mut decoder, piece, sink, &spare)?;
@@ -295,52 +282,75 @@ async fn speak_utf8(connection: &mut Connection, encoding: &ServerEncoding) -> R
     Ok(query::execute(&mut connection.session, "SET client_encoding = 'UTF8'".to_owned()).await?)
 }
 
+/// What is to be run.
+struct Job<'j> {
+    sql: &'j str,
+    encoding: &'j ServerEncoding,
+    on_stop: OnStop,
+}
+
 /// Runs a COPY and sends what comes on, until it ends or nobody takes it any more.
 async fn send(
     connection: &mut Connection,
-    sql: &str,
-    encoding: &ServerEncoding,
+    job: Job<'_>,
     pieces: SyncSender<Piece>,
     spares: Receiver<Vec<u8>>,
 ) -> Result<(), Failure> {
     if connection.is_broken {
         return Err(Failure::Broken);
     }
-    speak(connection, encoding).await?;
-    query::execute(&mut connection.session, "SAVEPOINT reading".to_owned()).await?;
-    // Whatever ends this before its last line, an error or a caller that gives up, leaves the
-    // driver somewhere in the middle.
+    speak(connection, job.encoding).await?;
+    let goes_back = job.on_stop == OnStop::GoBack;
+    if goes_back {
+        query::execute(&mut connection.session, "SAVEPOINT reading".to_owned()).await?;
+    }
+    // Whatever ends this before its last line leaves the driver somewhere in the middle; an error
+    // of the server after the first row does not.
     connection.is_broken = true;
-    let taken = {
-        let mut stream = connection.session.copy_out_raw(sql).await?;
-        let taken = pass_on(&mut stream, &pieces, spares).await?;
-        if taken == Taken::InPart {
-            let asked = cancel(&connection.options, connection.process).await;
-            let rest = drain(&mut stream).await;
-            match rest {
-                Ok(()) => {}
-                Err(error) if asked && is_canceled(&error) => {}
-                Err(error) => return Err(error.into()),
+    let sent = {
+        let mut stream = connection.session.copy_out_raw(job.sql).await?;
+        match pass_on(&mut stream, &pieces, spares).await {
+            Ok(Taken::InPart) => {
+                let asked = goes_back && cancel(&connection.options, connection.process).await;
+                match drain(&mut stream).await {
+                    Ok(()) => {}
+                    Err(error) if asked && is_canceled(&error) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                Ok(Taken::InPart)
             }
+            sent => sent,
         }
-        taken
     };
     drop(pieces);
-    connection.is_broken = false;
-    if taken == Taken::InPart {
-        // A request to cancel that came too late hits this.
-        let late = query::execute(&mut connection.session, "SELECT".to_owned()).await;
-        if let Err(error) = late
-            && !is_canceled(&error)
-            && !is_aborted(&error)
-        {
+    let taken = match sent {
+        Ok(taken) => taken,
+        Err(error) => {
+            connection.is_broken = error.as_database_error().is_none();
             return Err(error.into());
         }
-        let back = "ROLLBACK TO SAVEPOINT reading".to_owned();
-        query::execute(&mut connection.session, back).await?;
+    };
+    connection.is_broken = false;
+    if goes_back {
+        if taken == Taken::InPart {
+            go_back(connection).await?;
+        }
+        query::execute(&mut connection.session, "RELEASE SAVEPOINT reading".to_owned()).await?;
     }
-    query::execute(&mut connection.session, "RELEASE SAVEPOINT reading".to_owned()).await?;
-    speak_utf8(connection, encoding).await
+    speak_utf8(connection, job.encoding).await
+}
+
+async fn go_back(connection: &mut Connection) -> Result<(), Failure> {
+    // A request to cancel that came too late hits this.
+    let late = query::execute(&mut connection.session, "SELECT".to_owned()).await;
+    if let Err(error) = late
+        && !is_canceled(&error)
+        && !is_aborted(&error)
+    {
+        return Err(error.into());
+    }
+    let back = "ROLLBACK TO SAVEPOINT reading".to_owned();
+    Ok(query::execute(&mut connection.session, back).await?)
 }
 
 /// How much of a stream was taken.
@@ -400,33 +410,4 @@ fn has_code(error: &sqlx::Error, code: &str) -> bool {
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code)
         .is_some_and(|known| known == code)
-}
-
-/// Lets the rows through whose key is exactly this one: the server compares by the rules of
-/// collations and numbers.
-struct Exact<'e, S: ?Sized> {
-    key: &'e [Value],
-    places: &'e [usize],
-    row: Vec<Value>,
-    sink: &'e mut S,
-    sent: u64,
-}
-
-impl<S: RowSink + ?Sized> RowSink for Exact<'_, S> {
-    fn cell(&mut self, value: ValueRef<'_>) -> Result<(), SinkError> {
-        self.row.push(value.to_value());
-        Ok(())
-    }
-
-    fn end_row(&mut self) -> Result<Flow, SinkError> {
-        let row = std::mem::take(&mut self.row);
-        if self.places.iter().zip(self.key).any(|(&place, wanted)| row[place] != *wanted) {
-            return Ok(Flow::Continue);
-        }
-        self.sent += 1;
-        for value in &row {
-            self.sink.cell(value.as_ref())?;
-        }
-        self.sink.end_row()
-    }
 }

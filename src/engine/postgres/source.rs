@@ -7,9 +7,9 @@
 use futures_util::FutureExt as _;
 
 use super::connect::Link;
-use super::locks::{self, Moment};
-use super::rows::Reader;
-use super::tables::{self, Selection, Table};
+use super::fixed::Fixed;
+use super::locks::{self, Purpose};
+use super::tables::Selection;
 use super::{catalog, query};
 use crate::engine::error::EngineError;
 use crate::engine::{OpenOptions, ReadEnd, ReadFrom, ServerUrl};
@@ -21,15 +21,7 @@ pub struct PostgresSource {
     link: Link,
     url: ServerUrl,
     options: OpenOptions,
-    reading: Option<Reading>,
-}
-
-/// What is read, once the moment is fixed.
-struct Reading {
-    scope: Scope,
-    moment: Moment,
-    /// By name.
-    tables: Vec<Table>,
+    fixed: Option<Fixed>,
 }
 
 /// What the catalog of a database says, without a lock on a table and without what reading rows
@@ -61,7 +53,7 @@ impl PostgresSource {
         options: &OpenOptions,
     ) -> Result<PostgresSource, EngineError> {
         let link = Link::open(url, options)?;
-        Ok(PostgresSource { link, url: url.clone(), options: options.clone(), reading: None })
+        Ok(PostgresSource { link, url: url.clone(), options: options.clone(), fixed: None })
     }
 
     /// What the account may not read.
@@ -83,7 +75,7 @@ impl PostgresSource {
 
     /// Ends the transaction.
     pub async fn end(&mut self) -> Result<(), EngineError> {
-        if self.reading.take().is_some() {
+        if self.fixed.take().is_some() {
             self.link.execute("end reading", "ROLLBACK".to_owned())?;
         }
         Ok(())
@@ -100,68 +92,35 @@ impl PostgresSource {
     /// Everything the catalog says. Locks the tables and fixes the moment, where that was not
     /// done.
     pub async fn catalog(&mut self, scope: &Scope) -> Result<Catalog, EngineError> {
-        let action = "read the catalog of";
         let selection = self.selection();
-        let known = match &self.reading {
-            Some(reading) if reading.scope == *scope => Some(reading.moment.clone()),
-            Some(_) => {
-                let what = "is read under one scope in one transaction".to_owned();
-                return Err(EngineError::Unsupported { database: selection.database, what });
-            }
-            None => None,
+        let (fixed, catalog) = match &self.fixed {
+            Some(known) => known.again(&self.link, selection, scope)?,
+            None => Fixed::new(&self.link, selection, scope, Purpose::Reading)?,
         };
-        let asked = scope.clone();
-        let (moment, tables, facts) = self.link.call(action, move |connection| {
-            async move {
-                let session = &mut connection.session;
-                let moment = match known {
-                    Some(moment) => moment,
-                    None => locks::fix(session, &selection, &asked).await?,
-                };
-                let listed = moment.tables.clone();
-                // A COPY that does not begin leaves the driver out of step with the server.
-                connection.is_broken = true;
-                let session = &mut connection.session;
-                let tables = tables::read(session, &selection, &asked, listed).await?;
-                connection.is_broken = false;
-                let session = &mut connection.session;
-                let (database, schemas) = (&selection.database, &selection.schemas);
-                let catalog = catalog::read(session, database, &asked, schemas).await?;
-                Ok((moment, tables, catalog))
-            }
-            .boxed()
-        })?;
-        let specs = tables.iter().map(|table| table.spec.clone()).collect();
-        self.reading = Some(Reading { scope: scope.clone(), moment, tables });
-        Ok(Catalog { tables: specs, ..facts })
+        self.fixed = Some(fixed);
+        Ok(catalog)
     }
 
     /// Another session that reads at the same moment, as long as this one does.
     pub async fn reader(&self) -> Result<PostgresSource, EngineError> {
-        let Some(reading) = &self.reading else {
-            return Err(self.not_begun());
-        };
+        let fixed = self.fixed()?.clone();
         let link = Link::open(&self.url, &self.options)?;
-        let (selection, moment) = (self.selection(), reading.moment.clone());
+        let (selection, moment) = (self.selection(), fixed.moment.clone());
         link.call("read at the same moment from", move |connection| {
             async move { locks::join(&mut connection.session, &selection, &moment).await }.boxed()
         })?;
-        let reading = Some(Reading {
-            scope: reading.scope.clone(),
-            moment: reading.moment.clone(),
-            tables: reading.tables.clone(),
-        });
-        Ok(PostgresSource { link, url: self.url.clone(), options: self.options.clone(), reading })
+        let (url, options) = (self.url.clone(), self.options.clone());
+        Ok(PostgresSource { link, url, options, fixed: Some(fixed) })
     }
 
     /// What the consistency of the reading rests on.
     pub async fn evidence(&mut self) -> Result<Vec<String>, EngineError> {
         let mut evidence = Vec::new();
-        if let Some(reading) = &self.reading {
+        if let Some(fixed) = &self.fixed {
             evidence.push(format!(
                 "one snapshot, {}, taken after ACCESS SHARE locks on {} tables",
-                reading.moment.snapshot,
-                reading.moment.tables.len()
+                fixed.moment.snapshot,
+                fixed.moment.tables.len()
             ));
         }
         let lsn = if self.link.server.is_standby {
@@ -202,13 +161,7 @@ impl PostgresSource {
 
     /// The cluster, the database in it, and the schemas of it.
     pub fn identity(&self) -> String {
-        let server = &self.link.server;
-        let mut identity =
-            format!("postgres:{}/{}/{}", server.system, server.database_oid, server.database);
-        if !self.url.schemas.is_empty() {
-            identity.push_str(&format!("?schema={}", self.url.schemas.join(",")));
-        }
-        identity
+        self.link.server.identity(&self.url.schemas)
     }
 
     /// Sends rows to the sink.
@@ -218,17 +171,17 @@ impl PostgresSource {
         from: &ReadFrom,
         sink: &mut S,
     ) -> Result<ReadEnd, EngineError> {
-        self.table_reader(table)?.read(from, sink)
+        self.fixed()?.reader(&self.link, table)?.read(from, sink)
     }
 
     /// The exact number of rows.
     pub async fn count_rows(&mut self, table: &TableSpec) -> Result<u64, EngineError> {
-        self.table_reader(table)?.count()
+        self.fixed()?.reader(&self.link, table)?.count()
     }
 
     /// About how many rows there are; for progress only.
     pub async fn estimated_rows(&mut self, table: &TableSpec) -> Result<Option<u64>, EngineError> {
-        self.table_reader(table)?.estimate()
+        self.fixed()?.reader(&self.link, table)?.estimate()
     }
 
     /// Sends the row with exactly this key; says how many there were.
@@ -238,7 +191,7 @@ impl PostgresSource {
         key: &[Value],
         sink: &mut S,
     ) -> Result<u64, EngineError> {
-        self.table_reader(table)?.read_by_key(key, sink)
+        self.fixed()?.reader(&self.link, table)?.read_by_key(key, sink)
     }
 
     fn selection(&self) -> Selection {
@@ -249,26 +202,7 @@ impl PostgresSource {
         }
     }
 
-    fn not_begun(&self) -> EngineError {
-        let what = "rows are read after the catalog, in one transaction".to_owned();
-        EngineError::Unsupported { database: self.link.name.clone(), what }
-    }
-
-    /// The reader of a table that the catalog has given.
-    fn table_reader(&self, spec: &TableSpec) -> Result<Reader<'_>, EngineError> {
-        let Some(reading) = &self.reading else { return Err(self.not_begun()) };
-        let found = reading
-            .tables
-            .binary_search_by(|table| table.spec.name.cmp(&spec.name))
-            .ok()
-            .map(|place| &reading.tables[place])
-            .filter(|table| table.spec.columns == spec.columns && table.spec.key == spec.key);
-        match found {
-            Some(table) => Ok(Reader { link: &self.link, table }),
-            None => Err(EngineError::Unsupported {
-                database: self.link.name.clone(),
-                what: format!("table `{}` is not as the catalog has it", spec.name),
-            }),
-        }
+    fn fixed(&self) -> Result<&Fixed, EngineError> {
+        self.fixed.as_ref().ok_or_else(|| Fixed::missing(&self.link))
     }
 }

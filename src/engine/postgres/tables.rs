@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnection;
 use super::catalog::exclusion;
 use super::errors::Failure;
 use super::sql::ServerEncoding;
-use super::types::{ColumnReading, Reading, TextOrder};
+use super::types::{ColumnReading, Reading, TextOrder, compared_type};
 use super::{defaults, keys, query};
 use crate::engine::RECEIPTS_TABLE;
 use crate::engine::error::EngineError;
@@ -79,6 +79,23 @@ pub(super) struct Column {
     pub(super) is_generated: bool,
     /// The expression of its default.
     pub(super) default: Option<String>,
+}
+
+impl Column {
+    /// How it is read.
+    pub(super) fn reading(&self) -> ColumnReading {
+        let compared_as = match compared_type(self.base_type, self.reading) {
+            Some(name) => Some(format!("pg_catalog.{name}")),
+            // The comparison of a domain's values is that of what it is made of.
+            None => (self.is_enum && !self.is_domain).then(|| self.declared_type.clone()),
+        };
+        ColumnReading {
+            name: self.name.clone(),
+            reading: self.reading,
+            compared_as,
+            declared_type: self.declared_type.clone(),
+        }
+    }
 }
 
 /// Whether the scope leaves a table out: by its name, or by its name with the schema.
@@ -174,10 +191,7 @@ pub(super) async fn read(
             reads_in_key_order,
             column_order: all.iter().map(|column| column.name.clone()).collect(),
         };
-        let columns = read
-            .iter()
-            .map(|column| ColumnReading { name: column.name.clone(), reading: column.reading })
-            .collect();
+        let columns = read.iter().map(|column| column.reading()).collect();
         tables.push(Table { listed, spec, columns });
     }
     let constants: Vec<_> = defaults.iter().map(|(_, _, constant)| constant.clone()).collect();

@@ -1,238 +1,105 @@
-//! A PostgreSQL database that is changed.
+//! A PostgreSQL database that is changed: the connection, and how far its transaction has come.
+//!
+//! A transaction begins with the first look at the catalog, so that the tables are locked before
+//! its snapshot is taken. One apply runs at a time: an advisory lock of the session is held from
+//! the beginning to the end, so what the receipts say stays true until the snapshot. After an
+//! answer was lost, nothing is known, and nothing more is asked.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::sync::Arc;
 
+use super::changes::Counts;
+use super::connect::{Link, WRITING};
+use super::fixed::Fixed;
+use super::session::PostgresSession;
+use super::tables::Selection;
 use crate::engine::error::EngineError;
-use crate::engine::{
-    ForeignKeyViolation, LargeKind, OpenOptions, ReadEnd, ReadFrom, Receipt, ServerUrl,
-    TableChanges,
-};
-use crate::model::snapshot::Scope;
-use crate::model::{Catalog, Fact, KeyColumn, ObjectName, RowSink, TableSpec, Value};
+use crate::engine::{OpenOptions, ServerUrl};
 
 /// An open target.
 pub struct PostgresTarget {
-    name: String,
+    pub(super) link: Link,
+    pub(super) schemas: Vec<String>,
+    pub(super) course: RefCell<Course>,
 }
 
-/// Holds the connection of a target.
-pub struct PostgresSession<'a> {
-    target: &'a mut PostgresTarget,
+/// How far a transaction has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// There is none.
+    None,
+    /// It was asked for, and begins with the first statement.
+    Asked(Kind),
+    /// The server has begun it.
+    Open,
+    /// An answer was lost.
+    Unknown,
 }
 
-/// Fills a table.
-pub struct PostgresLoader<'s> {
-    name: &'s str,
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Changing rows.
+    Change,
+    /// Filling tables.
+    Restore,
+    /// Filling tables while triggers and foreign keys rest.
+    RestoreAtRest,
 }
 
-fn not_yet<T>(database: &str) -> Result<T, EngineError> {
-    let what = "this program reads PostgreSQL and does not change it yet: `apply` and `restore` are \
-                for SQLite so far, `diff` works";
-    Err(EngineError::Unsupported { database: database.to_owned(), what: what.to_owned() })
+/// What is known of the transaction.
+pub(super) struct Course {
+    pub(super) stage: Stage,
+    /// What its catalog was, once that was read.
+    pub(super) fixed: Option<Arc<Fixed>>,
+    /// Whether changes are counted.
+    pub(super) is_watched: bool,
+    /// What was counted when it began, or was asked last.
+    pub(super) counted: Option<Counts>,
 }
 
 impl PostgresTarget {
-    /// Opens an existing database for writing.
-    pub async fn open(url: &ServerUrl, _options: &OpenOptions) -> Result<Self, EngineError> {
-        not_yet(url.host.as_deref().unwrap_or("the server"))
+    /// Opens an existing database for writing. A server that only follows another is refused.
+    pub async fn open(url: &ServerUrl, options: &OpenOptions) -> Result<Self, EngineError> {
+        let link = Link::open(url, options)?;
+        if link.server.is_standby {
+            let what = "it is a standby, which takes changes from its primary alone; apply to that"
+                .to_owned();
+            return Err(EngineError::Unsupported { database: link.name, what });
+        }
+        link.execute("set up a session of", WRITING.to_owned())?;
+        let course = Course { stage: Stage::None, fixed: None, is_watched: false, counted: None };
+        let schemas = url.schemas.clone();
+        Ok(PostgresTarget { link, schemas, course: RefCell::new(course) })
     }
 
     /// The server program and its version.
     pub fn server(&self) -> String {
-        self.name.clone()
+        self.link.server.version.clone()
     }
 
-    /// What identifies the database among others.
+    /// The cluster, the database in it, and the chosen schemas of it.
     pub fn identity(&self) -> String {
-        self.name.clone()
+        self.link.server.identity(&self.schemas)
     }
 
     /// Takes the connection.
     pub async fn session(&mut self) -> Result<PostgresSession<'_>, EngineError> {
-        Ok(PostgresSession { target: self })
+        Ok(PostgresSession::new(self))
     }
 
-    /// Closes the connection.
-    pub async fn close(self) -> Result<(), EngineError> {
+    /// Closes the connection. An open transaction is rolled back.
+    pub async fn close(mut self) -> Result<(), EngineError> {
+        // The server does that too; a connection that is gone has nothing to close.
+        let _ = PostgresSession::new(&mut self).rollback();
         Ok(())
     }
-}
 
-impl PostgresSession<'_> {
-    /// Makes ready what receipts need and a transaction could not make: on engines that commit at
-    /// each DDL statement, the table of receipts. Fails where the account may not write them.
-    pub fn prepare_receipts(&self) -> Result<(), EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// The receipts of a pack, the last one last. None where there is no table of them.
-    pub fn receipts(&self, _pack: &str) -> Result<Vec<Receipt>, EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Writes a receipt, inside the transaction.
-    pub fn write_receipt(&self, _receipt: &Receipt) -> Result<(), EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Begins a transaction that writes: REPEATABLE READ at least. What others hold locked is
-    /// waited for as long as the open options say.
-    pub fn begin(&self) -> Result<(), EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Begins a transaction in which tables are filled: as far as the engine and the account allow,
-    /// foreign keys are not enforced and triggers do not fire while it lasts.
-    pub fn begin_restore(&self) -> Result<(), EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Keeps others from changing the shape of these tables, of the catalog that was read, and from
-    /// emptying them, until the end of the transaction.
-    pub fn lock_tables(&self, _tables: &[&TableSpec]) -> Result<(), EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Commits the transaction.
-    pub fn commit(&self) -> Result<(), EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Rolls the transaction back, if one is open.
-    pub fn rollback(&self) -> Result<(), EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Whether a transaction is open, as far as is known here: not after an answer was lost.
-    pub fn is_in_transaction(&self) -> bool {
-        false
-    }
-
-    /// Runs one statement; says how many rows it changed directly. A row that an UPDATE finds
-    /// counts, even where it is as it should become.
-    pub fn execute(&self, _sql: &str) -> Result<u64, EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Runs one statement with parameters, in their order: what they are, and the bytes as they are
-    /// stored.
-    pub fn execute_with(
-        &self,
-        _sql: &str,
-        _parameters: &[(LargeKind, &[u8])],
-    ) -> Result<u64, EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Runs statements one after the other, until one fails: gives what each changed, and the error
-    /// of the one after them.
-    pub fn execute_each(&self, _statements: &[&str]) -> (Vec<u64>, Result<(), EngineError>) {
-        (Vec::new(), not_yet(&self.target.name))
-    }
-
-    /// Runs the statements of a text one after the other.
-    pub fn execute_script(&self, _sql: &str) -> Result<(), EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Fills a table with rows.
-    pub fn loader<'s>(&'s self, _table: &'s TableSpec) -> Result<PostgresLoader<'s>, EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// The catalog as the transaction sees it. On servers no table it names changes its shape from
-    /// here on until the end of the transaction, and rows are read only of these tables.
-    pub fn catalog(&self, _scope: &Scope) -> Result<Catalog, EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Sends the rows of a table to the sink, as the transaction sees them.
-    pub fn read_rows<S: RowSink + ?Sized>(
-        &self,
-        _table: &TableSpec,
-        _from: &ReadFrom,
-        _sink: &mut S,
-    ) -> Result<ReadEnd, EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// The exact number of rows of a table.
-    pub fn count_rows(&self, _table: &TableSpec) -> Result<u64, EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Sends the rows that have one of these keys, and locks them until the end of the
-    /// transaction. They come in any order; rows whose keys the database takes for equal to one
-    /// of these, though they are not the same bytes, may come with them.
-    pub fn rows_by_keys<S: RowSink + ?Sized>(
-        &self,
-        _table: &TableSpec,
-        _keys: &[Vec<Value>],
-        _sink: &mut S,
-    ) -> Result<(), EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Sends at most `limit` rows of a child table whose foreign key columns hold these values.
-    /// Each column comes with the matching of the parent's column.
-    pub fn referencing_rows<S: RowSink + ?Sized>(
-        &self,
-        _child: &TableSpec,
-        _columns: &[KeyColumn],
-        _parent_key: &[Value],
-        _limit: u64,
-        _sink: &mut S,
-    ) -> Result<ReadEnd, EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Has the constraints checked that wait for the end of the transaction.
-    pub fn check_deferred(&self) -> Result<(), EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// At most `limit` rows whose foreign keys point nowhere, on engines that may hold such rows.
-    pub fn foreign_key_check(&self, _limit: usize) -> Result<Vec<ForeignKeyViolation>, EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// How many rows were changed on this connection so far, side effects included, where the
-    /// engine tells.
-    pub fn total_changes(&self) -> Option<u64> {
-        None
-    }
-
-    /// Counts changes per table from now on, side effects included where the engine tells.
-    pub fn watch_changes(&mut self) {
-        
-    }
-
-    /// The changes per table since they were watched, or asked for; `None` where the engine does
-    /// not tell.
-    pub fn take_changes(&self) -> Result<Option<BTreeMap<ObjectName, TableChanges>>, EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// The longest statement that the server takes, parameters included; `None` where that is
-    /// without a limit of its own.
-    pub fn longest_statement(&self) -> Result<Option<u64>, EngineError> {
-        not_yet(&self.target.name)
-    }
-
-    /// Sets the settings among the facts that a transaction can set.
-    pub fn apply_settings(&self, _facts: &[Fact]) -> Result<(), EngineError> {
-        not_yet(&self.target.name)
-    }
-}
-
-impl PostgresLoader<'_> {
-    /// Adds a row.
-    pub fn push(&mut self, _row: &[Value]) -> Result<(), EngineError> {
-        not_yet(self.name)
-    }
-
-    /// Writes what is left.
-    pub fn finish(self) -> Result<(), EngineError> {
-        not_yet(self.name)
+    pub(super) fn selection(&self) -> Selection {
+        Selection {
+            database: self.link.name.clone(),
+            schemas: self.schemas.clone(),
+            encoding: self.link.server.encoding.clone(),
+        }
     }
 }

@@ -25,8 +25,10 @@ pub(super) enum Reading {
     Float8,
     /// `numeric`.
     Numeric,
-    /// `text`, `varchar`, `char(n)`, `name`.
+    /// `text`, `varchar`, `name`.
     Text,
+    /// `char(n)`, with its spaces, which do not count where it is compared.
+    Padded,
     /// `"char"`: one byte.
     Char,
     /// `bytea`.
@@ -63,7 +65,8 @@ impl Reading {
             16 => Reading::Bool,
             17 => Reading::Bytes,
             18 => Reading::Char,
-            19 | 25 | 1042 | 1043 => Reading::Text,
+            19 | 25 | 1043 => Reading::Text,
+            1042 => Reading::Padded,
             20 => Reading::Int8,
             21 => Reading::Int2,
             23 => Reading::Int4,
@@ -96,33 +99,45 @@ impl Reading {
             _ => expression.to_owned(),
         }
     }
+}
 
-    /// The type that a literal of the reading's values is cast to; `None` for those that are
-    /// compared as text.
-    pub(super) fn literal_type(self) -> Option<&'static str> {
-        Some(match self {
-            Reading::Bool => "bool",
-            Reading::Int2 => "int2",
-            Reading::Int4 => "int4",
-            Reading::Int8 => "int8",
-            Reading::Oid => "oid",
-            Reading::Float4 => "float4",
-            Reading::Float8 => "float8",
-            Reading::Numeric => "numeric",
-            Reading::Text => "text",
-            Reading::Bytes => "bytea",
-            Reading::Date => "date",
-            Reading::Time => "time",
-            Reading::TimeTz => "timetz",
-            Reading::DateTime => "timestamp",
-            Reading::Timestamp => "timestamptz",
-            Reading::Interval => "interval",
-            Reading::Uuid => "uuid",
-            Reading::Char | Reading::Json | Reading::Jsonb | Reading::Other | Reading::Output => {
-                return None;
-            }
-        })
-    }
+/// The built-in type as whose values those of a base type, read so, are compared; none for those
+/// that are compared as text.
+pub(super) fn compared_type(oid: u32, reading: Reading) -> Option<&'static str> {
+    Some(match reading {
+        Reading::Bool => "bool",
+        Reading::Int2 => "int2",
+        Reading::Int4 => "int4",
+        Reading::Int8 => "int8",
+        Reading::Oid => "oid",
+        Reading::Float4 => "float4",
+        Reading::Float8 => "float8",
+        Reading::Numeric => "numeric",
+        Reading::Text => "text",
+        Reading::Padded => "bpchar",
+        Reading::Char => "\"char\"",
+        Reading::Bytes => "bytea",
+        Reading::Date => "date",
+        Reading::Time => "time",
+        Reading::TimeTz => "timetz",
+        Reading::DateTime => "timestamp",
+        Reading::Timestamp => "timestamptz",
+        Reading::Interval => "interval",
+        Reading::Uuid => "uuid",
+        Reading::Jsonb => "jsonb",
+        Reading::Other => match oid {
+            650 => "cidr",
+            774 => "macaddr8",
+            790 => "money",
+            829 => "macaddr",
+            869 => "inet",
+            1560 => "\"bit\"",
+            1562 => "varbit",
+            3220 => "pg_lsn",
+            _ => return None,
+        },
+        Reading::Json | Reading::Output => return None,
+    })
 }
 
 /// A column that is read.
@@ -132,6 +147,10 @@ pub(super) struct ColumnReading {
     pub(super) name: String,
     /// How it is read.
     pub(super) reading: Reading,
+    /// The type as whose values keys are looked for; none for those that are compared as text.
+    pub(super) compared_as: Option<String>,
+    /// The declared type.
+    pub(super) declared_type: String,
 }
 
 /// The order of a text column's collation.
@@ -153,9 +172,8 @@ const ONE_TEXT: [u32; 12] = [1560, 1562, 790, 869, 650, 829, 774, 27, 5069, 3220
 /// labels.
 pub(super) fn matching(oid: u32, is_enum: bool, reading: Reading, order: TextOrder) -> KeyMatching {
     match reading {
-        Reading::Text if order == TextOrder::Equivalence => KeyMatching::Unknown,
-        // Trailing spaces of `char(n)` do not count.
-        Reading::Text if oid == 1042 => KeyMatching::TrailingSpaces,
+        Reading::Text | Reading::Padded if order == TextOrder::Equivalence => KeyMatching::Unknown,
+        Reading::Padded => KeyMatching::TrailingSpaces,
         Reading::Interval | Reading::Json | Reading::Jsonb | Reading::Output => {
             KeyMatching::Unknown
         }

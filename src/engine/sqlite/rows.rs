@@ -4,17 +4,13 @@
 //! record. Every query names its columns, quoted, in the order of [`TableSpec::columns`]; a hidden
 //! rowid is never read. Any error of a step ends the reading and names the table.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-use std::collections::HashMap;
-
 use super::connect::{Locked, classify};
 use super::handle::{Failure, Statement};
 use super::sql::{collate, free_rowid, quoted};
 use super::types::{TextEncoding, bind_of, describe, is_exactly, value_of};
 use crate::engine::error::EngineError;
 use crate::engine::{ReadEnd, ReadFrom};
-use crate::model::{Flow, KeyColumn, KeyMatching, RowKey, RowSink, TableSpec, Value, ValueRef};
+use crate::model::{Flow, KeyColumn, KeyMatching, RowKey, RowSink, TableSpec, Value};
 
 /// Sends the rows of a table, from a place on.
 pub(super) fn read<S: RowSink + ?Sized>(
@@ -143,46 +139,6 @@ impl<'s> KeyReader<'s> {
         }
         Ok(true)
     }
-}
-
-/// Counts, in one scan, how often each of these rows is in the table, every column exact. The
-/// values of a row are in the order of [`TableSpec::columns`].
-pub(super) fn count_equal(
-    locked: &Locked<'_>,
-    encoding: TextEncoding,
-    table: &TableSpec,
-    rows: &[Vec<Value>],
-) -> Result<Vec<u64>, EngineError> {
-    let context = Context { locked, encoding, table };
-    let mut counts = vec![0; rows.len()];
-    let mut wanted: HashMap<u64, Vec<usize>> = HashMap::new();
-    for (index, row) in rows.iter().enumerate() {
-        if row.len() != table.columns.len() {
-            return Err(context.unsupported("was asked for a row with another number of columns"));
-        }
-        let mut hasher = DefaultHasher::new();
-        row.iter().for_each(|value| hash_value(value.as_ref(), &mut hasher));
-        wanted.entry(hasher.finish()).or_default().push(index);
-    }
-    let mut statement = context.prepare_scan(&ReadFrom::Start)?;
-    let columns = statement.column_count();
-    let mut room = String::new();
-    while context.step(&mut statement)? {
-        let mut hasher = DefaultHasher::new();
-        for index in 0..columns {
-            let cell = statement.cell(index).map_err(|failure| context.wrong(failure))?;
-            hash_value(value_of(cell, encoding, &mut room), &mut hasher);
-        }
-        for &candidate in wanted.get(&hasher.finish()).into_iter().flatten() {
-            let mut is_equal = true;
-            for (index, value) in (0..columns).zip(&rows[candidate]) {
-                let cell = statement.cell(index).map_err(|failure| context.wrong(failure))?;
-                is_equal = is_equal && is_exactly(cell, encoding, &mut room, value);
-            }
-            counts[candidate] += u64::from(is_equal);
-        }
-    }
-    Ok(counts)
 }
 
 /// Sends the rows of a table whose foreign key columns hold these values of the parent. The
@@ -370,16 +326,4 @@ fn push_matches(sql: &mut String, columns: &[KeyColumn]) {
         .collect();
     sql.push_str(" WHERE ");
     sql.push_str(&matches.join(" AND "));
-}
-
-/// Hashes a value that SQLite can hold, so that equal values hash alike.
-fn hash_value(value: ValueRef<'_>, hasher: &mut DefaultHasher) {
-    match value {
-        ValueRef::Int(number) => (1u8, number).hash(hasher),
-        ValueRef::Float64(bits) => (2u8, bits).hash(hasher),
-        ValueRef::Text(text) => (3u8, text).hash(hasher),
-        ValueRef::Bytes(bytes) => (4u8, bytes).hash(hasher),
-        ValueRef::RawText { bytes, .. } => (5u8, bytes).hash(hasher),
-        _ => 0u8.hash(hasher),
-    }
 }

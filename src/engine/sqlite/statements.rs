@@ -7,8 +7,9 @@
 //! text.
 
 use super::sql::{collate, free_rowid, is_cast, literal, quoted};
-use super::types::{Affinity, StorageClass, TextEncoding, describe};
+use super::types::{Affinity, TextEncoding, describe};
 use crate::engine::error::EngineError;
+use crate::engine::{Cell, LargeKind, Operand, RowGuard, RowUpdate};
 use crate::model::{
     Fact, FactId, KeyColumn, KeyMatching, ObjectKind, ObjectName, RowKey, TableSpec, Value,
 };
@@ -22,31 +23,6 @@ const GROUP: usize = 100;
 /// Integers below this are never kept as floats by a column that prefers integers.
 const SURE_INTEGER: u64 = 1 << 51;
 
-/// A column's value in a statement.
-pub type Cell<'c> = (&'c str, &'c Value);
-
-/// How a value stands in a statement.
-#[derive(Debug, Clone, Copy)]
-pub enum Operand<'v> {
-    /// By its own text.
-    Literal(&'v Value),
-    /// By a parameter; the value is bound when the statement runs.
-    Bound {
-        /// Its storage class.
-        class: StorageClass,
-        /// How many bytes it has as SQLite keeps it.
-        bytes: u64,
-        /// The text of the parameter.
-        parameter: &'v str,
-    },
-}
-
-impl<'v> From<&'v Value> for Operand<'v> {
-    fn from(value: &'v Value) -> Self {
-        Operand::Literal(value)
-    }
-}
-
 /// Writes statements for one table.
 #[derive(Debug, Clone)]
 pub struct TableSql {
@@ -56,6 +32,8 @@ pub struct TableSql {
     /// A name of the rowid that no column hides.
     rowid: Option<&'static str>,
     encoding: TextEncoding,
+    /// Whether a constraint says what to do on conflict.
+    overrules_conflicts: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -97,67 +75,61 @@ impl TableSql {
             key,
             rowid,
             encoding: TextEncoding::of_facts(facts),
+            overrules_conflicts: facts.iter().any(|fact| {
+                fact.id.object == table.name
+                    && (has(Some(fact), "conflict") || has(Some(fact), "not-null-conflict"))
+            }),
         }
     }
 
     /// `INSERT` of a row. All columns of the row should be given, NULLs included: a column that
     /// is left out gets its default.
-    pub fn insert<'v, V>(&self, row: &[(&'v str, V)]) -> Result<String, EngineError>
-    where
-        V: Copy + Into<Operand<'v>>,
-    {
+    pub fn insert(&self, rows: &[Vec<Cell<'_>>]) -> Result<String, EngineError> {
+        let (names, values) = self.names_and_values(self.one(rows)?)?;
+        Ok(format!("{} ({names}) VALUES ({values})", self.verb("INSERT", "INTO ")))
+    }
+
+    /// `INSERT` of so many equal rows.
+    pub fn insert_copies(&self, row: &[Cell<'_>], count: u64) -> Result<String, EngineError> {
+        let (names, values) = self.names_and_values(row)?;
+        Ok(format!(
+            "{} ({names}) WITH RECURSIVE copies(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copies \
+             WHERE n < {count}) SELECT {values} FROM copies",
+            self.verb("INSERT", "INTO "),
+        ))
+    }
+
+    fn names_and_values(&self, row: &[Cell<'_>]) -> Result<(String, String), EngineError> {
         let mut names = Vec::with_capacity(row.len());
         let mut values = Vec::with_capacity(row.len());
         for (column, value) in row {
             names.push(quoted(column));
-            values.push(self.operand(column, (*value).into())?);
+            values.push(self.operand(column, *value)?);
         }
-        let table = quoted(&self.table.name);
-        Ok(format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), values.join(", ")))
+        Ok((names.join(", "), values.join(", ")))
     }
 
     /// `UPDATE` of the row with this key that still is as it was before.
-    pub fn update<'v, V>(
-        &self,
-        key: &[Value],
-        before: &[(&'v str, V)],
-        changes: &[(&'v str, V)],
-    ) -> Result<String, EngineError>
-    where
-        V: Copy + Into<Operand<'v>>,
-    {
+    pub fn update(&self, rows: &[RowUpdate<'_>]) -> Result<String, EngineError> {
+        let RowUpdate { row, changes } = self.one(rows)?;
         let mut sets = Vec::with_capacity(changes.len());
         for (column, value) in changes {
-            let value = self.operand(column, (*value).into())?;
-            sets.push(format!("{} = {value}", quoted(column)));
+            sets.push(format!("{} = {}", quoted(column), self.operand(column, *value)?));
         }
-        let guards = self.guards(key, before)?;
-        Ok(format!("UPDATE {} SET {} WHERE {guards}", quoted(&self.table.name), sets.join(", ")))
+        let guards = self.guards(&row.key, &row.before)?;
+        Ok(format!("{} SET {} WHERE {guards}", self.verb("UPDATE", ""), sets.join(", ")))
     }
 
     /// `DELETE` of the row with this key that still is as it was before.
-    pub fn delete<'v, V>(
-        &self,
-        key: &[Value],
-        before: &[(&'v str, V)],
-    ) -> Result<String, EngineError>
-    where
-        V: Copy + Into<Operand<'v>>,
-    {
+    pub fn delete(&self, rows: &[RowGuard<'_>]) -> Result<String, EngineError> {
+        let RowGuard { key, before } = self.one(rows)?;
         let guards = self.guards(key, before)?;
         Ok(format!("DELETE FROM {} WHERE {guards}", quoted(&self.table.name)))
     }
 
     /// `DELETE` of this many of the rows that are exactly so, where rows have no key. It changes
     /// fewer rows than asked for where there are fewer: that count is the guard.
-    pub fn delete_equal<'v, V>(
-        &self,
-        row: &[(&'v str, V)],
-        count: u64,
-    ) -> Result<String, EngineError>
-    where
-        V: Copy + Into<Operand<'v>>,
-    {
+    pub fn delete_equal(&self, row: &[Cell<'_>], count: u64) -> Result<String, EngineError> {
         let rowid = self.rowid.ok_or_else(|| EngineError::Unsupported {
             database: self.table.to_string(),
             what: format!(
@@ -174,15 +146,27 @@ impl TableSql {
         ))
     }
 
+    /// `DELETE` of all rows that are exactly so.
+    pub fn delete_all_equal(&self, row: &[Cell<'_>]) -> Result<String, EngineError> {
+        let guards = self.guards(&[], row)?;
+        Ok(format!("DELETE FROM {} WHERE {guards}", quoted(&self.table.name)))
+    }
+
+    /// The head of a statement, which overrules the conflict clauses of the schema.
+    fn verb(&self, verb: &str, preposition: &str) -> String {
+        let or_abort = if self.overrules_conflicts { " OR ABORT" } else { "" };
+        format!("{verb}{or_abort} {preposition}{}", quoted(&self.table.name))
+    }
+
+    fn one<'r, R>(&self, rows: &'r [R]) -> Result<&'r R, EngineError> {
+        match rows {
+            [row] => Ok(row),
+            _ => Err(self.mismatch("any number of rows but one")),
+        }
+    }
+
     /// The condition that is true of exactly this row.
-    pub fn guards<'v, V>(
-        &self,
-        key: &[Value],
-        before: &[(&'v str, V)],
-    ) -> Result<String, EngineError>
-    where
-        V: Copy + Into<Operand<'v>>,
-    {
+    pub fn guards(&self, key: &[Value], before: &[Cell<'_>]) -> Result<String, EngineError> {
         let mut conditions = Vec::new();
         if !key.is_empty() {
             if key.len() != self.key.len() {
@@ -194,10 +178,14 @@ impl TableSql {
         }
         let is_key = |name: &str| !key.is_empty() && self.key.iter().any(|key| key.name == name);
         for (column, value) in before.iter().filter(|(column, _)| !is_key(column)) {
-            match (*value).into() {
+            match *value {
                 Operand::Literal(value) => self.push_guard(&mut conditions, column, value)?,
-                Operand::Bound { class, bytes, .. } => {
-                    self.push_size_guard(&mut conditions, &quoted(column), class.as_str(), bytes);
+                Operand::Bound { kind, bytes, .. } => {
+                    let class = match kind {
+                        LargeKind::Text => "text",
+                        LargeKind::Bytes => "blob",
+                    };
+                    self.push_size_guard(&mut conditions, &quoted(column), class, bytes);
                 }
             }
         }

@@ -19,7 +19,10 @@ use super::types::{StorageClass, TextEncoding, bind_of, bind_stored, describe};
 use super::{catalog, types};
 use crate::engine::error::EngineError;
 use crate::engine::url::canonical;
-use crate::engine::{ForeignKeyViolation, ReadEnd, ReadFrom, TableChanges};
+use crate::engine::{
+    ForeignKeyViolation, LargeKind, RECEIPTS_TABLE, ReadEnd, ReadFrom, Receipt, TableChanges,
+    Unenforced,
+};
 use crate::model::snapshot::Scope;
 use crate::model::{
     Attribute, Catalog, Fact, KeyColumn, ObjectKind, ObjectName, RowSink, TableSpec, Value,
@@ -143,8 +146,82 @@ pub struct SqliteSession<'a> {
 
 impl SqliteSession<'_> {
     /// Begins a transaction that holds the write lock from now on.
-    pub fn begin_immediate(&self) -> Result<(), EngineError> {
+    pub fn begin(&self) -> Result<(), EngineError> {
         self.locked.execute("BEGIN IMMEDIATE", "begin a transaction on")
+    }
+
+    /// Begins a transaction in which foreign keys are not enforced; they stay so until the
+    /// connection is closed. Triggers are created when rows are in.
+    pub fn begin_restore(&self) -> Result<Unenforced, EngineError> {
+        self.locked.execute("PRAGMA foreign_keys = OFF", "set up")?;
+        self.begin()?;
+        Ok(Unenforced { foreign_keys: true, triggers: false })
+    }
+
+    /// Nothing to do: the transaction holds the lock of the whole file.
+    pub fn lock_tables(&self, _tables: &[&TableSpec]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// Nothing to do: what receipts need is made in their transaction.
+    pub fn prepare_receipts(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// The receipts of a pack, the last one last.
+    pub fn receipts(&self, pack: &str) -> Result<Vec<Receipt>, EngineError> {
+        let wrong = |failure| classify(self.locked.name, "read the receipts of", failure);
+        let there = format!(
+            "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND name = '{RECEIPTS_TABLE}'"
+        );
+        if self.locked.query_int(&there, "read the receipts of")? != Some(1) {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT pack, target, direction, at, statements FROM main.{} ORDER BY id",
+            quoted(RECEIPTS_TABLE)
+        );
+        let mut statement = self.locked.database.prepare(&sql).map_err(wrong)?;
+        let mut receipts = Vec::new();
+        while statement.step().map_err(wrong)? {
+            let mut text = |column| -> Result<String, EngineError> {
+                Ok(statement.text(column).map_err(wrong)?.unwrap_or_default().to_owned())
+            };
+            let receipt = Receipt {
+                pack: text(0)?,
+                target: text(1)?,
+                direction: text(2)?,
+                at: text(3)?,
+                statements: text(4)?.parse().unwrap_or_default(),
+            };
+            if receipt.pack == pack {
+                receipts.push(receipt);
+            }
+        }
+        Ok(receipts)
+    }
+
+    /// Writes a receipt.
+    pub fn write_receipt(&self, receipt: &Receipt) -> Result<(), EngineError> {
+        let table = quoted(RECEIPTS_TABLE);
+        self.execute(&format!(
+            "CREATE TABLE IF NOT EXISTS {table} (id INTEGER PRIMARY KEY, pack TEXT NOT NULL, \
+             target TEXT NOT NULL, direction TEXT NOT NULL, at TEXT NOT NULL, \
+             statements INTEGER NOT NULL)"
+        ))?;
+        let statements = i64::try_from(receipt.statements).unwrap_or(i64::MAX);
+        self.prepare(&format!(
+            "INSERT INTO {table} (pack, target, direction, at, statements) \
+             VALUES (?1, ?2, ?3, ?4, ?5)"
+        ))?
+        .run(&[
+            Value::Text(receipt.pack.clone()),
+            Value::Text(receipt.target.clone()),
+            Value::Text(receipt.direction.clone()),
+            Value::Text(receipt.at.clone()),
+            Value::Int(statements),
+        ])?;
+        Ok(())
     }
 
     /// Commits. After it, closing the target may move the log into the file, as for any writer.
@@ -169,21 +246,6 @@ impl SqliteSession<'_> {
         self.locked.database.is_in_transaction()
     }
 
-    /// Sets a savepoint.
-    pub fn savepoint(&self, name: &str) -> Result<(), EngineError> {
-        self.locked.execute(&format!("SAVEPOINT {}", quoted(name)), "set a savepoint on")
-    }
-
-    /// Forgets a savepoint and keeps what was done since.
-    pub fn release(&self, name: &str) -> Result<(), EngineError> {
-        self.locked.execute(&format!("RELEASE {}", quoted(name)), "release a savepoint on")
-    }
-
-    /// Undoes what was done since a savepoint, which stays.
-    pub fn rollback_to(&self, name: &str) -> Result<(), EngineError> {
-        self.locked.execute(&format!("ROLLBACK TO {}", quoted(name)), "roll back")
-    }
-
     /// Runs one statement and says how many rows it changed directly (triggers and foreign key
     /// actions not counted; nothing for statements that change no rows).
     pub fn execute(&self, sql: &str) -> Result<u64, EngineError> {
@@ -192,12 +254,24 @@ impl SqliteSession<'_> {
         run(&self.locked, &mut statement, &[]).map_err(wrong)
     }
 
-    /// Runs one statement with parameters, in their order: storage class and the bytes as SQLite
+    /// Runs statements one after the other, until one fails.
+    pub fn execute_each(&self, statements: &[&str]) -> (Vec<u64>, Result<(), EngineError>) {
+        let mut changed = Vec::with_capacity(statements.len());
+        for statement in statements {
+            match self.execute(statement) {
+                Ok(rows) => changed.push(rows),
+                Err(error) => return (changed, Err(error)),
+            }
+        }
+        (changed, Ok(()))
+    }
+
+    /// Runs one statement with parameters, in their order: what they are and the bytes as SQLite
     /// keeps them. Says what [`SqliteSession::execute`] says.
     pub fn execute_with(
         &self,
         sql: &str,
-        parameters: &[(StorageClass, &[u8])],
+        parameters: &[(LargeKind, &[u8])],
     ) -> Result<u64, EngineError> {
         let wrong = |failure| classify(self.locked.name, &shown(sql), failure);
         let mut statement = self.locked.database.prepare(sql).map_err(wrong)?;
@@ -205,7 +279,13 @@ impl SqliteSession<'_> {
         let binds: Vec<Bind<'_>> = parameters
             .iter()
             .zip(&mut rooms)
-            .map(|((class, bytes), room)| bind_stored(*class, bytes, self.encoding, room))
+            .map(|((kind, bytes), room)| {
+                let class = match kind {
+                    LargeKind::Text => StorageClass::Text,
+                    LargeKind::Bytes => StorageClass::Blob,
+                };
+                bind_stored(class, bytes, self.encoding, room)
+            })
             .collect();
         run(&self.locked, &mut statement, &binds).map_err(wrong)
     }
@@ -224,15 +304,18 @@ impl SqliteSession<'_> {
         Ok(())
     }
 
-    /// Prepares the insertion of rows, whose values come in the order of [`TableSpec::columns`].
-    pub fn prepare_insert(&self, table: &TableSpec) -> Result<SqlitePrepared<'_>, EngineError> {
+    /// Fills a table with rows.
+    pub fn loader(&self, table: &TableSpec) -> Result<SqliteLoader<'_>, EngineError> {
         let names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
         let into = quoted(&table.name.name);
-        if names.is_empty() {
-            return self.prepare(&format!("INSERT INTO main.{into} DEFAULT VALUES"));
-        }
-        let places = vec!["?"; names.len()].join(", ");
-        self.prepare(&format!("INSERT INTO main.{into} ({}) VALUES ({places})", names.join(", ")))
+        let insert = if names.is_empty() {
+            self.prepare(&format!("INSERT INTO main.{into} DEFAULT VALUES"))?
+        } else {
+            let places = vec!["?"; names.len()].join(", ");
+            let names = names.join(", ");
+            self.prepare(&format!("INSERT INTO main.{into} ({names}) VALUES ({places})"))?
+        };
+        Ok(SqliteLoader { insert })
     }
 
     /// Prepares a statement that is run many times.
@@ -266,18 +349,23 @@ impl SqliteSession<'_> {
         rows::count(&self.locked, table)
     }
 
+    /// Sends the rows that have one of these keys.
+    pub fn rows_by_keys<S: RowSink + ?Sized>(
+        &self,
+        table: &TableSpec,
+        keys: &[Vec<Value>],
+        sink: &mut S,
+    ) -> Result<(), EngineError> {
+        let mut reader = self.key_reader(table)?;
+        for key in keys {
+            reader.read(key, sink)?;
+        }
+        Ok(())
+    }
+
     /// A reader of rows by key.
     pub fn key_reader<'s>(&'s self, table: &'s TableSpec) -> Result<KeyReader<'s>, EngineError> {
         KeyReader::new(&self.locked, self.encoding, table)
-    }
-
-    /// How often each of these rows is in the table, in one scan of it.
-    pub fn count_equal_rows(
-        &self,
-        table: &TableSpec,
-        rows: &[Vec<Value>],
-    ) -> Result<Vec<u64>, EngineError> {
-        rows::count_equal(&self.locked, self.encoding, table, rows)
     }
 
     /// Sends rows of a child table that reference these values of a parent's key.
@@ -312,10 +400,20 @@ impl SqliteSession<'_> {
         Ok(violations)
     }
 
+    /// Nothing to do: where checks wait, [`SqliteSession::foreign_key_check`] makes them.
+    pub fn check_deferred(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// No limit beside that of the dialect.
+    pub fn longest_statement(&self) -> Result<Option<u64>, EngineError> {
+        Ok(None)
+    }
+
     /// How many rows were changed on this connection so far, triggers and foreign key actions
     /// included.
-    pub fn total_changes(&self) -> u64 {
-        self.locked.database.total_changes()
+    pub fn total_changes(&self) -> Option<u64> {
+        Some(self.locked.database.total_changes())
     }
 
     /// Counts changes per table from now on, those of triggers and foreign key actions included.
@@ -344,18 +442,15 @@ impl SqliteSession<'_> {
     }
 
     /// The changes per table since [`SqliteSession::watch_changes`], or since this was last asked.
-    pub fn take_changes(&self) -> BTreeMap<ObjectName, TableChanges> {
+    pub fn take_changes(&self) -> Result<Option<BTreeMap<ObjectName, TableChanges>>, EngineError> {
         let Some(changes) = &self.changes else {
-            return BTreeMap::new();
+            return Ok(None);
         };
         let mut changes = changes.lock().unwrap_or_else(PoisonError::into_inner);
-        changes.drain().map(|(table, count)| (ObjectName::bare(table), count)).collect()
-    }
-
-    /// A number that changes when another connection commits.
-    pub fn data_version(&self) -> Result<i64, EngineError> {
-        let version = self.locked.query_int("PRAGMA main.data_version", "read the state of")?;
-        Ok(version.unwrap_or(0))
+        let changes = changes.drain().map(|(table, count)| (ObjectName::bare(table), count));
+        // SQLite's own tables: sequences move with the rows they number.
+        let of_users = changes.filter(|(table, _)| !table.name.starts_with("sqlite_"));
+        Ok(Some(of_users.collect()))
     }
 
     /// Sets the settings among the facts that can be set in a transaction.
@@ -368,24 +463,26 @@ impl SqliteSession<'_> {
         Ok(())
     }
 
-    /// Raises a sequence to a position; a higher one stays. The table must be
-    /// AUTOINCREMENT.
-    pub fn raise_sequence(&self, table: &ObjectName, position: i64) -> Result<(), EngineError> {
-        let name = Value::Text(table.name.clone());
-        let position = Value::Int(position);
-        let raised = self
-            .prepare("UPDATE main.sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1")?
-            .run(&[name.clone(), position.clone()])?;
-        if raised == 0 {
-            self.prepare("INSERT INTO main.sqlite_sequence(name, seq) VALUES (?1, ?2)")?
-                .run(&[name, position])?;
-        }
-        Ok(())
-    }
-
     /// The encoding of the database's text.
     pub fn encoding(&self) -> types::TextEncoding {
         self.encoding
+    }
+}
+
+/// Fills a table.
+pub struct SqliteLoader<'s> {
+    insert: SqlitePrepared<'s>,
+}
+
+impl SqliteLoader<'_> {
+    /// Adds a row, its values in the order of [`TableSpec::columns`].
+    pub fn push(&mut self, row: &[Value]) -> Result<(), EngineError> {
+        self.insert.run(row).map(drop)
+    }
+
+    /// Nothing is left: rows are written as they come.
+    pub fn finish(self) -> Result<(), EngineError> {
+        Ok(())
     }
 }
 
