@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::scratch::Scratch;
 use super::snapshot::{processors, runtime};
-use crate::apply::run::ReadState;
+use crate::apply::options::ReadState;
 use crate::apply::{
     ApplyError, DriftClass, Ending, Finish, Held, Options, Outcome, apply, receipt,
 };
@@ -38,7 +38,6 @@ pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<E
     options.finish = if args.dry_run { Finish::DryRun } else { Finish::Commit };
     options.accepts_target = args.accept_target;
     options.triggers = args.allow_triggers.iter().cloned().collect();
-    let options_run = options.run;
     let scope = Scope::from(&pack.manifest.scope);
     let scratch: Arc<dyn ScratchSpace> = Arc::new(Scratch::new(&fs, &std::env::temp_dir()));
     let mut read_state = |session: &crate::engine::Session<'_>| {
@@ -51,7 +50,7 @@ pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<E
     let outcome = {
         let mut session = runtime.block_on(target.session())?;
         let held = Held { session: &mut session, identity: &identity };
-        apply(held, fs.as_ref(), &pack, &hasher, options, read_state)
+        apply(held, fs.as_ref(), &pack, &hasher, &options, read_state)
     };
     // Whatever came of it is decided by now; closing can only fail to tidy up.
     let closed = runtime.block_on(target.close());
@@ -59,7 +58,7 @@ pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<E
         Err(ApplyError::CommitUnknown { receipt, source }) => {
             let committed = runtime.block_on(is_committed(&named.url, &receipt));
             match committed {
-                Some(true) => Outcome::committed(&pack, options_run, receipt.statements),
+                Some(true) => Outcome::committed(&pack, options.run, receipt.statements),
                 Some(false) => return Err(nothing_committed(&source)),
                 None => return Err(ApplyError::CommitUnknown { receipt, source }.into()),
             }

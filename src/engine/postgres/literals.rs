@@ -118,11 +118,9 @@ fn uuid_text(bytes: &[u8; 16]) -> String {
 fn float64(bits: u64) -> Option<String> {
     let number = f64::from_bits(bits);
     if number.is_nan() {
-        return not_a_number(
-            number.is_sign_negative(),
-            bits & (1 << 51) != 0,
-            bits & ((1 << 51) - 1),
-        );
+        let is_quiet = bits & (1 << 51) != 0;
+        let text = not_a_number(number.is_sign_negative(), bits & ((1 << 51) - 1));
+        return is_quiet.then_some(text);
     }
     let size = number.abs();
     let is_short = size == 0.0 || (1e-5..1e15).contains(&size);
@@ -132,8 +130,9 @@ fn float64(bits: u64) -> Option<String> {
 fn float32(bits: u32) -> Option<String> {
     let number = f32::from_bits(bits);
     if number.is_nan() {
-        let payload = u64::from(bits & ((1 << 22) - 1));
-        return not_a_number(number.is_sign_negative(), bits & (1 << 22) != 0, payload);
+        let is_quiet = bits & (1 << 22) != 0;
+        let text = not_a_number(number.is_sign_negative(), u64::from(bits & ((1 << 22) - 1)));
+        return is_quiet.then_some(text);
     }
     let size = number.abs();
     let is_short = size == 0.0 || (1e-5..1e7).contains(&size);
@@ -151,12 +150,11 @@ fn finite(number: f64, digits: String) -> String {
 
 /// What is no number has a sign and a payload all the same, which the C library of the server
 /// reads; none of the kind that traps.
-fn not_a_number(is_negative: bool, is_quiet: bool, payload: u64) -> Option<String> {
+fn not_a_number(is_negative: bool, payload: u64) -> String {
     let sign = if is_negative { "-" } else { "" };
     match payload {
-        _ if !is_quiet => None,
-        0 => Some(format!("{sign}NaN")),
-        payload => Some(format!("{sign}NaN({payload:#x})")),
+        0 => format!("{sign}NaN"),
+        payload => format!("{sign}NaN({payload:#x})"),
     }
 }
 
