@@ -17,7 +17,9 @@ use super::referring::Referring;
 use super::rows::{Expectation, Multiset, RowReader, Tables};
 use super::statements::{Changes, Pending};
 use crate::codec::Hasher;
-use crate::engine::{EngineError, ForeignKeyViolation, LargeKind, Receipt, Session, TableChanges};
+use crate::engine::{
+    EngineError, ForeignKeyViolation, LargeKind, Receipt, Session, TableChanges, product,
+};
 use crate::fsio::FileSystem;
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, SinkError, TableSpec};
@@ -110,6 +112,14 @@ pub(super) fn run_at(
 ) -> Result<Outcome, ApplyError> {
     check_hash(pack, hasher)?;
     let Held { session, identity } = held;
+    if pack.manifest.engine != session.engine() {
+        let (made, given) = (product(&pack.manifest.engine), product(session.engine()));
+        let reason = format!("the pack is for {made}, and the target is {given}");
+        let hint = "name the target that the pack was made for";
+        let mut outcome = Outcome::nothing_yet(pack, options.run);
+        outcome.reasons.push(Refusal::new("target", reason, hint));
+        return Ok(outcome);
+    }
     if place == Place::Target && options.finish == Finish::Commit {
         session.prepare_receipts()?;
     }
@@ -435,6 +445,7 @@ impl Runner<'_, '_> {
         while let Some(step) = steps.next_step()? {
             // Sequences move last, when all is well: no rollback takes that back everywhere.
             if step.verb == "sequence" {
+                pending.changes.statements += 1;
                 continue;
             }
             if !referring.acting(&step).is_empty() {
@@ -629,14 +640,13 @@ impl Runner<'_, '_> {
         }
     }
 
-    /// Raises the sequences.
+    /// Raises the sequences, whose statements are counted with the others.
     fn sequences(&mut self) -> Result<(), ApplyError> {
         let mut steps = self.pack.steps(self.fs, self.options.run)?;
         let mut statements = self.pack.statements(self.fs, self.options.run)?;
         while let Some(step) = steps.next_step()? {
             if let ("sequence", Some(at), Some(len)) = (step.verb.as_ref(), step.at, step.len) {
                 self.session.execute(statements.text(at, len)?)?;
-                self.outcome.statements += 1;
             }
         }
         Ok(())

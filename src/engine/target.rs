@@ -122,6 +122,15 @@ impl Loader<'_> {
 }
 
 impl Session<'_> {
+    /// The engine's name, as states carry it.
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Session::Sqlite(_) => "sqlite",
+            Session::Postgres(_) => "postgres",
+            Session::Mysql(_) => "mysql",
+        }
+    }
+
     /// Makes ready what receipts need and a transaction could not make: on engines that commit at
     /// each DDL statement, the table of receipts. Fails where the account may not write them.
     pub fn prepare_receipts(&self) -> Result<(), EngineError> {

@@ -51,6 +51,8 @@ struct ForeignTokens {
     on_delete: Action,
     on_update: Action,
     may_wait: bool,
+    /// Whether a row may refer to nothing for a while.
+    may_let_go: bool,
 }
 
 #[derive(Default)]
@@ -72,10 +74,14 @@ pub struct EdgeFinder<'s> {
     parents: Join,
     /// The same, where that is checked at once.
     strict_parents: Join,
+    /// The same, where who refers may refer to nothing for a while.
+    free_parents: Join,
     /// Stops referring, removes the parent.
     children: Join,
     /// As `children`, where removing changes those that still refer.
     strict_children: Join,
+    /// The same, where who refers may refer to nothing for a while.
+    free_children: Join,
     parents_given: Vec<Token>,
 }
 
@@ -121,8 +127,10 @@ impl<'s> EdgeFinder<'s> {
             later_uniques: Join::default(),
             parents: Join::default(),
             strict_parents: Join::default(),
+            free_parents: Join::default(),
             children: Join::default(),
             strict_children: Join::default(),
+            free_children: Join::default(),
             parents_given: Vec::new(),
         }
     }
@@ -146,17 +154,21 @@ impl<'s> EdgeFinder<'s> {
     pub fn add_foreign(&mut self, node: u32, table: usize, change: &Change) {
         let shape = self.shapes[table];
         for key in &self.foreign {
+            let parents = match (key.may_wait, key.may_let_go) {
+                (true, _) => &mut self.parents,
+                (false, true) => &mut self.free_parents,
+                (false, false) => &mut self.strict_parents,
+            };
             if key.parent == table {
                 let (given, taken) = key.parent_key.tokens(key.salt, shape, change);
-                let parents =
-                    if key.may_wait { &mut self.parents } else { &mut self.strict_parents };
                 parents.first.extend(taken.map(|token| (token, node)));
                 let action = match change.verb() {
                     Verb::Delete => key.on_delete,
                     _ => key.on_update,
                 };
-                let children = match action {
-                    Action::NoAction if key.may_wait => &mut self.children,
+                let children = match (action, key.may_wait, key.may_let_go) {
+                    (Action::NoAction, true, _) => &mut self.children,
+                    (_, false, true) => &mut self.free_children,
                     _ => &mut self.strict_children,
                 };
                 children.then.extend(given.map(|token| (token, node)));
@@ -164,11 +176,11 @@ impl<'s> EdgeFinder<'s> {
             }
             if let Some((_, child_key)) = key.child.as_ref().filter(|(child, _)| *child == table) {
                 let (left, arrived) = child_key.tokens(key.salt, shape, change);
-                let parents =
-                    if key.may_wait { &mut self.parents } else { &mut self.strict_parents };
                 parents.then.extend(arrived.map(|token| (token, node)));
-                self.children.first.extend(left.map(|token| (token, node)));
-                self.strict_children.first.extend(left.map(|token| (token, node)));
+                let left = left.map(|token| (token, node));
+                self.children.first.extend(left);
+                self.strict_children.first.extend(left);
+                self.free_children.first.extend(left);
             }
         }
     }
@@ -190,6 +202,8 @@ impl<'s> EdgeFinder<'s> {
         taken.sort_unstable();
         let moves_referenced_value =
             self.parents_given.iter().any(|token| taken.binary_search(token).is_ok());
+        self.free_parents.pairs(Why::ParentFirstOrNull, &mut edges);
+        self.free_children.pairs(Why::ChildFirstOrNull, &mut edges);
         self.parents.pairs(Why::ParentFirst, &mut edges);
         self.strict_parents.pairs(Why::ParentFirstAlways, &mut edges);
         self.children.pairs(Why::ChildFirst, &mut edges);
@@ -220,6 +234,7 @@ fn foreign_tokens(
         on_delete: key.on_delete,
         on_update: key.on_update,
         may_wait: key.may_wait,
+        may_let_go: !key.freed_by.is_empty(),
     })
 }
 

@@ -9,6 +9,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::spool::Verb;
+
 /// Why one change must run before another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
@@ -20,11 +22,15 @@ pub enum Why {
     ParentFirst,
     /// As `ParentFirst`, where it is checked at once.
     ParentFirstAlways,
+    /// As `ParentFirstAlways`, where the row that refers may refer to nothing for a while.
+    ParentFirstOrNull,
     /// The first stops referring to a row that the second removes; may be checked later.
     ChildFirst,
     /// As `ChildFirst`, where it is checked at once, or removing the row would change the rows that
     /// still refer to it.
     ChildFirstAlways,
+    /// As `ChildFirstAlways`, where the row that refers may refer to nothing for a while.
+    ChildFirstOrNull,
     /// The first parks the row that the second moves to where it belongs.
     Parked,
 }
@@ -117,6 +123,7 @@ impl Graph {
     pub fn arrange(
         mut self,
         runs: impl Fn(u32) -> bool,
+        verb: impl Fn(u32) -> Verb,
         may_park: impl Fn(u32) -> bool,
     ) -> Result<Arrangement, Circle> {
         let mut is_deferred = false;
@@ -128,7 +135,7 @@ impl Graph {
             if circles.members.is_empty() {
                 break;
             }
-            self.park_one_of_each(&circles, &may_park)?;
+            self.park_one_of_each(&circles, &verb, &may_park)?;
         }
         let (turns, needs) = self.sorted(runs);
         Ok(Arrangement { turns, needs, is_deferred })
@@ -147,40 +154,70 @@ impl Graph {
     fn park_one_of_each(
         &mut self,
         circles: &Circles,
+        verb: &impl Fn(u32) -> Verb,
         may_park: &impl Fn(u32) -> bool,
     ) -> Result<(), Circle> {
-        let unique = |edge: &&Edge| edge.why == Why::Unique && circles.hold(edge);
-        let mut gives: Vec<u32> = self.edges.iter().filter(unique).map(|edge| edge.from).collect();
-        let mut takes: Vec<u32> = self.edges.iter().filter(unique).map(|edge| edge.to).collect();
-        gives.sort_unstable();
-        takes.sort_unstable();
+        let within = |is_end: fn(&Edge) -> u32, whys: &[Why]| -> Vec<u32> {
+            let held = self.edges.iter().filter(|e| whys.contains(&e.why) && circles.hold(e));
+            let mut ends: Vec<u32> = held.map(is_end).collect();
+            ends.sort_unstable();
+            ends
+        };
+        let gives = within(|edge| edge.from, &[Why::Unique]);
+        let takes = within(|edge| edge.to, &[Why::Unique]);
+        let arrives = within(|edge| edge.to, &[Why::ParentFirstOrNull]);
+        let leaves = within(|edge| edge.from, &[Why::ChildFirstOrNull]);
+        let is_in = |ends: &[u32], node: u32| ends.binary_search(&node).is_ok();
+        let swaps =
+            |node: u32| verb(node) == Verb::Update && is_in(&gives, node) && is_in(&takes, node);
+        let waits = |node: u32| match verb(node) {
+            Verb::Insert => is_in(&arrives, node),
+            Verb::Update => is_in(&leaves, node) || is_in(&arrives, node),
+            Verb::Delete => is_in(&leaves, node) || is_in(&gives, node),
+        };
+        let mut parked = Vec::new();
         for circle in &circles.members {
-            let candidate = circle.iter().copied().find(|node| {
-                *node < self.first_parked
-                    && gives.binary_search(node).is_ok()
-                    && takes.binary_search(node).is_ok()
-                    && may_park(*node)
-            });
+            let whole = || circle.iter().copied().filter(|node| *node < self.first_parked);
+            let candidate = whole()
+                .find(|&node| swaps(node) && may_park(node))
+                .or_else(|| whole().find(|&node| waits(node) && may_park(node)));
             match candidate {
-                Some(node) => self.split(node),
+                Some(node) => parked.push(node),
                 None => return Err(Circle(circle.iter().map(|n| self.original(*n)).collect())),
             }
+        }
+        for node in parked {
+            self.split(node, verb(node));
         }
         self.edges.sort_unstable();
         Ok(())
     }
 
-    /// Splits a change: the first half gives up its unique values, the second takes new ones.
-    fn split(&mut self, node: u32) {
+    /// Splits a change: the first half gives up what others wait for, the second takes what it waits
+    /// for itself. A row that is inserted is there after the first half.
+    fn split(&mut self, node: u32, verb: Verb) {
         let first = self.nodes;
         self.nodes += 1;
         self.parked_of.push(node);
         for edge in &mut self.edges {
-            if edge.from == node && edge.why == Why::Unique {
+            let gives = match verb {
+                Verb::Insert => true,
+                Verb::Update | Verb::Delete => {
+                    matches!(edge.why, Why::Unique | Why::ChildFirstOrNull)
+                }
+            };
+            let takes = match verb {
+                Verb::Insert => !matches!(edge.why, Why::ParentFirstOrNull),
+                Verb::Update => matches!(
+                    edge.why,
+                    Why::ChildFirst | Why::ChildFirstAlways | Why::ChildFirstOrNull
+                ),
+                Verb::Delete => false,
+            };
+            if edge.from == node && gives {
                 edge.from = first;
             }
-            let leaves = matches!(edge.why, Why::ChildFirst | Why::ChildFirstAlways);
-            if edge.to == node && leaves {
+            if edge.to == node && takes {
                 edge.to = first;
             }
         }
@@ -343,7 +380,7 @@ mod tests {
     }
 
     fn arrange(nodes: u32, edges: Vec<Edge>) -> Result<Arrangement, Circle> {
-        Graph::new(nodes, edges).arrange(|_| true, |_| true)
+        Graph::new(nodes, edges).arrange(|_| true, |_| Verb::Update, |_| true)
     }
 
     #[test]
@@ -376,6 +413,19 @@ mod tests {
         assert!(arrange(2, soft).unwrap().is_deferred);
         let hard = vec![edge(0, 1, Why::ChildFirstAlways), edge(1, 0, Why::ChildFirstAlways)];
         assert_eq!(arrange(2, hard), Err(Circle(vec![0, 1])));
+    }
+
+    #[test]
+    fn rows_that_refer_to_one_another_wait_on_null() {
+        let of = |verb, why| {
+            let edges = vec![edge(0, 1, why), edge(1, 0, why)];
+            Graph::new(2, edges).arrange(|_| true, |_| verb, |_| true).unwrap().turns
+        };
+        // Both are inserted; one of them without its reference.
+        let inserts = of(Verb::Insert, Why::ParentFirstOrNull);
+        assert_eq!(inserts, [Turn::Park(0), Turn::Run(1), Turn::Run(0)]);
+        let deletes = of(Verb::Delete, Why::ChildFirstOrNull);
+        assert_eq!(deletes, [Turn::Park(0), Turn::Run(1), Turn::Run(0)]);
     }
 
     #[test]

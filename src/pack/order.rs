@@ -280,6 +280,7 @@ impl Arranger<'_, '_> {
                 return false;
             };
             let (child, parent) = (&self.tables[child], &self.tables[parent]);
+            // Rows come and go in one table and refer to one another.
             let is_circle = at_child <= at_parent;
             let may_move_key = parent.changes(Verb::Update) > 0 && self.is_key_moved(parent);
             let stays = child.changes(Verb::Delete) > 0 && !child.runs_deletes();
@@ -424,8 +425,8 @@ impl Arranger<'_, '_> {
         let accepts = RefCell::new(&mut *self.accepts);
         let known = RefCell::new(std::mem::take(&mut self.known));
         let may_park = |node: u32| {
-            let Node { place, table, verb } = nodes[index(node)];
-            if verb != Verb::Update || found.borrow().contains_key(&node) {
+            let Node { place, table, .. } = nodes[index(node)];
+            if found.borrow().contains_key(&node) {
                 return false;
             }
             let table = &self.tables[group[index(table)]];
@@ -447,7 +448,7 @@ impl Arranger<'_, '_> {
                 }
             }
         };
-        let arranged = graph.arrange(runs, may_park);
+        let arranged = graph.arrange(runs, |node| nodes[index(node)].verb, may_park);
         self.parked = number.into_inner();
         self.known = known.into_inner();
         if let Some(error) = failed.into_inner() {

@@ -1,5 +1,5 @@
-//! Where a row waits while others take its unique values: on NULL, on a value nobody has, or
-//! outside the table.
+//! Where a row waits while others take its unique values, or while what it refers to comes and goes:
+//! on NULL, on a value nobody has, or outside the table.
 //!
 //! Whether the table takes the waiting value (checks, types) is asked of a scratch copy. That
 //! nobody in the target has it is near certain by its form, and proved by the unique key itself
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::error::PackError;
 use super::rules::{Action, Rules, TableRules};
 use super::shape::{Shape, is_row_key, may_be_null};
-use super::spool::Change;
+use super::spool::{Change, Verb};
 use super::waiting;
 use crate::diff::CellValue;
 use crate::model::Value;
@@ -45,9 +45,15 @@ pub fn find(
     accepts: &mut Accepts<'_>,
 ) -> Result<Option<Parking>, PackError> {
     let Some(table) = rules.table(shape.label()) else { return Ok(None) };
-    let columns = columns_to_park(shape, table, change);
+    let free = columns_to_free(shape, rules, change);
+    let free = || free.iter().map(|&column| (column, Value::Null));
+    let columns = match change.verb() {
+        Verb::Insert => Vec::new(),
+        Verb::Update | Verb::Delete => columns_to_park(shape, table, change),
+    };
     if columns.is_empty() {
-        return Ok(None);
+        let free: Vec<(usize, Value)> = free().collect();
+        return Ok((!free.is_empty()).then_some(Parking::Columns(free)));
     }
     let is_referenced = |column: usize| {
         rules.referring_to(&table.name).any(|key| {
@@ -62,7 +68,9 @@ pub fn find(
             let value = waiting::on_server(table, shape.name(column), number)?;
             Some((column, value))
         };
-        if let Some(parked) = columns.iter().map(waiting).collect() {
+        let parked: Option<Vec<(usize, Value)>> = columns.iter().map(waiting).collect();
+        if let Some(mut parked) = parked {
+            parked.extend(free().filter(|(column, _)| !columns.contains(column)));
             return Ok(Some(Parking::Columns(parked)));
         }
     } else {
@@ -88,10 +96,28 @@ pub fn find(
             }
         }
     }
-    let may_leave = rules.referring_to(&table.name).all(|key| {
-        key.on_delete == Action::NoAction && key.on_update == Action::NoAction && key.may_wait
-    });
+    let may_leave = change.verb() == Verb::Update
+        && rules.referring_to(&table.name).all(|key| {
+            key.on_delete == Action::NoAction && key.on_update == Action::NoAction && key.may_wait
+        });
     Ok(may_leave.then_some(Parking::Reinsert))
+}
+
+/// The columns that are NULL while the row refers to nothing, where it may and that is checked at
+/// once.
+fn columns_to_free(shape: &Shape, rules: &Rules, change: &Change) -> Vec<usize> {
+    let keys = rules.foreign_keys.iter();
+    let of_row = keys.filter(|key| key.child == shape.label() && !key.may_wait);
+    let mut columns: Vec<usize> =
+        of_row.flat_map(|key| &key.freed_by).filter_map(|name| shape.place(name)).collect();
+    let holds_null = |&column: &usize| match change.before.is_empty() {
+        true => shape.after(change, column).is_null(),
+        false => shape.before(change, column).is_null(),
+    };
+    columns.retain(|column| !holds_null(column));
+    columns.sort_unstable();
+    columns.dedup();
+    columns
 }
 
 /// One column of each unique key whose value the change gives up.

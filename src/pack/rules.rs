@@ -56,6 +56,8 @@ pub struct ForeignKey {
     pub on_update: Action,
     /// Whether it may be checked at the end of the transaction.
     pub may_wait: bool,
+    /// The columns that hold NULL while a row refers to nothing; none where that is not possible.
+    pub freed_by: Vec<String>,
 }
 
 /// A trigger that fires on changes of a table's rows.
@@ -316,7 +318,19 @@ impl Rules {
                 (name, folding)
             })
             .collect();
-        let columns = columns.iter().map(|name| child.spelled(name)).collect();
+        let columns: Vec<String> = columns.iter().map(|name| child.spelled(name)).collect();
+        let may_be_null = |name: &&String| {
+            !child.not_null.contains(*name)
+                && !child.primary.contains(name)
+                && !child.checks_column(name)
+        };
+        let mut freed_by: Vec<String> = columns.iter().filter(may_be_null).cloned().collect();
+        // Under MATCH FULL all columns are NULL or none.
+        if text(fact, "match").is_some_and(|kind| kind.eq_ignore_ascii_case("full"))
+            && freed_by.len() < columns.len()
+        {
+            freed_by.clear();
+        }
         Some(ForeignKey {
             child: child.name.clone(),
             columns,
@@ -325,6 +339,7 @@ impl Rules {
             on_delete: action(text(fact, "on-delete")),
             on_update: action(text(fact, "on-update")),
             may_wait: self.enforcement.may_wait(fact),
+            freed_by,
         })
     }
 }

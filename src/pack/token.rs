@@ -172,11 +172,13 @@ fn fold_decimal(decimal: &Decimal, hash: &mut Xxh3) {
     while let Some((0, front)) = digits.split_last() {
         (digits, scale) = (front, scale - 1);
     }
+    if digits.is_empty() {
+        return fold_int(0, hash);
+    }
     let zeros = usize::try_from(-scale).unwrap_or(0);
     let mut text: String = digits.iter().map(|digit| char::from(b'0' + digit)).collect();
     if scale <= 0 && digits.len() + zeros < 20 {
         text.push_str(&"0".repeat(zeros));
-        let text = if text.is_empty() { "0" } else { &text };
         let sign = if number.is_negative() { "-" } else { "" };
         if let Ok(whole) = format!("{sign}{text}").parse() {
             return fold_int(whole, hash);

@@ -44,10 +44,9 @@ fn of_type(declared: &str, number: u32) -> Option<Value> {
         "bigint" => down_from(8_888_000_000_000_000),
         "numeric" | "decimal" => decimal(of(0), of(1).unwrap_or(0), number),
         "text" | "tinytext" | "mediumtext" | "longtext" => text(None, number),
+        "character varying" | "varchar" | "bpchar" => text(of(0), number),
         "character" if declared.starts_with("character varying") => text(of(0), number),
-        "character varying" | "varchar" | "character" | "char" | "bpchar" => {
-            text(of(0).or_else(|| (name != "character" && name != "char").then_some(64)), number)
-        }
+        "character" | "char" => text(Some(of(0).unwrap_or(1)), number),
         "bytea" | "varbinary" | "blob" | "longblob" => {
             let bytes = format!("deepdiff-parked-{number}").into_bytes();
             of(0).is_none_or(|most| most >= bytes.len()).then_some(Value::Bytes(bytes))

@@ -11,15 +11,15 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::content;
-use super::error::PackError;
+use super::error::{PackError, Refusal};
 use super::exact::Exact;
 use super::label::row_label;
-use super::manifest::{ABSENT, ColumnGuard, Content, RowTotals, StepLine, TableTotals};
+use super::manifest::{ABSENT, ColumnGuard, Content, MOVES_KEY, RowTotals, StepLine, TableTotals};
 use super::order::{Because, Part, RowLeftOut, RowStep, Steps, TableWork};
 use super::output::Output;
 use super::parking::Parking;
 use super::row_hash::{RowHasher, layout};
-use super::rules::Rules;
+use super::rules::{Action, Rules};
 use super::schema_plan::{SchemaStep, SchemaVerb};
 use super::shape::Shape;
 use super::spool::{Change, Spool, Verb};
@@ -71,6 +71,12 @@ struct Table<'a> {
     sql: RowSql,
     before: Option<RowHasher<'a>>,
     after: Option<RowHasher<'a>>,
+    /// Columns that no update can set.
+    unset: Vec<usize>,
+    /// Columns whose rows follow where others refer to them.
+    followed: Vec<usize>,
+    /// Whether rows may refer to its rows and would go with them, or change.
+    is_followed: bool,
 }
 
 /// Rows that one statement will be for.
@@ -183,6 +189,11 @@ impl<'a> WayWriter<'a> {
             sql: RowSql::new(&work.shape, dialect, facts, rules),
             before: layouts.before.as_ref().map(|layout| RowHasher::new(layout, hasher)),
             after: layouts.after.as_ref().map(|layout| RowHasher::new(layout, hasher)),
+            unset: places(&work.shape, rules.table(work.shape.label()).map(|t| &t.identities)),
+            followed: followed(&work.shape, rules),
+            is_followed: rules
+                .referring_to(work.shape.label())
+                .any(|key| key.on_delete == Action::Changes),
         });
         self.tables = tables.collect();
     }
@@ -396,6 +407,30 @@ impl<'a> WayWriter<'a> {
         changes.then_some(one)
     }
 
+    /// Where an update would set a column that no update can, the row is lifted out of its table and
+    /// inserted again: writes the first of the two and gives its number.
+    fn lifted(&mut self, step: &RowStep<'_>) -> Result<Option<u64>, PackError> {
+        let table = &self.tables[step.table];
+        let is_whole = matches!(step.part, Part::Whole) && step.change.verb() == Verb::Update;
+        let shape = &table.work.shape;
+        let changed = if is_whole { shape.changed(step.change) } else { Vec::new() };
+        let Some(column) = changed.iter().find(|column| table.unset.contains(column)) else {
+            return Ok(None);
+        };
+        if table.is_followed {
+            let reason = format!(
+                "column {} can only be set by an insert, and rows that refer to it would go with it",
+                shape.name(*column)
+            );
+            let refusal = Refusal::new(shape.table(), reason, "change this row by hand");
+            let row = row_label(shape, step.change);
+            return Err(PackError::Refused(vec![refusal.at_row(row)]));
+        }
+        let (table, change, needs) = (step.table, step.change, step.needs.clone());
+        let part = Part::Park(&Parking::Reinsert);
+        self.step(RowStep { table, change, part, needs }).map(Some)
+    }
+
     /// Inserts again the equal rows that had to go with those that were deleted.
     fn bring_back(&mut self, step: &RowStep<'_>) -> Result<(), PackError> {
         let table = &self.tables[step.table];
@@ -443,6 +478,19 @@ impl<'a> WayWriter<'a> {
     }
 }
 
+/// The places of columns by their names.
+fn places(shape: &Shape, names: Option<&BTreeSet<String>>) -> Vec<usize> {
+    names.into_iter().flatten().filter_map(|name| shape.place(name)).collect()
+}
+
+/// The columns that rows refer to and would follow.
+fn followed(shape: &Shape, rules: &Rules) -> Vec<usize> {
+    let keys = rules.referring_to(shape.label());
+    let acting = keys.filter(|key| key.on_update == Action::Changes);
+    let names = acting.flat_map(|key| key.parent_columns.iter().map(|(name, _)| name));
+    names.filter_map(|name| shape.place(name)).collect()
+}
+
 fn is_keyed(shape: &Shape, change: &Change) -> bool {
     let row = match change.before.is_empty() {
         true => shape.row_after(change),
@@ -465,6 +513,12 @@ impl Steps for WayWriter<'_> {
     }
 
     fn step(&mut self, step: RowStep<'_>) -> Result<u64, PackError> {
+        if let Some(first) = self.lifted(&step)? {
+            let (table, change) = (step.table, step.change);
+            let needs = step.needs.iter().copied().chain([first]).collect();
+            let part = Part::Unpark(&Parking::Reinsert);
+            return self.step(RowStep { table, change, part, needs });
+        }
         let (before, after) = self.expectations(&step)?;
         let one = self.move_of(&step);
         let shape = &self.tables[step.table].work.shape;
@@ -495,6 +549,11 @@ impl Steps for WayWriter<'_> {
             }
         }
         let copies = key.is_none().then_some(step.change.count);
+        if let Some(Move::Update(before, after)) = &one
+            && self.tables[step.table].followed.iter().any(|&at| before[at] != after[at])
+        {
+            hazards.push(Cow::Borrowed(MOVES_KEY));
+        }
         let id = self.number();
         let line = StepLine {
             id,

@@ -18,8 +18,30 @@ use crate::engine::{ServerUrl, Tls};
 /// the server must not lose its stream.
 const PATIENCE: u32 = 7 * 24 * 3600;
 
-/// Date arithmetic that takes every date as stored, and no other deviation from the defaults.
-const SQL_MODE: &str = "ALLOW_INVALID_DATES";
+/// What a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Reading only.
+    Read,
+    /// Reading and writing.
+    Write,
+}
+
+impl Purpose {
+    /// Date arithmetic that takes every date as stored, and for writing: what does not fit is an
+    /// error, 0 is a number like any other, and no table gets another engine than it says. The
+    /// names are in the server's order.
+    fn sql_mode(self) -> &'static str {
+        match self {
+            Purpose::Read => "ALLOW_INVALID_DATES",
+            Purpose::Write => {
+                "NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION"
+            }
+        }
+    }
+}
+
+const SET_UP: &str = "set up a session of";
 
 /// Which server it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +66,9 @@ pub(super) struct Link {
     pub(super) database: String,
     /// The URL without secrets, for messages.
     pub(super) name: String,
+    purpose: Purpose,
+    /// How long a lock is waited for, in seconds.
+    lock_wait: u64,
 }
 
 impl Link {
@@ -52,6 +77,7 @@ impl Link {
         url: &ServerUrl,
         name: String,
         open: &OpenOptions,
+        purpose: Purpose,
     ) -> Result<Link, EngineError> {
         let database = url.database.clone().ok_or_else(|| EngineError::Url {
             url: name.clone(),
@@ -61,28 +87,74 @@ impl Link {
         let mut connection = MySqlConnection::connect_with(&options)
             .await
             .map_err(|error| failure::classify_connect(&name, error))?;
-        let wrong = |error| failure::classify(&name, "set up a session of", error);
-        let server = server(&mut connection, &database).await.map_err(wrong)?;
-        let lock_wait = open.busy_timeout.as_secs().max(1);
-        for statement in settings(&server, lock_wait) {
-            execute(&mut connection, statement).await.map_err(wrong)?;
+        let server = server(&mut connection, &database)
+            .await
+            .map_err(|error| failure::classify(&name, SET_UP, error))?;
+        // The server knows whole seconds; what is left of one is waited for, too.
+        let lock_wait = open.busy_timeout.as_millis().div_ceil(1000).clamp(1, 31_536_000);
+        let lock_wait = u64::try_from(lock_wait).unwrap_or(1);
+        let id = 0;
+        let mut link = Link { connection, options, id, server, database, name, purpose, lock_wait };
+        link.pin().await?;
+        if purpose == Purpose::Write {
+            link.check_writable().await?;
+        }
+        Ok(link)
+    }
+
+    /// Pins the settings, and fails where they are not kept.
+    pub(super) async fn pin(&mut self) -> Result<(), EngineError> {
+        for statement in settings(&self.server, self.purpose, self.lock_wait) {
+            let set = execute(&mut self.connection, statement).await;
+            set.map_err(|error| self.wrong(SET_UP, error))?;
+        }
+        if self.purpose == Purpose::Write {
+            // Rows are written with all of their columns, so it matters for nothing but tables that
+            // somebody else's statements make; some servers do not let everybody set it.
+            let explicit = "SET explicit_defaults_for_timestamp = 1";
+            let _ = execute(&mut self.connection, explicit).await;
         }
         let check = "SELECT @@sql_mode, @@time_zone, @@character_set_results, @@autocommit, \
-                     @@character_set_client, CONNECTION_ID()";
-        let kept = query(&mut connection, check).await.map_err(wrong)?;
-        let kept = kept.first().ok_or_else(|| wrong(sqlx::Error::RowNotFound))?;
-        let are_kept = kept.text(0) == SQL_MODE
+                     @@character_set_client, @@foreign_key_checks, @@unique_checks, \
+                     CONNECTION_ID()";
+        let kept = query(&mut self.connection, check).await;
+        let kept = kept.map_err(|error| self.wrong(SET_UP, error))?;
+        let kept = kept.first().ok_or_else(|| self.wrong(SET_UP, sqlx::Error::RowNotFound))?;
+        let is_writing = self.purpose == Purpose::Write;
+        let are_kept = kept.text(0) == self.purpose.sql_mode()
             && kept.text(1) == "+00:00"
             && kept.get(2).is_none()
             && kept.text(3) == "1"
-            && kept.text(4) == "utf8mb4";
-        let id = kept.number(5).filter(|_| are_kept).ok_or_else(|| EngineError::Unsupported {
-            database: name.clone(),
+            && kept.text(4) == "utf8mb4"
+            && (!is_writing || kept.text(5) == "1" && kept.text(6) == "1");
+        self.id = kept.number(7).filter(|_| are_kept).ok_or_else(|| EngineError::Unsupported {
+            database: self.name.clone(),
             what: "the settings of the session are not kept: a proxy that shares connections \
                    stands between; connect to the server itself"
                 .to_owned(),
         })?;
-        Ok(Link { connection, options, id, server, database, name })
+        Ok(())
+    }
+
+    /// Fails where the server takes no writes, whatever the account might do in spite of that: it
+    /// is a replica, or somebody is at work on it.
+    async fn check_writable(&mut self) -> Result<(), EngineError> {
+        let list = "SHOW GLOBAL VARIABLES WHERE Variable_name IN \
+                    ('read_only', 'super_read_only', 'innodb_read_only')";
+        let told = query(&mut self.connection, list).await;
+        let told = told.map_err(|error| self.wrong(SET_UP, error))?;
+        match told.iter().find(|row| !matches!(row.text(1), "OFF" | "0")) {
+            None => Ok(()),
+            Some(row) => Err(EngineError::Unsupported {
+                database: self.name.clone(),
+                what: format!(
+                    "the server takes no writes ({} is {}): it may be a replica; name the server \
+                     that is written to",
+                    row.text(0),
+                    row.text(1)
+                ),
+            }),
+        }
     }
 
     /// The error of what was being done.
@@ -171,8 +243,8 @@ async fn server(connection: &mut MySqlConnection, database: &str) -> Result<Serv
 }
 
 /// The statements that pin a session. `lock_wait` is in seconds.
-fn settings(server: &Server, lock_wait: u64) -> Vec<String> {
-    let mode = sql::text(SQL_MODE);
+fn settings(server: &Server, purpose: Purpose, lock_wait: u64) -> Vec<String> {
+    let mode = sql::text(purpose.sql_mode());
     let mut set = vec![
         "SET NAMES utf8mb4".to_owned(),
         format!(
@@ -190,5 +262,14 @@ fn settings(server: &Server, lock_wait: u64) -> Vec<String> {
     } else {
         "SET max_execution_time = 0".to_owned()
     });
+    if purpose == Purpose::Write {
+        set.push(format!(
+            "SET foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, \
+             completion_type = NO_CHAIN, innodb_lock_wait_timeout = {lock_wait}"
+        ));
+        if server.is_mariadb {
+            set.push("SET check_constraint_checks = 1, idle_write_transaction_timeout = 0".into());
+        }
+    }
     set
 }

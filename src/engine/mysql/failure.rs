@@ -18,6 +18,52 @@ const LOGIN_REFUSED_WITHOUT_PASSWORD: u16 = 1698;
 /// A table changed its definition after the snapshot was opened.
 const DEFINITION_CHANGED: u16 = 1412;
 
+/// A lock was not had in time.
+const LOCK_WAIT: u16 = 1205;
+/// The transaction was chosen to end a deadlock.
+const DEADLOCK: u16 = 1213;
+/// A row changed after the snapshot was opened (MariaDB).
+const RECORD_CHANGED: u16 = 1020;
+/// The transaction was rolled back by the server for another reason of that kind.
+const ROLLED_BACK: u16 = 1614;
+
+/// The server, the transaction, or InnoDB takes no writes.
+const READ_ONLY_SERVER: u16 = 1290;
+const READ_ONLY_TRANSACTION: u16 = 1792;
+const READ_ONLY_MODE: u16 = 1836;
+
+/// Whether a value or a row was refused: by a key, a reference, a check, a type, a partition, or a
+/// trigger that says so.
+fn is_constraint(number: u16) -> bool {
+    matches!(
+        number,
+        1022 | 1048 | 1062 | 1169 | 1216 | 1217 | 1263
+            ..=1265
+                | 1292
+                | 1300
+                | 1364
+                | 1366
+                | 1367
+                | 1406
+                | 1411
+                | 1416
+                | 1451
+                | 1452
+                | 1526
+                | 1557
+                | 1586
+                | 1644
+                | 1690
+                | 1748
+                | 1761
+                | 1762
+                | 1863
+                | 3140
+                | 3819
+                | 4025
+    )
+}
+
 /// The server's number of an error.
 pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     server_error(error).map(MySqlDatabaseError::number)
@@ -48,11 +94,23 @@ pub(super) fn classify(database: &str, action: &str, error: sqlx::Error) -> Engi
         let message = server.message().to_owned();
         return match server.number() {
             _ if is_denied => EngineError::Privilege { database, action, message },
+            READ_ONLY_SERVER | READ_ONLY_TRANSACTION | READ_ONLY_MODE => {
+                EngineError::Privilege { database, action, message }
+            }
             1049 => EngineError::NotFound { database, reason: message },
-            1205 => EngineError::Locked { database, action, message },
+            LOCK_WAIT => EngineError::Locked { database, action, message },
+            DEADLOCK | RECORD_CHANGED | ROLLED_BACK => {
+                EngineError::Contention { database, action, message }
+            }
+            number if is_constraint(number) => {
+                EngineError::Constraint { database, action, message }
+            }
+            1021 | 1114 => EngineError::Storage { database, action, message },
             DEFINITION_CHANGED => EngineError::Changed { database, what: message },
             // The server goes down, or somebody killed the connection.
-            1053 | 1077 | 1079 | 1927 => EngineError::Lost { database, action, message },
+            1053 | 1077 | 1079 | 1152..=1161 | 1927 | 3169 | 4031 => {
+                EngineError::Lost { database, action, message }
+            }
             number => EngineError::Server { database, action, message, code: number.into() },
         };
     }

@@ -1,20 +1,29 @@
 //! The engine of MySQL and MariaDB.
 //!
 //! `connect` opens a session with pinned settings (`option_files` says what URL and environment
-//! leave open), `moment` brings connections to one consistent moment, `catalog` reads what there
-//! is, `tables` and `keys` say what is read of it and how rows are identified, `rows` streams them
-//! (`batch` carries them between threads, `types` decodes them), `sql` writes text, `failure` sorts
-//! errors, `source` is what the rest of the program sees.
+//! leave open), `connection` keeps it on a thread of its own, `moment` brings several to one
+//! consistent moment, `catalog` reads what there is, `tables` and `keys` say what is read of it and
+//! how rows are identified, `rows` streams them (`batch` carries them between threads, `types`
+//! decodes them) and `lookups` finds some of them. `sql` writes text, `statements` whole statements
+//! whose conditions are `guard`'s. `failure` sorts errors. The rest of the program sees `source`,
+//! and of what is changed `target`, with `runs`, `loader` and `receipts`
+//! behind it.
 
 mod batch;
 mod catalog;
 mod connect;
+mod connection;
 mod failure;
+mod guard;
 mod keys;
+mod loader;
+mod lookups;
 mod moment;
 mod option_files;
 mod query;
+mod receipts;
 mod rows;
+mod runs;
 mod source;
 mod sql;
 mod statements;
@@ -24,9 +33,10 @@ mod types;
 
 use sqlx::mysql::MySqlConnection;
 
+pub use loader::MysqlLoader;
 pub use source::MysqlSource;
 pub use statements::{MysqlDialect, MysqlTable};
-pub use target::{MysqlLoader, MysqlSession, MysqlTarget};
+pub use target::{MysqlSession, MysqlTarget};
 
 use super::error::EngineError;
 use crate::model::snapshot::Scope;

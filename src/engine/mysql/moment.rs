@@ -21,6 +21,7 @@ use super::query::{execute, query};
 use super::sql::quoted;
 use super::tables::{self, Listed};
 use crate::engine::error::EngineError;
+use crate::model::{Catalog, TableSpec};
 
 /// How long the global lock may be waited for, and then held: everybody's writes wait with us.
 const GLOBAL_LOCK: Duration = Duration::from_secs(2);
@@ -41,47 +42,105 @@ impl Locked {
     pub(super) fn without_snapshot(&self) -> impl Iterator<Item = &Listed> {
         self.tables.iter().filter(|table| !is_transactional(&table.engine))
     }
+
+    /// Fails where a table of the catalog may not be read.
+    pub(super) fn check_rights(
+        &self,
+        database: &str,
+        catalog: &Catalog,
+    ) -> Result<(), EngineError> {
+        let denied = |table: &TableSpec| {
+            let message = self.denied.get(&table.name.name)?;
+            Some((table.name.clone(), message.clone()))
+        };
+        match catalog.tables.iter().find_map(denied) {
+            None => Ok(()),
+            Some((table, message)) => Err(EngineError::Privilege {
+                database: database.to_owned(),
+                action: format!("read table `{table}` of"),
+                message,
+            }),
+        }
+    }
 }
 
-fn is_transactional(engine: &str) -> bool {
+/// Whether what is written to a table of an engine can be rolled back.
+pub(super) fn is_transactional(engine: &str) -> bool {
     rows_of(engine) == Rows::Consistent
 }
 
 /// Begins a transaction and takes the lock of every table (step 1).
 pub(super) async fn lock(link: &mut Link) -> Result<Locked, EngineError> {
-    let mut left = ATTEMPTS;
-    loop {
+    for _ in 0..ATTEMPTS {
         let begin = execute(&mut link.connection, "START TRANSACTION READ ONLY").await;
         begin.map_err(|error| link.wrong("begin a transaction in", error))?;
-        let listed = list(link).await?;
-        let mut locked = Locked { tables: Vec::new(), denied: BTreeMap::new() };
-        let mut is_stale = false;
-        for table in &listed {
-            let touch = format!("SELECT * FROM {} LIMIT 0", quoted(&table.name));
-            match execute(&mut link.connection, touch).await {
-                Ok(()) => {}
-                Err(error) if failure::is_denied(&error) => {
-                    locked.denied.insert(table.name.clone(), error.to_string());
-                }
-                Err(error) if failure::number(&error) == Some(failure::NO_SUCH_TABLE) => {
-                    is_stale = true;
-                }
-                Err(error) => {
-                    let action = format!("lock table `{}` of", table.name);
-                    return Err(link.wrong(&action, error));
-                }
-            }
-        }
-        if !is_stale && list(link).await? == listed {
-            locked.tables = listed;
+        if let Some(locked) = touch(link).await? {
             return Ok(locked);
-        }
-        left -= 1;
-        if left == 0 {
-            return Err(changed(link));
         }
         end(link).await?;
     }
+    Err(changed(link))
+}
+
+/// Takes the lock of every table in the transaction that is open, which may have read and written
+/// already. Locks of tables that went away meanwhile stay until its end.
+pub(super) async fn hold(link: &mut Link) -> Result<Locked, EngineError> {
+    for _ in 0..ATTEMPTS {
+        if let Some(locked) = touch(link).await? {
+            return Ok(locked);
+        }
+    }
+    Err(changed(link))
+}
+
+/// Takes the lock of every table that is listed; `None` where they are not the same ones after.
+async fn touch(link: &mut Link) -> Result<Option<Locked>, EngineError> {
+    let listed = list(link).await?;
+    let mut locked = Locked::default();
+    for table in &listed {
+        let touch = format!("SELECT * FROM {} LIMIT 0", quoted(&table.name));
+        match execute(&mut link.connection, touch).await {
+            Ok(()) => {}
+            Err(error) if failure::is_denied(&error) => {
+                locked.denied.insert(table.name.clone(), error.to_string());
+            }
+            Err(error) if failure::number(&error) == Some(failure::NO_SUCH_TABLE) => {
+                return Ok(None);
+            }
+            Err(error) => {
+                let action = format!("lock table `{}` of", table.name);
+                return Err(link.wrong(&action, error));
+            }
+        }
+    }
+    let is_stable = list(link).await? == listed;
+    locked.tables = listed;
+    Ok(is_stable.then_some(locked))
+}
+
+/// Takes the locks that writing to these tables needs, and refuses those that know no transactions:
+/// what was written to them would stay where the rest is rolled back.
+pub(super) async fn lock_for_writing(link: &mut Link, names: &[String]) -> Result<(), EngineError> {
+    let listed = list(link).await?;
+    let engine_of = |name: &String| listed.iter().find(|table| table.name == *name);
+    for table in names.iter().filter_map(engine_of) {
+        if !is_transactional(&table.engine) {
+            return Err(EngineError::Unsupported {
+                database: link.name.clone(),
+                what: format!(
+                    "table `{}` is of engine {}, which knows no transactions: what is written to \
+                     it could not be rolled back; make it an InnoDB table, or leave it out",
+                    table.name, table.engine
+                ),
+            });
+        }
+    }
+    for name in names {
+        let touch = format!("SELECT 1 FROM {} LIMIT 0 FOR UPDATE", quoted(name));
+        let touched = execute(&mut link.connection, touch).await;
+        touched.map_err(|error| link.wrong(&format!("lock table `{name}` of"), error))?;
+    }
+    Ok(())
 }
 
 /// Opens the read view (step 2).

@@ -50,7 +50,8 @@ impl Layout {
         self.cells
     }
 
-    fn select(&self, table: &TableSpec) -> String {
+    /// The select of all rows, to which conditions may be added.
+    pub(super) fn select(&self, table: &TableSpec) -> String {
         let names = || table.columns.iter().map(|column| quoted(&column.name));
         let numbers = names().zip(&self.numbers).filter(|(_, number)| number.is_some());
         let mut list: Vec<String> = names().collect();

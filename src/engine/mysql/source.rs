@@ -4,33 +4,25 @@
 //! one moment, and no table can change its shape until [`MysqlSource::end`]. The connection lives
 //! on a thread of its own; the methods block while it works.
 
-use std::collections::BTreeSet;
-
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 
-use super::batch::{BATCHES, spares};
-use super::connect::{Link, Server};
+use super::connect::Purpose;
+use super::connection::Connection;
 use super::moment::{self, GlobalLock, Locked};
-use super::query::query;
-use super::rows::{self, Decoder, Exactly, Layout};
-use super::sql::{quoted, text};
-use super::{catalog, failure, tables};
+use super::rows::{self, Exactly, Layout};
+use super::sql::text;
+use super::{catalog, tables};
 use crate::engine::error::EngineError;
-use crate::engine::remote::Remote;
 use crate::engine::sqlite::OpenOptions;
-use crate::engine::{ReadEnd, ReadFrom, ServerUrl, SourceUrl};
+use crate::engine::{ReadEnd, ReadFrom, ServerUrl};
 use crate::model::snapshot::{Guarantee, Scope};
-use crate::model::{Catalog, NotCaptured, ObjectKind, ObjectName, RowSink, TableSpec, Value};
+use crate::model::{Catalog, NotCaptured, RowSink, TableSpec, Value};
 
 /// An open source.
 pub struct MysqlSource {
-    remote: Remote<Link>,
+    connection: Connection,
     url: ServerUrl,
     options: OpenOptions,
-    /// The URL without secrets.
-    name: String,
-    server: Server,
     locked: Locked,
     guarantee: Guarantee,
     readers: Vec<MysqlSource>,
@@ -40,28 +32,11 @@ pub struct MysqlSource {
 impl MysqlSource {
     /// Connects to a server.
     pub async fn open(url: &ServerUrl, options: &OpenOptions) -> Result<MysqlSource, EngineError> {
-        let name = SourceUrl::Mysql(Box::new(url.clone())).redacted();
-        let (link_url, link_name, link_options) = (url.clone(), name.clone(), options.clone());
-        let connected = Remote::connect(options.stop.clone(), move || {
-            async move { Link::open(&link_url, link_name, &link_options).await }.boxed()
-        })
-        .map_err(|error| EngineError::Unreachable {
-            database: name.clone(),
-            reason: error.to_string(),
-        })?;
-        let remote = connected.map_err(|error| match error {
-            Ok(error) => error,
-            Err(why) => failure::abandoned(&name, "connect to", why),
-        })?;
-        let server = remote
-            .call(|link| async { link.server.clone() }.boxed())
-            .map_err(|why| failure::abandoned(&name, "connect to", why))?;
+        let connection = Connection::open(url, options, Purpose::Read)?;
         Ok(MysqlSource {
-            remote,
+            connection,
             url: url.clone(),
             options: options.clone(),
-            name,
-            server,
             locked: Locked::default(),
             guarantee: Guarantee::None,
             readers: Vec::new(),
@@ -71,7 +46,7 @@ impl MysqlSource {
 
     /// What the account may not see, as far as its grants tell.
     pub async fn missing_rights(&mut self) -> Result<Vec<NotCaptured>, EngineError> {
-        self.call("read the rights on", |link| {
+        self.connection.call("read the rights on", |link| {
             let database = link.database.clone();
             async move { catalog::missing_rights(&mut link.connection, &database).await }.boxed()
         })
@@ -82,10 +57,12 @@ impl MysqlSource {
     pub async fn begin(&mut self, readers: usize) -> Result<(), EngineError> {
         self.evidence.clear();
         self.readers.clear();
-        self.locked = self.call("lock the tables of", |link| moment::lock(link).boxed())?;
+        self.locked =
+            self.connection.call("lock the tables of", |link| moment::lock(link).boxed())?;
         for _ in 1..readers {
             let mut reader = MysqlSource::open(&self.url, &self.options).await?;
-            reader.locked = reader.call("lock the tables of", |link| moment::lock(link).boxed())?;
+            reader.locked =
+                reader.connection.call("lock the tables of", |link| moment::lock(link).boxed())?;
             self.readers.push(reader);
         }
         let before = self.position()?;
@@ -98,7 +75,7 @@ impl MysqlSource {
         }
         let after = self.position()?;
         let locked = self.locked.clone();
-        self.call("list the tables of", move |link| {
+        self.connection.call("list the tables of", move |link| {
             async move { moment::check(link, &locked).await }.boxed()
         })?;
         self.tell_positions(before, after);
@@ -108,9 +85,8 @@ impl MysqlSource {
     /// Opens the views of all connections while nobody can commit; false where that cannot be had.
     fn open_views_together(&mut self) -> Result<bool, EngineError> {
         let taken = self
-            .remote
-            .call(|link| async move { GlobalLock::take(link).await }.boxed())
-            .map_err(|why| failure::abandoned(&self.name, "lock", why))?;
+            .connection
+            .run("lock", |link| async move { GlobalLock::take(link).await }.boxed())?;
         let lock = match taken {
             Ok(lock) => lock,
             Err(why) => {
@@ -126,10 +102,8 @@ impl MysqlSource {
             opened = opened.and_then(|()| reader.open_view());
         }
         // Whatever happened, the lock goes first.
-        let was_held = self
-            .remote
-            .call(|_| async move { lock.release().await }.boxed())
-            .map_err(|why| failure::abandoned(&self.name, "unlock", why))?;
+        let was_held =
+            self.connection.run("unlock", |_| async move { lock.release().await }.boxed())?;
         opened?;
         let is_one_moment = was_held && are_alike;
         if is_one_moment {
@@ -146,13 +120,13 @@ impl MysqlSource {
 
     fn open_view(&mut self) -> Result<(), EngineError> {
         let locked = self.locked.clone();
-        self.call("open a consistent view of", move |link| {
+        self.connection.call("open a consistent view of", move |link| {
             async move { moment::open_view(link, &locked).await }.boxed()
         })
     }
 
     fn position(&mut self) -> Result<Option<String>, EngineError> {
-        self.call("read the position of", |link| {
+        self.connection.call("read the position of", |link| {
             async move { Ok(moment::position(link).await) }.boxed()
         })
     }
@@ -183,7 +157,7 @@ impl MysqlSource {
 
     /// Ends the transaction.
     pub async fn end(&mut self) -> Result<(), EngineError> {
-        self.call("end the transaction in", |link| moment::end(link).boxed())
+        self.connection.call("end the transaction in", |link| moment::end(link).boxed())
     }
 
     /// Closes the connection.
@@ -196,42 +170,16 @@ impl MysqlSource {
     /// Everything the catalog says.
     pub async fn catalog(&mut self, scope: &Scope) -> Result<Catalog, EngineError> {
         let asked = scope.clone();
-        let mut catalog = self.call("read the catalog of", move |link| {
-            let database = link.database.clone();
-            async move {
-                let connection = &mut link.connection;
-                let mut catalog = catalog::read(connection, &database, &asked).await?;
-                catalog.tables = tables::read(connection, &database, &asked).await?;
-                Ok(catalog)
-            }
-            .boxed()
+        let catalog = self.connection.call("read the catalog of", move |link| {
+            async move { tables::catalog(link, &asked).await }.boxed()
         })?;
-        // What the catalog does not know of a table it has listed as unknown, rows included.
-        let known: BTreeSet<&ObjectName> = catalog
-            .facts
-            .iter()
-            .filter(|fact| fact.id.kind == ObjectKind::Table)
-            .map(|fact| &fact.id.object)
-            .collect();
-        catalog.tables.retain(|table| known.contains(&table.name));
-        for table in &catalog.tables {
-            if let Some(message) = self.locked.denied.get(&table.name.name) {
-                return Err(EngineError::Privilege {
-                    database: self.name.clone(),
-                    action: format!("read table `{}` of", table.name),
-                    message: message.clone(),
-                });
-            }
-        }
-        let texts = tables::kept_as_shown(&catalog.tables);
-        catalog.not_captured.extend(texts);
-        catalog.not_captured.sort();
+        self.locked.check_rights(&self.connection.name, &catalog)?;
         Ok(catalog)
     }
 
     /// What the consistency rests on.
     pub async fn evidence(&mut self) -> Result<Vec<String>, EngineError> {
-        let isolation = self.call("read the isolation level of", |link| {
+        let isolation = self.connection.call("read the isolation level of", |link| {
             async move { Ok(moment::isolation(link).await) }.boxed()
         })?;
         let isolation = isolation.unwrap_or_default().replace('-', " ").to_lowercase();
@@ -242,13 +190,12 @@ impl MysqlSource {
 
     /// The server program and its version.
     pub fn server(&self) -> String {
-        let program = if self.server.is_mariadb { "MariaDB" } else { "MySQL" };
-        format!("{program} {}", self.server.version)
+        self.connection.server()
     }
 
     /// The server and the database.
     pub fn identity(&self) -> String {
-        self.server.identity.clone()
+        self.connection.identity()
     }
 
     /// Sends rows to the sink.
@@ -260,18 +207,12 @@ impl MysqlSource {
     ) -> Result<ReadEnd, EngineError> {
         let layout = Layout::of(table);
         let sql = rows::scan(&layout, table, from)?;
-        self.select(table, &layout, sql, sink)
+        self.connection.select(table, &layout, sql, sink)
     }
 
     /// The exact number of rows.
     pub async fn count_rows(&mut self, table: &TableSpec) -> Result<u64, EngineError> {
-        let action = format!("count the rows of table `{}` of", table.name);
-        let sql = format!("SELECT COUNT(*) FROM {}", quoted(&table.name.name));
-        let count = self.ask(&action, sql)?;
-        count.ok_or_else(|| EngineError::Unsupported {
-            database: self.name.clone(),
-            what: format!("the server does not count the rows of table `{}`", table.name),
-        })
+        self.connection.count_rows(table)
     }
 
     /// About how many rows there are.
@@ -283,7 +224,7 @@ impl MysqlSource {
             text(self.url.database.as_deref().unwrap_or_default()),
             text(&table.name.name)
         );
-        self.ask(&action, sql)
+        self.connection.ask(&action, sql)
     }
 
     /// Sends the row with exactly this key; says how many there were.
@@ -295,56 +236,11 @@ impl MysqlSource {
     ) -> Result<u64, EngineError> {
         let layout = Layout::of(table);
         let sql = rows::lookup(&layout, table, key).ok_or_else(|| EngineError::Unsupported {
-            database: self.name.clone(),
+            database: self.connection.name.clone(),
             what: format!("table `{}` has no such key to find its rows by", table.name),
         })?;
         let mut exactly = Exactly::new(table, key, sink);
-        self.select(table, &layout, sql, &mut exactly)?;
+        self.connection.select(table, &layout, sql, &mut exactly)?;
         Ok(exactly.rows)
-    }
-
-    fn select<S: RowSink + ?Sized>(
-        &mut self,
-        table: &TableSpec,
-        layout: &Layout,
-        sql: String,
-        sink: &mut S,
-    ) -> Result<ReadEnd, EngineError> {
-        let (returns, spares) = spares();
-        let cells = layout.cells();
-        let mut decoder = Decoder::new(&self.name, table, layout);
-        let streamed = self.remote.stream(
-            BATCHES,
-            move |link, sender| {
-                async move { rows::stream(link, sql, cells, sender, spares).await }.boxed()
-            },
-            |batch| {
-                let goes_on = decoder.send(&batch, sink)?;
-                returns.put(batch);
-                Ok(goes_on)
-            },
-        );
-        let action = format!("read table `{}` of", table.name);
-        let ended = streamed.map_err(|why| failure::abandoned(&self.name, &action, why))?;
-        ended?.map_err(|error| failure::classify(&self.name, &action, error))?;
-        Ok(decoder.end())
-    }
-
-    /// The number a query answers with.
-    fn ask(&mut self, action: &str, sql: String) -> Result<Option<u64>, EngineError> {
-        let answered = self
-            .remote
-            .call(move |link| async move { query(&mut link.connection, sql).await }.boxed())
-            .map_err(|why| failure::abandoned(&self.name, action, why))?;
-        let rows = answered.map_err(|error| failure::classify(&self.name, action, error))?;
-        Ok(rows.first().and_then(|row| row.number(0)))
-    }
-
-    fn call<R: Send + 'static>(
-        &mut self,
-        action: &str,
-        job: impl for<'c> FnOnce(&'c mut Link) -> BoxFuture<'c, Result<R, EngineError>> + Send + 'static,
-    ) -> Result<R, EngineError> {
-        self.remote.call(job).map_err(|why| failure::abandoned(&self.name, action, why))?
     }
 }

@@ -9,6 +9,9 @@ use crate::model::temporal::{Date, DateTime};
 use crate::model::value::FiniteDecimal;
 use crate::model::{Decimal, Value};
 
+/// Charsets of which a character never is one byte.
+const WIDE: [&str; 4] = ["ucs2", "utf16", "utf16le", "utf32"];
+
 /// A quoted name.
 pub(super) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
@@ -50,6 +53,51 @@ pub(super) fn literal(value: &Value) -> Option<String> {
     })
 }
 
+/// The exact literal of a value, readable where that is possible: text between quotes where no
+/// character needs an escape or hides, hexadecimal else. `None` where MySQL has no such value, or
+/// takes it for damaged: bytes that are not what their charset says.
+pub(super) fn readable(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(content) | Value::Other(content) => {
+            Some(shown(content).unwrap_or_else(|| text(content)))
+        }
+        Value::RawText { charset, .. } if ["utf8mb4", "utf8mb3", "ascii"].contains(&&**charset) => {
+            None
+        }
+        Value::RawText { charset, bytes } if !WIDE.contains(&&**charset) => {
+            let is_name = charset.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
+            match ascii(bytes).and_then(shown).filter(|_| is_name) {
+                Some(shown) => Some(format!("_{charset}{shown}")),
+                None => literal(value),
+            }
+        }
+        value => literal(value),
+    }
+}
+
+/// The literal of the bytes of text, to compare bytes with: readable where that is possible.
+pub(super) fn readable_bytes(bytes: &[u8]) -> String {
+    let text = std::str::from_utf8(bytes).ok();
+    text.and_then(shown).unwrap_or_else(|| format!("x'{}'", hex(bytes)))
+}
+
+fn ascii(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii())
+}
+
+/// Text between quotes; `None` where a character needs an escape, or cannot be seen and changes
+/// what is seen.
+fn shown(text: &str) -> Option<String> {
+    let hides = |character: char| {
+        character.is_control()
+            || matches!(character, '\\' | '\u{ad}' | '\u{61c}' | '\u{feff}')
+            || ('\u{200b}'..='\u{200f}').contains(&character)
+            || ('\u{2028}'..='\u{202e}').contains(&character)
+            || ('\u{2060}'..='\u{2069}').contains(&character)
+    };
+    (!text.contains(hides)).then(|| format!("'{}'", text.replace('\'', "''")))
+}
+
 /// An exponent makes it a double, which the server reads back to the same bits.
 fn float(number: f64) -> Option<String> {
     number.is_finite().then(|| format!("{number:e}"))
@@ -84,13 +132,12 @@ fn time(micros: i64) -> String {
     let sign = if micros < 0 { "-" } else { "" };
     let micros = micros.unsigned_abs();
     let seconds = micros / 1_000_000;
-    format!(
-        "{sign}{:02}:{:02}:{:02}.{:06}",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60,
-        micros % 1_000_000
-    )
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let fraction = match micros % 1_000_000 {
+        0 => String::new(),
+        fraction => format!(".{fraction:06}"),
+    };
+    format!("{sign}{hours:02}:{minutes:02}:{rest:02}{fraction}")
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -117,7 +164,8 @@ mod tests {
             (Value::Text("a'\\".to_owned()), "_utf8mb4 x'61275c'"),
             (Value::Bytes(vec![0, 255]), "x'00ff'"),
             (Value::Date(at), "'2024-00-10'"),
-            (Value::Time(-3_020_399_000_000), "'-838:59:59.000000'"),
+            (Value::Time(-3_020_399_000_000), "'-838:59:59'"),
+            (Value::Time(1), "'00:00:00.000001'"),
             (Value::DateTime(DateTime { date: at, micros: 1 }), "'2024-00-10 00:00:00.000001'"),
             (Value::Uuid([0xab; 16]), "'abababab-abab-abab-abab-abababababab'"),
         ] {
@@ -125,5 +173,31 @@ mod tests {
         }
         assert_eq!(literal(&Value::Float64(f64::NAN.to_bits())), None);
         assert_eq!(quoted("a`b"), "`a``b`");
+    }
+
+    #[test]
+    fn text_is_readable_where_nothing_is_hidden() {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let raw = |charset: &str, bytes: &[u8]| Value::RawText {
+            charset: charset.to_owned(),
+            bytes: bytes.to_vec(),
+        };
+        for (value, expected) in [
+            (text("it's é 😀 \"?;--"), Some("'it''s é 😀 \"?;--'")),
+            (text("a\\"), Some("_utf8mb4 x'615c'")),
+            (text("a\0"), Some("_utf8mb4 x'6100'")),
+            (text("a\u{202e}b"), Some("_utf8mb4 x'61e280ae62'")),
+            (raw("latin1", b"abc"), Some("_latin1'abc'")),
+            (raw("latin1", b"\xe9"), Some("_latin1 x'e9'")),
+            (raw("gbk", b"\x81\x5c"), Some("_gbk x'815c'")),
+            (raw("utf16", b"\0a"), Some("_utf16 x'0061'")),
+            (raw("utf16", b"ab"), Some("_utf16 x'6162'")),
+            (raw("utf8mb4", b"\xff"), None),
+            (raw("x'--", b"a"), None),
+        ] {
+            assert_eq!(readable(&value).as_deref(), expected, "{value:?}");
+        }
+        assert_eq!(readable_bytes("é".as_bytes()), "'é'");
+        assert_eq!(readable_bytes(b"\xe9"), "x'e9'");
     }
 }

@@ -4,11 +4,12 @@
 //! sequences, tables that show rows of elsewhere) are the catalog's to list. Invisible columns are
 //! columns; generated ones hold no data of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::mysql::MySqlConnection;
 
-use super::catalog::{Rows, rows_of};
+use super::catalog::{self, Rows, rows_of};
+use super::connect::Link;
 use super::query::{Answer, query};
 use super::types::{self, Kind, read_decimal};
 use super::{keys, sql};
@@ -17,7 +18,9 @@ use crate::engine::mysql::failure;
 use crate::engine::{RECEIPTS_TABLE, pattern};
 use crate::model::snapshot::Scope;
 use crate::model::value::FiniteDecimal;
-use crate::model::{ColumnSpec, Decimal, NotCaptured, ObjectName, TableSpec, Value};
+use crate::model::{
+    Catalog, ColumnSpec, Decimal, NotCaptured, ObjectKind, ObjectName, TableSpec, Value,
+};
 
 /// Whether the rows of a table are its own and are read: a base table, with or without history, of
 /// an engine that keeps its rows itself. `table_type` and `engine` are the catalog's words.
@@ -123,8 +126,27 @@ impl TableInfo {
     }
 }
 
+/// Everything the catalog says, with the tables whose rows are read.
+pub(super) async fn catalog(link: &mut Link, scope: &Scope) -> Result<Catalog, EngineError> {
+    let database = link.database.clone();
+    let mut catalog = catalog::read(&mut link.connection, &database, scope).await?;
+    catalog.tables = read(&mut link.connection, &database, scope).await?;
+    // What the catalog does not know of a table it has listed as unknown, rows included.
+    let known: BTreeSet<&ObjectName> = catalog
+        .facts
+        .iter()
+        .filter(|fact| fact.id.kind == ObjectKind::Table)
+        .map(|fact| &fact.id.object)
+        .collect();
+    catalog.tables.retain(|table| known.contains(&table.name));
+    let texts = kept_as_shown(&catalog.tables);
+    catalog.not_captured.extend(texts);
+    catalog.not_captured.sort();
+    Ok(catalog)
+}
+
 /// The tables of a database under a scope, sorted by name.
-pub(super) async fn read(
+async fn read(
     connection: &mut MySqlConnection,
     database: &str,
     scope: &Scope,
@@ -143,7 +165,7 @@ pub(super) async fn read(
 /// The columns of which the text that the server shows is kept, and says less than the server
 /// holds: MySQL's JSON tells kinds of numbers and opaque values apart, its text does not, and what
 /// is written back from it may be another double. A pack must not write them.
-pub(super) fn kept_as_shown(tables: &[TableSpec]) -> Vec<NotCaptured> {
+fn kept_as_shown(tables: &[TableSpec]) -> Vec<NotCaptured> {
     let columns = tables.iter().flat_map(|table| table.columns.iter().map(move |c| (table, c)));
     columns
         .filter(|(_, column)| Kind::of(&column.declared_type) == Kind::Json)
