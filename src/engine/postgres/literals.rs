@@ -118,9 +118,8 @@ fn uuid_text(bytes: &[u8; 16]) -> String {
 fn float64(bits: u64) -> Option<String> {
     let number = f64::from_bits(bits);
     if number.is_nan() {
-        let is_quiet = bits & (1 << 51) != 0;
-        let text = not_a_number(number.is_sign_negative(), bits & ((1 << 51) - 1));
-        return is_quiet.then_some(text);
+        let payload = (bits & (1 << 51) != 0).then_some(bits & ((1 << 51) - 1));
+        return payload.map(|payload| not_a_number(number.is_sign_negative(), payload));
     }
     let size = number.abs();
     let is_short = size == 0.0 || (1e-5..1e15).contains(&size);
@@ -130,9 +129,8 @@ fn float64(bits: u64) -> Option<String> {
 fn float32(bits: u32) -> Option<String> {
     let number = f32::from_bits(bits);
     if number.is_nan() {
-        let is_quiet = bits & (1 << 22) != 0;
-        let text = not_a_number(number.is_sign_negative(), u64::from(bits & ((1 << 22) - 1)));
-        return is_quiet.then_some(text);
+        let payload = (bits & (1 << 22) != 0).then_some(u64::from(bits & ((1 << 22) - 1)));
+        return payload.map(|payload| not_a_number(number.is_sign_negative(), payload));
     }
     let size = number.abs();
     let is_short = size == 0.0 || (1e-5..1e7).contains(&size);
@@ -149,7 +147,7 @@ fn finite(number: f64, digits: String) -> String {
 }
 
 /// What is no number has a sign and a payload all the same, which the C library of the server
-/// reads; none of the kind that traps.
+/// reads; those of the kind that traps it does not.
 fn not_a_number(is_negative: bool, payload: u64) -> String {
     let sign = if is_negative { "-" } else { "" };
     match payload {
