@@ -37,6 +37,8 @@ mod my_database;
 mod my_lab;
 mod my_live;
 mod my_rows;
+mod my_statements;
+mod my_target;
 mod my_types;
 mod pack_cases;
 mod pack_lab;
