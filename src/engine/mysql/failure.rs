@@ -23,6 +23,11 @@ pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     server_error(error).map(MySqlDatabaseError::number)
 }
 
+/// Whether the server refused the account or its password.
+pub(super) fn is_login(error: &sqlx::Error) -> bool {
+    matches!(number(error), Some(LOGIN_REFUSED | LOGIN_REFUSED_WITHOUT_PASSWORD))
+}
+
 /// Whether the account lacks a right.
 pub(super) fn is_denied(error: &sqlx::Error) -> bool {
     // Access denied (to the server, a database, a table, a column, a privilege, a routine), host
@@ -73,14 +78,12 @@ pub(super) fn classify_connect(database: &str, error: sqlx::Error) -> EngineErro
         sqlx::Error::Tls(error) => {
             EngineError::Unreachable { database: database.to_owned(), reason: error.to_string() }
         }
-        error => match number(&error) {
-            Some(LOGIN_REFUSED | LOGIN_REFUSED_WITHOUT_PASSWORD) => {
-                let message = server_error(&error).map(|e| e.message().to_owned());
-                let message = message.unwrap_or_default();
-                EngineError::Login { database: database.to_owned(), message }
-            }
-            _ => classify(database, "connect to", error),
-        },
+        error if is_login(&error) => {
+            let message = server_error(&error).map(|e| e.message().to_owned());
+            let message = message.unwrap_or_default();
+            EngineError::Login { database: database.to_owned(), message }
+        }
+        error => classify(database, "connect to", error),
     }
 }
 

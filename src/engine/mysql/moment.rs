@@ -1,10 +1,13 @@
 //! One consistent moment on one connection or several.
 //!
-//! 1. A transaction begins, and takes the metadata lock of every table by `SELECT * … LIMIT 0`,
-//!    which opens no read view. From then on no table can be altered, truncated or dropped.
+//! 1. The tables are listed. Then a transaction begins, and takes the metadata lock of every table
+//!    by `SELECT * … LIMIT 0`, which opens no read view. From then on no table can be altered,
+//!    truncated or dropped. Nothing else may be asked in this step: where the catalog is in InnoDB
+//!    tables itself (MySQL 8), a look into it would open the view.
 //! 2. The first read of an InnoDB table opens the view. (`START TRANSACTION WITH CONSISTENT
 //!    SNAPSHOT` would do so, too, but ends the transaction before, and its locks with it.)
-//! 3. The tables are listed again. What came or went between is no longer possible after.
+//! 3. The tables are listed again. Where they are others than those locked, all of it is done
+//!    again; what came or went between is no longer possible after.
 //!
 //! Several connections do step 2 while a global read lock keeps everybody from committing.
 
@@ -25,8 +28,8 @@ use crate::engine::error::EngineError;
 /// How long the global lock may be waited for, and then held: everybody's writes wait with us.
 const GLOBAL_LOCK: Duration = Duration::from_secs(2);
 
-/// How often the tables may change between listing and locking.
-const ATTEMPTS: usize = 5;
+/// How often the tables may change between listing and locking, or before the view is open.
+pub(super) const ATTEMPTS: usize = 5;
 
 /// Tables that are locked for reading.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,19 +52,18 @@ fn is_transactional(engine: &str) -> bool {
 
 /// Begins a transaction and takes the lock of every table (step 1).
 pub(super) async fn lock(link: &mut Link) -> Result<Locked, EngineError> {
-    let mut left = ATTEMPTS;
-    loop {
+    for _ in 0..ATTEMPTS {
+        let listed = list(link).await?;
         let begin = execute(&mut link.connection, "START TRANSACTION READ ONLY").await;
         begin.map_err(|error| link.wrong("begin a transaction in", error))?;
-        let listed = list(link).await?;
-        let mut locked = Locked { tables: Vec::new(), denied: BTreeMap::new() };
+        let mut denied = BTreeMap::new();
         let mut is_stale = false;
         for table in &listed {
             let touch = format!("SELECT * FROM {} LIMIT 0", quoted(&table.name));
             match execute(&mut link.connection, touch).await {
                 Ok(()) => {}
                 Err(error) if failure::is_denied(&error) => {
-                    locked.denied.insert(table.name.clone(), error.to_string());
+                    denied.insert(table.name.clone(), error.to_string());
                 }
                 Err(error) if failure::number(&error) == Some(failure::NO_SUCH_TABLE) => {
                     is_stale = true;
@@ -72,16 +74,12 @@ pub(super) async fn lock(link: &mut Link) -> Result<Locked, EngineError> {
                 }
             }
         }
-        if !is_stale && list(link).await? == listed {
-            locked.tables = listed;
-            return Ok(locked);
-        }
-        left -= 1;
-        if left == 0 {
-            return Err(changed(link));
+        if !is_stale {
+            return Ok(Locked { tables: listed, denied });
         }
         end(link).await?;
     }
+    Err(changed(&link.name))
 }
 
 /// Opens the read view (step 2).
@@ -101,10 +99,10 @@ pub(super) async fn open_view(link: &mut Link, locked: &Locked) -> Result<(), En
     Ok(())
 }
 
-/// Fails where a table came between the locks and the view (step 3): it would be read at another
+/// Whether the tables are those that are locked (step 3): another one would be read at another
 /// moment, or not at all.
-pub(super) async fn check(link: &mut Link, locked: &Locked) -> Result<(), EngineError> {
-    if list(link).await? == locked.tables { Ok(()) } else { Err(changed(link)) }
+pub(super) async fn is_locked(link: &mut Link, locked: &Locked) -> Result<bool, EngineError> {
+    Ok(list(link).await? == locked.tables)
 }
 
 /// Ends the transaction.
@@ -118,9 +116,10 @@ async fn list(link: &mut Link) -> Result<Vec<Listed>, EngineError> {
     listed.map_err(|error| link.wrong("list the tables of", error))
 }
 
-fn changed(link: &Link) -> EngineError {
+/// The error where tables change faster than they can be locked.
+pub(super) fn changed(database: &str) -> EngineError {
     let what = "tables came or went before they could be locked".to_owned();
-    EngineError::Changed { database: link.name.clone(), what }
+    EngineError::Changed { database: database.to_owned(), what }
 }
 
 /// A lock on everything, held by a connection of its own.

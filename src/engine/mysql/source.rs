@@ -80,6 +80,20 @@ impl MysqlSource {
     /// Begins the transaction in which everything is read, on as many connections as can begin at
     /// one moment: `readers` where the account may lock everybody out for that moment, else one.
     pub async fn begin(&mut self, readers: usize) -> Result<(), EngineError> {
+        for _ in 0..moment::ATTEMPTS {
+            if self.try_to_begin(readers).await? {
+                return Ok(());
+            }
+            for mut reader in self.readers.drain(..) {
+                reader.end().await?;
+            }
+            self.end().await?;
+        }
+        Err(moment::changed(&self.name))
+    }
+
+    /// False where tables came or went before they were locked.
+    async fn try_to_begin(&mut self, readers: usize) -> Result<bool, EngineError> {
         self.evidence.clear();
         self.readers.clear();
         self.locked = self.call("lock the tables of", |link| moment::lock(link).boxed())?;
@@ -98,11 +112,11 @@ impl MysqlSource {
         }
         let after = self.position()?;
         let locked = self.locked.clone();
-        self.call("list the tables of", move |link| {
-            async move { moment::check(link, &locked).await }.boxed()
+        let is_locked = self.call("list the tables of", move |link| {
+            async move { moment::is_locked(link, &locked).await }.boxed()
         })?;
         self.tell_positions(before, after);
-        Ok(())
+        Ok(is_locked)
     }
 
     /// Opens the views of all connections while nobody can commit; false where that cannot be had.
