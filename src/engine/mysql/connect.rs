@@ -57,6 +57,9 @@ impl Link {
             url: name.clone(),
             reason: "it names no database: write `mysql://USER@HOST/DATABASE`".to_owned(),
         })?;
+        if let Some(reason) = url.unreadable_file() {
+            return Err(EngineError::Untrusted { database: name, reason });
+        }
         let options = options(url, &database);
         let mut connection = connect(&options, url)
             .await

@@ -72,11 +72,8 @@ pub(super) fn classify(database: &str, action: &str, error: sqlx::Error) -> Engi
 /// Why a connection could not be made.
 pub(super) fn classify_connect(database: &str, error: sqlx::Error) -> EngineError {
     match error {
-        sqlx::Error::Io(error) => {
-            EngineError::Unreachable { database: database.to_owned(), reason: error.to_string() }
-        }
-        sqlx::Error::Tls(error) => {
-            EngineError::Unreachable { database: database.to_owned(), reason: error.to_string() }
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => {
+            EngineError::not_connected(database, &error)
         }
         error if is_login(&error) => {
             let message = server_error(&error).map(|e| e.message().to_owned());

@@ -88,6 +88,9 @@ impl Link {
     /// Connects, pins the settings, and refuses what is not understood.
     pub(super) fn open(url: &ServerUrl, options: &OpenOptions) -> Result<Link, EngineError> {
         let name = url.redacted(Family::Postgres);
+        if let Some(reason) = url.unreadable_file() {
+            return Err(EngineError::Untrusted { database: name, reason });
+        }
         let connect = connect_options(url);
         let lock_timeout = options.busy_timeout.as_millis();
         let named = name.clone();

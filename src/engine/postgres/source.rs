@@ -165,7 +165,7 @@ impl PostgresSource {
             ));
         }
         let lsn = if self.link.server.is_standby {
-            "'replayed up to LSN ' || pg_catalog.pg_last_wal_replay_lsn()"
+            "'a standby, which has replayed up to LSN ' || pg_catalog.pg_last_wal_replay_lsn()"
         } else {
             "'LSN ' || pg_catalog.pg_current_wal_lsn()"
         };
