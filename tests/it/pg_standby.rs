@@ -14,7 +14,7 @@ fn catch_up(primary: &Server, standby: &Server) {
 }
 
 #[test]
-fn e13_a_standby_says_what_it_is_and_what_it_does_not_have() {
+fn l10_a_standby_says_what_it_is_and_what_it_does_not_have() {
     let private = Private::start("standby");
     let (primary, standby) = (private.server("postgres"), private.server("standby"));
     primary.run(
@@ -47,7 +47,7 @@ fn e13_a_standby_says_what_it_is_and_what_it_does_not_have() {
 /// Where the primary rewrites what is read, the standby ends the reading, which is not one of fewer
 /// rows.
 #[test]
-fn e7_a_conflict_with_recovery_is_an_error() {
+fn l10_a_conflict_with_recovery_is_an_error() {
     let private = Private::start("standby");
     let (primary, standby) = (private.server("postgres"), private.server("standby"));
     primary.run(

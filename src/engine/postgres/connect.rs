@@ -63,6 +63,8 @@ pub(super) struct Connection {
 pub(super) struct Server {
     /// Its version, as it spells it.
     pub(super) version: String,
+    /// The same as a number: 150004 is 15.4.
+    pub(super) number: u32,
     /// The encoding of the database.
     pub(super) encoding: ServerEncoding,
     /// What tells the cluster from others.
@@ -250,6 +252,7 @@ async fn describe(connection: &mut Connection) -> Result<Server, Failure> {
     };
     Ok(Server {
         version,
+        number,
         encoding: ServerEncoding { name: row.text(1).to_owned() },
         system,
         database: row.text(2).to_owned(),
