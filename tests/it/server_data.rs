@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::lab::{Counts, Lab, test_data};
+use crate::lab::{Counts, Lab, data_or_skip};
 use crate::server_lab::{ENGINES, Engine};
 use crate::servers::Database;
 
@@ -59,18 +59,6 @@ fn compare(old: &Database, new: &Database, expected: Counts) -> Vec<(String, Cou
     assert_eq!(lab.snapshot(&old.url(), "again"), old_state);
     assert_eq!(lab.run(&["verify", "--full", "--json"]).ok().json()["outcome"], "ok");
     changed
-}
-
-macro_rules! data_or_skip {
-    () => {
-        match test_data() {
-            Some(dir) => dir,
-            None => {
-                eprintln!("skipped: the folder of public test data is not here");
-                return;
-            }
-        }
-    };
 }
 
 #[test]

@@ -130,3 +130,34 @@ fn l07_timeouts_of_the_database_end_no_reading() {
         assert_eq!(taken["state"], expected.as_str());
     }
 }
+
+/// What a long reading costs the server is told: others' changes that cannot be cleaned up.
+#[test]
+fn l09_what_it_cost_the_server_is_told() {
+    for engine in ENGINES {
+        let database = engine.loaded(
+            "CREATE TABLE t(id int PRIMARY KEY, v varchar(40));
+             INSERT INTO t SELECT i, CONCAT('value ', i) FROM $1(8000);
+             CREATE TABLE busy(id int PRIMARY KEY, n int); INSERT INTO busy VALUES (1, 0);",
+        );
+        let lab = Lab::new();
+        let _writer = Writer::start(&database, "UPDATE busy SET n = n + 1;");
+        let slowly = ["--max-rate", "4000"];
+        lab.run(&snapshot(&database.url(), "prod", &slowly)).ok();
+        let shown = lab.run(&["show", "prod"]).ok().stdout;
+        let number = |words: &str| -> u64 {
+            let (_, rest) = shown.split_once(words).unwrap_or_else(|| panic!("{words}: {shown}"));
+            rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+        };
+        match engine {
+            Engine::Postgres => {
+                assert!(number("at the end the horizon of transactions was ") > 10, "{shown}");
+            }
+            Engine::Mariadb => {
+                let before = number("history list length ");
+                let after = number("at the end the history list length was ");
+                assert!(after > before, "{shown}");
+            }
+        }
+    }
+}

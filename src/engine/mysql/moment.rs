@@ -175,6 +175,25 @@ pub(super) async fn position(link: &mut Link) -> Option<String> {
     None
 }
 
+/// How many changes the server keeps for readers of older views, as far as the account may see it:
+/// MariaDB tells everybody, MySQL accounts with PROCESS.
+pub(super) async fn history_length(link: &mut Link) -> Option<u64> {
+    for (statement, place) in [
+        ("SHOW GLOBAL STATUS LIKE 'Innodb_history_list_length'", 1),
+        (
+            "SELECT COUNT FROM information_schema.INNODB_METRICS \
+             WHERE NAME = 'trx_rseg_history_len'",
+            0,
+        ),
+    ] {
+        let told = query(&mut link.connection, statement).await.unwrap_or_default();
+        if let Some(length) = told.first().and_then(|row| row.number(place)) {
+            return Some(length);
+        }
+    }
+    None
+}
+
 /// The isolation level of the session, in the server's words.
 pub(super) async fn isolation(link: &mut Link) -> Option<String> {
     for variable in ["@@tx_isolation", "@@transaction_isolation"] {

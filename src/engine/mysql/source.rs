@@ -251,7 +251,21 @@ impl MysqlSource {
         let isolation = isolation.unwrap_or_default().replace('-', " ").to_lowercase();
         let mut evidence = vec![format!("one read transaction, {isolation}")];
         evidence.extend(self.evidence.iter().cloned());
+        let length = self.history_length()?;
+        evidence.extend(length.map(|length| format!("history list length {length}")));
         Ok(evidence)
+    }
+
+    /// How many changes the server keeps for this and other readers.
+    pub async fn cost(&mut self) -> Result<Option<String>, EngineError> {
+        let length = self.history_length()?;
+        Ok(length.map(|length| format!("at the end the history list length was {length}")))
+    }
+
+    fn history_length(&mut self) -> Result<Option<u64>, EngineError> {
+        self.call("read the history list length of", |link| {
+            async move { Ok(moment::history_length(link).await) }.boxed()
+        })
     }
 
     /// The server program and its version.

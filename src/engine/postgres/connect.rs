@@ -339,6 +339,19 @@ fn with_password(options: PgConnectOptions, url: &ServerUrl) -> PgConnectOptions
     }
 }
 
+/// How many transactions have begun since the oldest that a session keeps visible. Another session
+/// asks: within a transaction the count stands still.
+pub(super) async fn horizon(options: &PgConnectOptions, process: u32) -> Option<u64> {
+    let mut other = options.connect().await.ok()?;
+    let sql = format!(
+        "SELECT pg_catalog.age(backend_xmin)::text FROM pg_catalog.pg_stat_activity \
+         WHERE pid = {process}"
+    );
+    let told = query::text(&mut other, sql).await;
+    let _ = other.close().await;
+    told.ok()?.parse().ok()
+}
+
 /// Asks the server to end the statement that a session runs. False where that could not be asked.
 pub(super) async fn cancel(options: &PgConnectOptions, process: u32) -> bool {
     let Ok(mut other) = options.connect().await else { return false };

@@ -6,7 +6,7 @@
 
 use futures_util::FutureExt as _;
 
-use super::connect::Link;
+use super::connect::{Link, horizon};
 use super::locks::{self, Moment};
 use super::rows::Reader;
 use super::tables::{self, Selection, Table};
@@ -179,6 +179,15 @@ impl PostgresSource {
         evidence.push(format!("system identifier {}", self.link.server.system));
         evidence.extend(self.stale_collations()?);
         Ok(evidence)
+    }
+
+    /// How far the transaction holds back what vacuum may remove.
+    pub async fn cost(&mut self) -> Result<Option<String>, EngineError> {
+        let horizon = self.link.call("ask for the age of the transaction in", |connection| {
+            async move { Ok(horizon(&connection.options, connection.process).await) }.boxed()
+        })?;
+        let told = |age| format!("at the end the horizon of transactions was {age} behind");
+        Ok(horizon.map(told))
     }
 
     /// Collations whose library has changed since, after which indexes on text may be out of order:
