@@ -24,9 +24,17 @@ use crate::report::value;
 use crate::snapshot::reread;
 use crate::tree::ScratchSpace;
 
+/// What makes a folder a pack.
+const MANIFEST: &str = "pack.json";
+
 /// Applies the pack, or its rollback.
 pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let fs = Context::file_system();
+    if matches!(fs.info(&args.pack.join(MANIFEST)), Ok(None)) {
+        let message = format!("`{}` is no pack: it has no {MANIFEST}", args.pack.display());
+        return Err(CliError::new(Exit::CouldNot, message)
+            .hint("give the folder that `deepdiff-db pack A B -o FOLDER` wrote"));
+    }
     let pack = Pack::open(fs.as_ref(), &args.pack)?;
     let hasher = hasher(context, &pack.manifest)?;
     let named = context.source(&args.to)?;

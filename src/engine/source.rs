@@ -137,6 +137,16 @@ impl Source {
         each_source!(self, engine => engine.evidence().await)
     }
 
+    /// What the open transaction has cost the server so far, in the engine's words: it keeps the
+    /// server from cleaning up what others have changed. `None` where nothing tells.
+    pub async fn cost(&mut self) -> Result<Option<String>, EngineError> {
+        match self {
+            Source::Sqlite(_) => Ok(None),
+            Source::Postgres(engine) => engine.cost().await,
+            Source::Mysql(engine) => engine.cost().await,
+        }
+    }
+
     /// Sends the rows of a table to the sink, from a place on. Blocks while it reads.
     pub async fn read_rows<S: RowSink + ?Sized>(
         &mut self,

@@ -134,6 +134,7 @@ pub fn take(
     let Some((tables, facts, table_list, definitions)) = outcome else {
         return Ok(Outcome::Interrupted);
     };
+    evidence.extend(runtime.block_on(source.cost())?);
     runtime.block_on(source.end())?;
     if is_resumed {
         evidence.push("read in more than one session; see the times".to_owned());

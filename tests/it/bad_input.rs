@@ -125,6 +125,16 @@ fn a_pack_into_a_folder_that_exists() {
 }
 
 #[test]
+fn a_folder_that_is_no_pack() {
+    let lab = Lab::new();
+    lab.sql("prod.db", "CREATE TABLE t(id INTEGER PRIMARY KEY);");
+    for folder in [".", "nowhere"] {
+        let refused = lab.run(&["apply", folder, "--to", "prod.db"]).fails(3, "is no pack");
+        assert!(refused.stderr.contains("pack A B -o"), "{}", refused.stderr);
+    }
+}
+
+#[test]
 fn an_edited_pack() {
     let lab = lab(SHOP, &SHOP.replace("'b'", "'c'"));
     lab.snapshot("prod.db", "prod");

@@ -85,12 +85,15 @@ impl Reader<'_> {
         })
     }
 
-    /// About how many rows there are, as the server's statistics say.
+    /// About how many rows there are, as the server's statistics say. Before 14, 0 rows in no
+    /// pages can also be a table that was never looked at.
     pub(super) fn estimate(&self) -> Result<Option<u64>, EngineError> {
         let action = format!("estimate the rows of table `{}` of", self.spec().name);
         let oid = self.table.listed.oid;
         let sql = format!(
-            "SELECT sum(c.reltuples)::int8::text, bool_and(c.reltuples >= 0) \
+            "SELECT sum(c.reltuples)::int8::text, \
+             bool_and(c.reltuples >= 0 AND (c.relpages > 0 OR \
+             pg_catalog.current_setting('server_version_num')::int4 >= 140000)) \
              FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND (c.oid = {oid} OR c.oid IN \
              (SELECT relid FROM pg_catalog.pg_partition_tree({oid}) WHERE isleaf))"
         );
