@@ -451,9 +451,17 @@ where
             ValueRef::Int(n) => write_word(column, tag::INT, n.to_le_bytes(), out),
             ValueRef::Float64(bits) => write_word(column, tag::FLOAT64, bits.to_le_bytes(), out),
             ValueRef::Text(text) if text.len() <= EXTERNAL_ABOVE => {
-                let [low, high] = payload_len(text.len()).to_le_bytes();
-                column.begin(CELL_HEAD, out).copy_from_slice(&[tag::TEXT, low, high]);
-                out.extend_from_slice(text.as_bytes());
+                write_short(column, tag::TEXT, text.as_bytes(), out);
+            }
+            ValueRef::Json(text) if text.len() <= EXTERNAL_ABOVE => {
+                write_short(column, tag::JSON, text.as_bytes(), out);
+            }
+            ValueRef::Bool(b) => write_short(column, tag::BOOL, &[u8::from(b)], out),
+            ValueRef::DateTime(at) => {
+                write_short(column, tag::DATE_TIME, &cell::date_time_payload(at), out);
+            }
+            ValueRef::Timestamp(at) => {
+                write_short(column, tag::TIMESTAMP, &cell::date_time_payload(at), out);
             }
             value => self.write_value(column, value)?,
         }
@@ -496,6 +504,14 @@ fn write_word(column: &LayoutColumn, tag: u8, word: [u8; 8], out: &mut Vec<u8>) 
     (cell[0], cell[1]) = (tag, 8);
     cell[CELL_HEAD..].copy_from_slice(&word);
     column.begin(cell.len(), out).copy_from_slice(&cell);
+}
+
+/// Writes a cell whose payload is at most 4 KiB.
+#[inline]
+fn write_short(column: &LayoutColumn, tag: u8, payload: &[u8], out: &mut Vec<u8>) {
+    let [low, high] = payload_len(payload.len()).to_le_bytes();
+    column.begin(CELL_HEAD, out).copy_from_slice(&[tag, low, high]);
+    out.extend_from_slice(payload);
 }
 
 fn write_external(out: &mut Vec<u8>, head: usize, len: usize, id: &ObjectId) {
