@@ -113,6 +113,8 @@ struct LayoutColumn {
     /// The first eight bytes of the prefix, and which of their bits belong to it.
     head: u64,
     mask: u64,
+    /// The last eight bytes of a prefix of nine to sixteen: with the first ones that is all of it.
+    tail: Option<[u8; 8]>,
     key_position: Option<usize>,
 }
 
@@ -131,12 +133,13 @@ impl LayoutColumn {
             (head[place], mask[place]) = (byte, 0xFF);
         }
         let (head, mask) = (u64::from_le_bytes(head), u64::from_le_bytes(mask));
+        let tail = prefix.last_chunk::<8>().copied().filter(|_| (9..=16).contains(&prefix.len()));
         let mut start = [0u8; START];
         let start = (prefix.len() + CELL_HEAD + 8 <= START).then(|| {
             start[..prefix.len()].copy_from_slice(&prefix);
             start
         });
-        Some(LayoutColumn { prefix, start, head, mask, key_position })
+        Some(LayoutColumn { prefix, start, head, mask, tail, key_position })
     }
 
     /// Appends the prefix and zeros for the `len` bytes, at most eleven, that follow it; gives
@@ -162,6 +165,10 @@ impl LayoutColumn {
         match rest.first_chunk::<8>() {
             Some(head) if u64::from_le_bytes(*head) & self.mask != self.head => false,
             Some(_) if self.prefix.len() <= 8 => true,
+            Some(_) if self.tail.is_some() => {
+                let before = self.prefix.len() - 8;
+                rest.get(before..).and_then(<[u8]>::first_chunk::<8>).copied() == self.tail
+            }
             _ => rest.starts_with(&self.prefix),
         }
     }

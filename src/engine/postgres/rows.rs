@@ -21,14 +21,14 @@ use crate::engine::error::EngineError;
 use crate::engine::{KeyRange, ReadEnd, ReadFrom};
 use crate::model::{Flow, RowSink, SinkError, TableSpec, Value, ValueRef};
 
-/// How many bytes of rows are gathered into a piece.
-const PIECE: usize = 256 * 1024;
+/// How many bytes of rows are gathered into a piece, few enough to stay in a core's cache.
+const PIECE: usize = 64 * 1024;
 
 /// Messages from this size on are pieces of their own, and are not copied.
 const LARGE: usize = 64 * 1024;
 
 /// How many pieces may wait.
-const AHEAD: usize = 4;
+const AHEAD: usize = 16;
 
 /// A piece of the stream.
 enum Piece {
