@@ -122,13 +122,21 @@ impl Snapshots {
         let store = fresh_store(&self.folder);
         let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
         let job = store.job(&[&["snapshot", &self.url, "--ref", "b"][..], &options].concat());
-        let run = job.with("PGPASSWORD", PASSWORD).with("MYSQL_PWD", PASSWORD).run(Watch::All);
+        let run = with_password(job, &self.url).run(Watch::All);
         self.bytes.set(store.bytes());
         run
     }
 
     fn contestant(&self) -> Contestant<'_> {
         Box::new(|| self.take())
+    }
+}
+
+/// With the password that is wanted over TCP; over a socket one is wrong.
+fn with_password(job: Job, address: &str) -> Job {
+    match address.contains("127.0.0.1") {
+        true => job.with("PGPASSWORD", PASSWORD).with("MYSQL_PWD", PASSWORD),
+        false => job,
     }
 }
 

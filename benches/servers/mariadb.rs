@@ -2,7 +2,7 @@
 
 use crate::report::{Line, Target, float, number};
 use crate::run::{Job, Watch, in_turn};
-use crate::{Bench, COLUMNS, DATABASE, PASSWORD, Server, Snapshots, line, peer};
+use crate::{Bench, COLUMNS, DATABASE, Server, Snapshots, line, peer, with_password};
 
 fn run(server: &Server, sql: &str) {
     let command = ["--no-defaults", "-S", &server.socket, "-u", "tester", "-e", sql];
@@ -50,7 +50,7 @@ pub fn tls(bench: &Bench, server: &Server) -> Vec<Line> {
 fn beside_dump(bench: &Bench, to: &[&str], url: &str, how: &str, target: Target) -> Vec<Line> {
     let what = ["-u", "tester", "--single-transaction", DATABASE];
     let dump = Job::new("mariadb-dump", &[&["--no-defaults"][..], to, &what].concat());
-    let dump = dump.with("MYSQL_PWD", PASSWORD);
+    let dump = with_password(dump, url);
     let one = Snapshots::new(url, &bench.folder, "1");
     let two = Snapshots::new(url, &bench.folder, "2");
     let contestants = vec![peer(&dump), one.contestant(), two.contestant()];

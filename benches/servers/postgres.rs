@@ -2,7 +2,7 @@
 
 use crate::report::{Line, Target, float, number};
 use crate::run::{Job, Watch, in_turn, text};
-use crate::{Bench, COLUMNS, DATABASE, PASSWORD, Server, Snapshots, line, peer};
+use crate::{Bench, COLUMNS, DATABASE, Server, Snapshots, line, peer, with_password};
 
 /// Where the rows lie in random order.
 const SCATTERED: &str = "deepdiff_bench_heap";
@@ -105,7 +105,7 @@ pub fn heap(bench: &Bench, server: &Server) -> Vec<Line> {
 pub fn tls(bench: &Bench, server: &Server) -> Vec<Line> {
     let port = &server.port;
     let to = format!("host=127.0.0.1 port={port} user=tester dbname={DATABASE} sslmode=require");
-    let copy = Job::new("psql", &["-X", "-q", "-d", &to, "-c", COPY]).with("PGPASSWORD", PASSWORD);
+    let copy = with_password(Job::new("psql", &["-X", "-q", "-d", &to, "-c", COPY]), &to);
     let url = format!("postgres://tester@127.0.0.1:{port}/{DATABASE}?sslmode=require");
     let one = Snapshots::new(&url, &bench.folder, "1");
     let two = Snapshots::new(&url, &bench.folder, "2");
