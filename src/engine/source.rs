@@ -55,6 +55,11 @@ impl Source {
         }
     }
 
+    /// Whether another process reads the rows, so that whoever takes them waits for it.
+    pub fn is_remote(&self) -> bool {
+        !matches!(self, Source::Sqlite(_))
+    }
+
     /// The server program and its version.
     pub fn server(&self) -> String {
         each_source!(self, engine => engine.server())

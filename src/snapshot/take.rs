@@ -110,8 +110,10 @@ pub fn take(
         None => Progress::new(&info.identity, request.scope, request.mode, started),
     };
     let is_resumed = request.resume.is_some();
-    // The thread that reads encodes chunks, too, whenever the others have enough to do.
-    let outcome = ChunkPool::scope(writer, request.jobs.saturating_sub(1), |pool| {
+    // The thread that reads encodes chunks, too, whenever the others have enough to do. Where it
+    // waits for a server instead of reading, it is not counted among those that encode.
+    let workers = request.jobs.saturating_sub(usize::from(!source.is_remote()));
+    let outcome = ChunkPool::scope(writer, workers, |pool| {
         let mut session = Session {
             runtime,
             source,
