@@ -11,6 +11,7 @@
     reason = "a benchmark makes its own files and talks to whoever runs it"
 )]
 
+mod applying;
 mod latency;
 mod mariadb;
 mod postgres;
@@ -163,13 +164,20 @@ type Phase = (&'static str, &'static str, &'static str, fn(&Bench, &Server) -> V
 const POSTGRES: &str = "postgres";
 const MARIADB: &str = "mariadb";
 
-const PHASES: [Phase; 6] = [
+const PHASES: [Phase; 8] = [
     ("postgres", POSTGRES, "beside psql COPY and pg_dump -Fc", postgres::dumps),
     ("heap", POSTGRES, "rows in random physical order, beside psql COPY", postgres::heap),
     ("tls", POSTGRES, "over TCP with TLS, beside psql COPY over the same", postgres::tls),
     ("latency", POSTGRES, "p99 of a pgbench writer, with and without a snapshot", latency::writer),
+    ("apply", POSTGRES, "a pack of 20,000 row changes, there and back", applying::on_postgres),
     ("mariadb", MARIADB, "beside mariadb-dump", mariadb::dumps),
     ("mariadb-tls", MARIADB, "over TCP with TLS, beside mariadb-dump over the same", mariadb::tls),
+    (
+        "mariadb-apply",
+        MARIADB,
+        "a pack of 20,000 row changes, there and back",
+        applying::on_mariadb,
+    ),
 ];
 
 /// A server, and how its table is made and dropped.

@@ -4,7 +4,8 @@ use crate::report::{Line, Target, float, number};
 use crate::run::{Job, Watch, in_turn};
 use crate::{Bench, COLUMNS, DATABASE, Server, Snapshots, line, peer, with_password};
 
-fn run(server: &Server, sql: &str) {
+/// Runs a statement to its end.
+pub fn run(server: &Server, sql: &str) {
     let command = ["--no-defaults", "-S", &server.socket, "-u", "tester", "-e", sql];
     Job::new("mariadb", &command).run(Watch::Wall);
 }

@@ -16,7 +16,8 @@ pub fn psql(server: &Server, database: &str, sql: &str) -> Job {
     Job::new("psql", &[&command[..], &["-p", &server.port, "-d", database, "-c", sql]].concat())
 }
 
-fn run(server: &Server, database: &str, sql: &str) {
+/// Runs a statement to its end.
+pub fn run(server: &Server, database: &str, sql: &str) {
     psql(server, database, sql).run(Watch::Wall);
 }
 
