@@ -1,8 +1,9 @@
-//! Public data on PostgreSQL and MariaDB, where it is present: exact counts of differences.
+//! Public data on PostgreSQL and MariaDB, where it is present: exact counts of differences, packs
+//! that bring one version to the other and back.
 
 use std::path::Path;
 
-use crate::lab::{Counts, Lab, test_data};
+use crate::lab::{Counts, Lab, data_or_skip};
 use crate::server_lab::{ENGINES, Engine};
 use crate::servers::Database;
 
@@ -41,7 +42,7 @@ fn from_script(engine: Engine, dir: &Path) -> Database {
 fn compare(old: &Database, new: &Database, expected: Counts) -> Vec<(String, Counts)> {
     let lab = Lab::new();
     let old_state = lab.snapshot(&old.url(), "old");
-    lab.snapshot(&new.url(), "new");
+    let new_state = lab.snapshot(&new.url(), "new");
     let diff = lab.diff("old", "new");
     let mut changed = Vec::new();
     let mut sum: Counts = (0, 0, 0);
@@ -58,19 +59,21 @@ fn compare(old: &Database, new: &Database, expected: Counts) -> Vec<(String, Cou
     lab.run(&["diff", "old", &old.url(), "--json"]).ok();
     assert_eq!(lab.snapshot(&old.url(), "again"), old_state);
     assert_eq!(lab.run(&["verify", "--full", "--json"]).ok().json()["outcome"], "ok");
+    converge(&lab, old, &old_state, &new_state);
     changed
 }
 
-macro_rules! data_or_skip {
-    () => {
-        match test_data() {
-            Some(dir) => dir,
-            None => {
-                eprintln!("skipped: the folder of public test data is not here");
-                return;
-            }
-        }
-    };
+/// Packs the difference, applies it to the old database, and undoes it.
+fn converge(lab: &Lab, old: &Database, old_state: &str, new_state: &str) {
+    lab.run(&["pack", "old", "new", "-o", "change", "--allow", "all", "--allow", "large-delete"])
+        .ok();
+    let apply = ["apply", "change", "--to", &old.url()];
+    lab.run(&[&apply[..], &["--dry-run"]].concat()).ok();
+    assert_eq!(lab.snapshot(&old.url(), "dry"), old_state);
+    lab.run(&apply).ok();
+    assert_eq!(lab.snapshot(&old.url(), "applied"), new_state);
+    lab.run(&[&apply[..], &["--rollback"]].concat()).ok();
+    assert_eq!(lab.snapshot(&old.url(), "undone"), old_state);
 }
 
 #[test]

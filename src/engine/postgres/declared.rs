@@ -37,6 +37,8 @@ pub(super) struct Declared {
     pub(super) has_equality: bool,
     /// Whether it may have fields: then `IS NULL` may be true of what is not NULL.
     pub(super) may_have_fields: bool,
+    /// Whether it is a domain over a type of which operators only take the type itself.
+    pub(super) is_wrapped: bool,
     /// Whether it has a collation that may take different texts for equal.
     pub(super) is_collated: bool,
 }
@@ -61,6 +63,7 @@ impl Declared {
         let base = unmodified(&current);
         let kind = Kind::of(&current, &base, facts);
         Declared {
+            is_wrapped: cast != base && kind.is_own,
             cast,
             base,
             form: kind.form,
@@ -75,6 +78,8 @@ struct Kind {
     form: Option<Form>,
     has_equality: bool,
     may_have_fields: bool,
+    /// Whether its operators are those of any enum, array, range or record.
+    is_own: bool,
 }
 
 impl Kind {
@@ -92,12 +97,17 @@ impl Kind {
     }
 
     fn without_casts(name: &str, base: &str, facts: &[Fact]) -> Kind {
-        let scalar =
-            |form, has_equality| Kind { form: Some(form), has_equality, may_have_fields: false };
+        let scalar = |form, has_equality| Kind {
+            form: Some(form),
+            has_equality,
+            may_have_fields: false,
+            is_own: true,
+        };
         if base.ends_with("[]") {
             return scalar(Form::AsText, true);
         }
-        let Some(object) = object_name(base).filter(|object| !object.schema.is_empty()) else {
+        let object = object_name(&without_parentheses(name));
+        let Some(object) = object.filter(|object| !object.schema.is_empty()) else {
             return built_in(name);
         };
         let fact = find(facts, ObjectKind::Type, &object, "");
@@ -105,9 +115,9 @@ impl Kind {
             Some(Attribute::Text(kind)) if kind == "ENUM" => scalar(Form::Plain, true),
             Some(Attribute::Text(kind)) if kind == "RANGE" => scalar(Form::AsText, true),
             Some(Attribute::Text(kind)) if kind == "COMPOSITE" => {
-                Kind { form: Some(Form::AsText), has_equality: true, may_have_fields: true }
+                Kind { may_have_fields: true, ..scalar(Form::AsText, true) }
             }
-            _ => Kind { form: None, has_equality: false, may_have_fields: true },
+            _ => Kind { form: None, has_equality: false, may_have_fields: true, is_own: true },
         }
     }
 }
@@ -131,7 +141,8 @@ fn built_in(name: &str) -> Kind {
         name if name.ends_with("range") => (Form::AsText, true),
         _ => (Form::AsText, false),
     };
-    Kind { form: Some(form), has_equality, may_have_fields: false }
+    let is_own = base.ends_with("range");
+    Kind { form: Some(form), has_equality, may_have_fields: false, is_own }
 }
 
 /// The name of a type without what stands in parentheses after it, as a cast takes it: one to

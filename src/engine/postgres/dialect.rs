@@ -20,10 +20,12 @@ const WITHOUT_INPUT: [&str; 7] = [
     "gtsvector",
 ];
 
-/// What stops a client. The error ends a transaction that is open, and with it a file that runs as
-/// one; what goes on after errors finds a transaction that has failed, and later ones that may only
-/// read. psql itself leaves at the last line.
-const CLIENT_STOP: &str = "SET default_transaction_read_only = on;
+/// What stops a client. Whether it has begun a transaction or not, and whether it commits by itself
+/// or not: its session may only read from here on, and one that goes on after the error finds a
+/// transaction that has failed. psql itself leaves at the last line.
+const CLIENT_STOP: &str = "ROLLBACK;
+SET default_transaction_read_only = on;
+COMMIT;
 BEGIN READ ONLY;
 SELECT CAST('run this file by `deepdiff-db apply`, which checks every row before' AS integer);
 \\quit

@@ -98,7 +98,7 @@ impl Column {
             Operand::Literal(value) => value,
         };
         let comparison = self.comparison(std::iter::once(operand));
-        let left = comparison.exact(expression);
+        let left = comparison.exact(&self.operand_of(expression, comparison));
         Ok(match comparison.form {
             Form::Plain | Form::Text => {
                 let literal = writer.plain(self, value)?;
@@ -109,6 +109,22 @@ impl Column {
             }
             Form::AsText | Form::Output => format!("{left} = {}", writer.literal(self, value)?),
         })
+    }
+
+    /// The same where its operators are what compares it.
+    pub(super) fn operand_of(&self, expression: &str, comparison: Comparison) -> String {
+        match comparison.form {
+            Form::Plain => self.operand(expression),
+            _ => expression.to_owned(),
+        }
+    }
+
+    /// The column, written so, as its operators take it.
+    pub(super) fn operand(&self, expression: &str) -> String {
+        match self.declared.is_wrapped {
+            true => format!("{expression}::{}", self.declared.base),
+            false => expression.to_owned(),
+        }
     }
 
     /// The condition that the column has a value by its own comparison, which an index answers;
@@ -123,7 +139,8 @@ impl Column {
             return Ok(None);
         }
         let literal = writer.plain(self, value)?;
-        Ok(Some(format!("{expression} = {}", self.typed_if_own(literal))))
+        let left = self.operand(expression);
+        Ok(Some(format!("{left} = {}", self.typed_if_own(literal))))
     }
 
     /// A literal takes the type of a built-in column by itself.
@@ -144,9 +161,14 @@ impl Comparison {
             Form::Text if self.is_collated => format!("{expression} COLLATE \"C\""),
             Form::Plain | Form::Text => expression.to_owned(),
             Form::Bytes(function) => format!("{function}({expression})"),
-            Form::AsText => format!("{expression}::text"),
-            Form::Output => Reading::Output.expression(expression),
+            Form::AsText => self.collated(format!("{expression}::text")),
+            Form::Output => self.collated(Reading::Output.expression(expression)),
         }
+    }
+
+    /// Text whose collation tells all bytes apart.
+    fn collated(&self, text: String) -> String {
+        if self.is_collated { format!("({text}) COLLATE \"C\"") } else { text }
     }
 
     /// The same of a value of [`Column::compared_type`].

@@ -118,11 +118,8 @@ fn uuid_text(bytes: &[u8; 16]) -> String {
 fn float64(bits: u64) -> Option<String> {
     let number = f64::from_bits(bits);
     if number.is_nan() {
-        return not_a_number(
-            number.is_sign_negative(),
-            bits & (1 << 51) != 0,
-            bits & ((1 << 51) - 1),
-        );
+        let payload = (bits & (1 << 51) != 0).then_some(bits & ((1 << 51) - 1));
+        return payload.map(|payload| not_a_number(number.is_sign_negative(), payload));
     }
     let size = number.abs();
     let is_short = size == 0.0 || (1e-5..1e15).contains(&size);
@@ -132,8 +129,8 @@ fn float64(bits: u64) -> Option<String> {
 fn float32(bits: u32) -> Option<String> {
     let number = f32::from_bits(bits);
     if number.is_nan() {
-        let payload = u64::from(bits & ((1 << 22) - 1));
-        return not_a_number(number.is_sign_negative(), bits & (1 << 22) != 0, payload);
+        let payload = (bits & (1 << 22) != 0).then_some(u64::from(bits & ((1 << 22) - 1)));
+        return payload.map(|payload| not_a_number(number.is_sign_negative(), payload));
     }
     let size = number.abs();
     let is_short = size == 0.0 || (1e-5..1e7).contains(&size);
@@ -150,13 +147,12 @@ fn finite(number: f64, digits: String) -> String {
 }
 
 /// What is no number has a sign and a payload all the same, which the C library of the server
-/// reads; none of the kind that traps.
-fn not_a_number(is_negative: bool, is_quiet: bool, payload: u64) -> Option<String> {
+/// reads; those of the kind that traps it does not.
+fn not_a_number(is_negative: bool, payload: u64) -> String {
     let sign = if is_negative { "-" } else { "" };
     match payload {
-        _ if !is_quiet => None,
-        0 => Some(format!("{sign}NaN")),
-        payload => Some(format!("{sign}NaN({payload:#x})")),
+        0 => format!("{sign}NaN"),
+        payload => format!("{sign}NaN({payload:#x})"),
     }
 }
 

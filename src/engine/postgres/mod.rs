@@ -21,6 +21,7 @@ mod literals;
 mod loader;
 mod locks;
 mod lookup;
+mod parameters;
 mod passfile;
 mod query;
 mod receipts;

@@ -8,16 +8,15 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use sqlx::encode::IsNull;
-use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, Postgres};
-use sqlx::{AssertSqlSafe, Encode, Executor as _, Type};
+use sqlx::{AssertSqlSafe, Executor as _};
 
 use super::connect::{Connection, Link};
 use super::errors::Failure;
 use super::fixed::Fixed;
 use super::loader::PostgresLoader;
 use super::locks::{BEGIN_WRITING, Purpose};
+use super::parameters::Bound;
+use super::sql::{changes_rows, shown};
 use super::target::{Kind, PostgresTarget, Stage};
 use super::{changes, query, receipts};
 use crate::engine::error::EngineError;
@@ -26,9 +25,6 @@ use crate::engine::{
 };
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Fact, KeyColumn, ObjectName, RowSink, TableSpec, Value};
-
-/// How much of a statement an error message shows.
-const SHOWN_SQL: usize = 120;
 
 /// How many keys one statement looks for.
 const KEYS_AT_ONCE: usize = 5_000;
@@ -115,6 +111,9 @@ impl<'a> PostgresSession<'a> {
 
     fn begin_for(&self, kind: Kind) -> Result<(), EngineError> {
         let stage = self.target.course.borrow().stage;
+        if stage == Stage::Unknown {
+            return Err(Failure::Broken.error(&self.link().name, "begin a transaction on"));
+        }
         if stage != Stage::None {
             let what = "a transaction is open already".to_owned();
             return Err(EngineError::Unsupported { database: self.link().name.clone(), what });
@@ -487,72 +486,6 @@ impl<'a> PostgresSession<'a> {
                 "end a transaction on",
                 format!("SELECT pg_catalog.pg_advisory_unlock({ONE_AT_A_TIME})"),
             );
-        }
-    }
-}
-
-/// A parameter, in the form in which it travels.
-struct Bound {
-    is_text: bool,
-    bytes: Vec<u8>,
-}
-
-impl Type<Postgres> for Bound {
-    fn type_info() -> PgTypeInfo {
-        <[u8] as Type<Postgres>>::type_info()
-    }
-}
-
-impl Encode<'_, Postgres> for Bound {
-    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        buffer.extend_from_slice(&self.bytes);
-        Ok(IsNull::No)
-    }
-
-    fn produces(&self) -> Option<PgTypeInfo> {
-        Some(match self.is_text {
-            true => <str as Type<Postgres>>::type_info(),
-            false => <[u8] as Type<Postgres>>::type_info(),
-        })
-    }
-}
-
-/// Whether what the server counts for a statement is rows that it changed.
-fn changes_rows(statement: &str) -> bool {
-    let mut rest = statement.trim_start();
-    loop {
-        let after = match rest.get(..2) {
-            Some("--") => rest.split_once('\n'),
-            Some("/*") => rest.split_once("*/"),
-            _ => break,
-        };
-        rest = after.map_or("", |(_, after)| after.trim_start());
-    }
-    let verb: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
-    ["INSERT", "UPDATE", "DELETE", "MERGE"].iter().any(|known| verb.eq_ignore_ascii_case(known))
-}
-
-/// What an error says was being done: the head of the statement.
-fn shown(sql: &str) -> String {
-    let sql = sql.trim_start();
-    let mut head: String = sql.chars().take(SHOWN_SQL).collect();
-    if head.len() < sql.len() {
-        head.push('…');
-    }
-    format!("run `{}` on", head.trim_end())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_changes_are_counted() {
-        for sql in ["INSERT INTO t", "  -- x\n/* y */ update t", "DELETE FROM t"] {
-            assert!(changes_rows(sql), "{sql}");
-        }
-        for sql in ["SELECT 1", "", "-- UPDATE", "/* UPDATE", "CREATE TABLE t()", "é"] {
-            assert!(!changes_rows(sql), "{sql}");
         }
     }
 }

@@ -1,9 +1,12 @@
-//! Pieces of SQL text: quoted names and string literals.
+//! Pieces of SQL text: quoted names and string literals, and what a statement is.
 //!
 //! A name travels in the client's encoding, which while rows are read is the server's. Only ASCII
 //! is the same in both, so other characters are written as Unicode escapes there.
 
 use crate::model::ObjectName;
+
+/// How much of a statement an error message shows.
+const SHOWN_SQL: usize = 120;
 
 /// A quoted name, as a server whose encoding is UTF-8 takes it.
 pub(super) fn quoted(name: &str) -> String {
@@ -80,6 +83,31 @@ impl ServerEncoding {
     }
 }
 
+/// Whether what the server counts for a statement is rows that it changed.
+pub(super) fn changes_rows(statement: &str) -> bool {
+    let mut rest = statement.trim_start();
+    loop {
+        let after = match rest.get(..2) {
+            Some("--") => rest.split_once('\n'),
+            Some("/*") => rest.split_once("*/"),
+            _ => break,
+        };
+        rest = after.map_or("", |(_, after)| after.trim_start());
+    }
+    let verb: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
+    ["INSERT", "UPDATE", "DELETE", "MERGE"].iter().any(|known| verb.eq_ignore_ascii_case(known))
+}
+
+/// What an error says was being done: the head of the statement.
+pub(super) fn shown(sql: &str) -> String {
+    let sql = sql.trim_start();
+    let mut head: String = sql.chars().take(SHOWN_SQL).collect();
+    if head.len() < sql.len() {
+        head.push('…');
+    }
+    format!("run `{}` on", head.trim_end())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +118,15 @@ mod tests {
         assert_eq!(escaped("é\"\\"), "U&\"\\+0000E9\"\"\\\\\"");
         assert_eq!(literal("o'k\\"), "'o''k\\'");
         assert_eq!(literal("é'\\"), "U&'\\+0000E9''\\\\'");
+    }
+
+    #[test]
+    fn only_changes_are_counted() {
+        for sql in ["INSERT INTO t", "  -- x\n/* y */ update t", "DELETE FROM t"] {
+            assert!(changes_rows(sql), "{sql}");
+        }
+        for sql in ["SELECT 1", "", "-- UPDATE", "/* UPDATE", "CREATE TABLE t()", "é"] {
+            assert!(!changes_rows(sql), "{sql}");
+        }
     }
 }

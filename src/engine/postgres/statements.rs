@@ -283,7 +283,7 @@ impl<'t> Join<'t> {
             };
             let value = self.add(column, &column.name, kind, operands())?;
             if has_equality {
-                self.conditions.push(format!("{expression} = {value}"));
+                self.conditions.push(format!("{} = {value}", column.operand(&expression)));
             }
             if !has_equality {
                 let (left, right) = (comparison.exact(&expression), comparison.exact_value(&value));
@@ -322,7 +322,7 @@ impl<'t> Join<'t> {
             let value = self.add(column, &format!("was {name}"), &kind, here)?;
             let same = format!(
                 "{} IS NOT DISTINCT FROM {}",
-                comparison.exact(&expression),
+                comparison.exact(&column.operand_of(&expression, comparison)),
                 comparison.exact_value(&value)
             );
             if lengths.iter().all(Option::is_none) {
