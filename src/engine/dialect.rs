@@ -31,7 +31,7 @@ pub struct StatementLimits {
     pub inserted: usize,
     /// How many rows one UPDATE or DELETE may change.
     pub changed: usize,
-    /// From this many bytes on a statement of several rows takes no more.
+    /// About how many bytes of values a statement of several rows has at most.
     pub full: usize,
 }
 

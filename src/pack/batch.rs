@@ -30,8 +30,8 @@ impl Batch {
         self.moves.push(one);
     }
 
-    /// Whether a row can be of the same statement.
-    pub(super) fn takes(&self, table: usize, line: &StepLine<'_>, one: &Move) -> bool {
+    /// Whether a row can be of the same statement, which with it has at most `full` bytes.
+    pub(super) fn takes(&self, table: usize, line: &StepLine<'_>, one: &Move, full: usize) -> bool {
         // A statement of several rows runs them in no order.
         let is_free = line.needs.iter().all(|needed| self.lines.iter().all(|l| l.id != *needed));
         self.table == table
@@ -39,6 +39,7 @@ impl Batch {
             && is_free
             && line.copies.is_none()
             && self.columns == one.columns()
+            && self.bytes.saturating_add(written_len(one)) <= full
     }
 }
 

@@ -172,10 +172,11 @@ impl<'a> WayWriter<'a> {
         line: StepLine<'static>,
         one: Move,
     ) -> Result<(), PackError> {
-        if !self.batch.as_ref().is_some_and(|batch| batch.takes(table, &line, &one)) {
+        let limits = self.tables[table].sql.limits();
+        let takes = |batch: &Batch| batch.takes(table, &line, &one, limits.full);
+        if !self.batch.as_ref().is_some_and(takes) {
             self.flush()?;
         }
-        let limits = self.tables[table].sql.limits();
         let is_insert = matches!(one, Move::Insert(..));
         let most = if is_insert { limits.inserted } else { limits.changed };
         let batch = self.batch.get_or_insert_with(|| Batch::new(table, verb, &one));

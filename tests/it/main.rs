@@ -37,6 +37,8 @@ mod my_catalog_servers;
 mod my_database;
 mod my_lab;
 mod my_live;
+mod my_packs;
+mod my_packs_faults;
 mod my_rows;
 mod my_statements;
 mod my_target;

@@ -258,7 +258,10 @@ fn p12_rows_that_refer_to_themselves() {
     for pair in pairs(tree, "INSERT INTO t VALUES (1, 1), (2, 1);") {
         pair.converges();
     }
-    for pair in pairs(&tree.replace("t(id))", "t(id) ON DELETE CASCADE)"), "INSERT INTO t VALUES (1, 1), (2, 1);") {
+    for pair in pairs(
+        &tree.replace("t(id))", "t(id) ON DELETE CASCADE)"),
+        "INSERT INTO t VALUES (1, 1), (2, 1);",
+    ) {
         pair.converges();
     }
     for pair in pairs(
@@ -266,7 +269,15 @@ fn p12_rows_that_refer_to_themselves() {
          INSERT INTO t VALUES (1,'a','a'),(2,'b','b'),(3,'c','c');",
         "SET foreign_key_checks = 0; UPDATE t SET code = 'x', up = 'x' WHERE id = 1; UPDATE t SET code = 'y', up = NULL WHERE id = 2; DELETE FROM t WHERE id = 3;",
     ) {
-        pair.converges();
+        // MySQL 9 takes no row whose reference and what it refers to in itself change at once: it is
+        // rolled back, and named.
+        if pair.a.server.name.starts_with("mysql-9") {
+            pair.pack(&[]).ok();
+            pair.apply(&[]).fails(4, "update t (1)");
+            assert_eq!(pair.now(), pair.of("a"));
+        } else {
+            pair.converges();
+        }
     }
     for pair in pairs(&tree.replace("up int", "up int NOT NULL"), "INSERT INTO t VALUES (1, 1);") {
         pair.pack(&[]).fails(4, "it refers to itself");
@@ -325,20 +336,29 @@ const AUDIT: &str = "CREATE TABLE t(id int PRIMARY KEY, v int); INSERT INTO t VA
 
 #[test]
 fn p18_trigger_audit() {
-    let trigger = "CREATE TRIGGER g AFTER UPDATE ON t FOR EACH ROW INSERT INTO audit(what) VALUES ('u');";
-    for pair in pairs(&format!("{AUDIT}{trigger}"), "UPDATE t SET v = 10 WHERE id = 1; DELETE FROM audit;") {
+    let trigger =
+        "CREATE TRIGGER g AFTER UPDATE ON t FOR EACH ROW INSERT INTO audit(what) VALUES ('u');";
+    for pair in
+        pairs(&format!("{AUDIT}{trigger}"), "UPDATE t SET v = 10 WHERE id = 1; DELETE FROM audit;")
+    {
         pair.pack(&[]).ok();
         pair.apply(&[]).fails(4, "its triggers would fire: g");
         assert_eq!(pair.now(), pair.of("a"));
         pair.apply(&["--allow-triggers", "t"]).ok();
-        assert_eq!(pair.prod("SELECT v FROM t WHERE id = 1; SELECT COUNT(*) FROM audit;"), "10\n1\n");
+        assert_eq!(
+            pair.prod("SELECT v FROM t WHERE id = 1; SELECT COUNT(*) FROM audit;"),
+            "10\n1\n"
+        );
     }
 }
 
 #[test]
 fn p19_trigger_that_rewrites_is_noticed() {
     let trigger = "CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW SET NEW.v = NEW.v + 1;";
-    for pair in pairs(&format!("{AUDIT}{trigger}"), "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 10);") {
+    for pair in pairs(
+        &format!("{AUDIT}{trigger}"),
+        "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 10);",
+    ) {
         pair.pack(&[]).ok();
         pair.apply(&["--allow-triggers", "t"]).fails(4, "not as reviewed");
         assert_eq!(pair.now(), pair.of("a"));
@@ -348,7 +368,10 @@ fn p19_trigger_that_rewrites_is_noticed() {
 #[test]
 fn p20_a_trigger_that_refuses_is_named() {
     let trigger = "CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'never on sundays';";
-    for pair in pairs(&format!("{AUDIT}{trigger}"), "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 10);") {
+    for pair in pairs(
+        &format!("{AUDIT}{trigger}"),
+        "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 10);",
+    ) {
         pair.pack(&[]).ok();
         pair.apply(&["--allow-triggers", "t"]).fails(4, "never on sundays");
         assert_eq!(pair.now(), pair.of("a"));
@@ -370,7 +393,10 @@ fn p21_on_update_timestamp() {
 #[test]
 fn p23_id_zero_and_p24_numbers_go_on() {
     let rows: Vec<String> = (1..=500).map(|id| format!("({id})")).collect();
-    let insert = format!("SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'; INSERT INTO t VALUES (0),(-1),{};", rows.join(","));
+    let insert = format!(
+        "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'; INSERT INTO t VALUES (0),(-1),{};",
+        rows.join(",")
+    );
     for pair in pairs("CREATE TABLE t(id int AUTO_INCREMENT PRIMARY KEY);", &insert) {
         pair.converges();
         pair.apply(&[]).ok();
@@ -442,8 +468,25 @@ fn p27_a_check_that_only_prod_has() {
 fn p28_partition_route() {
     let table = "CREATE TABLE t(id int, k int, v int, PRIMARY KEY(id, k)) PARTITION BY RANGE(k) (PARTITION a VALUES LESS THAN (10), PARTITION b VALUES LESS THAN (20));
          INSERT INTO t VALUES (1,1,1),(2,2,2),(3,15,3);";
-    for pair in pairs(table, "UPDATE t SET k = 12 WHERE id = 1; UPDATE t SET v = 9 WHERE id = 3; INSERT INTO t VALUES (4,19,4);") {
+    for pair in pairs(
+        table,
+        "UPDATE t SET k = 12 WHERE id = 1; UPDATE t SET v = 9 WHERE id = 3; INSERT INTO t VALUES (4,19,4);",
+    ) {
         pair.converges();
+    }
+}
+
+#[test]
+fn p28_no_partition_for_a_row() {
+    let table = "CREATE TABLE t(id int PRIMARY KEY, v int) PARTITION BY RANGE(id) (PARTITION a VALUES LESS THAN (10)PARTITIONS); INSERT INTO t VALUES (1,1);";
+    for pair in pairs(
+        &table.replace("PARTITIONS", ", PARTITION b VALUES LESS THAN (20)"),
+        "INSERT INTO t VALUES (15,2);",
+    ) {
+        pair.pack(&[]).ok();
+        pair.prod("ALTER TABLE t DROP PARTITION b;");
+        pair.apply(&[]).fails(4, "schema");
+        assert_eq!(pair.prod("SELECT COUNT(*) FROM t;"), "1\n");
     }
 }
 
@@ -508,8 +551,12 @@ fn p35_many_rows_and_columns() {
 #[test]
 fn q12_the_widest_row() {
     let columns: Vec<String> = (0..1016).map(|n| format!("c{n} int")).collect();
-    let table = format!("CREATE TABLE t(id int PRIMARY KEY, {}); INSERT INTO t(id) VALUES (1),(2);", columns.join(", "));
-    for pair in pairs(&table, "UPDATE t SET c1015 = 1 WHERE id = 2; INSERT INTO t(id) VALUES (3);") {
+    let table = format!(
+        "CREATE TABLE t(id int PRIMARY KEY, {}); INSERT INTO t(id) VALUES (1),(2);",
+        columns.join(", ")
+    );
+    for pair in pairs(&table, "UPDATE t SET c1015 = 1 WHERE id = 2; INSERT INTO t(id) VALUES (3);")
+    {
         let sql = pair.converges();
         assert!(sql.contains("UPDATE `t` SET `c1015` = 1 WHERE"), "one column changes");
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::my_packs::{Pair, pairs};
 use crate::server_lab::{Proxy, Running, Session, wait_until};
+use crate::servers::PrivateServer;
 
 const ROWS: &str = "CREATE TABLE t(id int PRIMARY KEY, v varchar(20) COLLATE utf8mb4_general_ci, w int, f float, b mediumblob);
     INSERT INTO t VALUES (1,'x',1,0.1,'b'),(2,'y',2,0.2,NULL),(3,'z',3,-0.3,''),(4,'q',4,NULL,REPEAT('b',9000));";
@@ -57,7 +58,11 @@ fn r05_large_values_match_and_drift() {
     }
     for pair in pairs(large, change) {
         pair.pack(&[]).ok();
-        assert_refused(&pair, "UPDATE t SET b = CONCAT(REPEAT('b',4999999), 'B') WHERE id = 1;", "t (1)");
+        assert_refused(
+            &pair,
+            "UPDATE t SET b = CONCAT(REPEAT('b',4999999), 'B') WHERE id = 1;",
+            "t (1)",
+        );
     }
 }
 
@@ -150,7 +155,8 @@ fn r10_a_lock_is_not_waited_for_for_ever() {
 /// A pack of so many rows that it takes a while, in two tables.
 fn long() -> Vec<Pair> {
     let rows = |from: u32| {
-        let rows: Vec<String> = (from..from + 3000).map(|id| format!("({id}, 'row {id}')")).collect();
+        let rows: Vec<String> =
+            (from..from + 3000).map(|id| format!("({id}, 'row {id}')")).collect();
         rows.join(",")
     };
     let base = format!(
@@ -181,7 +187,8 @@ fn is_applied(pair: &Pair) -> bool {
     let now = pair.now();
     let is_applied = now == pair.of("b");
     if !is_applied && now != pair.of("a") {
-        let [from_a, from_b] = ["a", "b"].map(|of| pair.lab.run(&["diff", of, "now", "--stat"]).stdout);
+        let [from_a, from_b] =
+            ["a", "b"].map(|of| pair.lab.run(&["diff", of, "now", "--stat"]).stdout);
         panic!("neither before nor after:\n{from_a}\n{from_b}");
     }
     assert_eq!(receipts(pair) != "0", is_applied, "the receipt agrees");
@@ -246,7 +253,9 @@ fn r07_a_connection_that_is_killed_leaves_nothing() {
 }
 
 fn through(pair: &Pair, port: u16, run: &[&str]) -> Command {
-    let url = format!("mysql://tester@127.0.0.1:{port}/{}?ssl-mode=disable", pair.a.name);
+    // In clear, where the server takes a password so.
+    let tls = if pair.a.server.name.starts_with("mysql-9") { "required" } else { "disable" };
+    let url = format!("mysql://tester@127.0.0.1:{port}/{}?ssl-mode={tls}", pair.a.name);
     let mut command = pair.lab.command(&[&["apply", "change", "--to", &url][..], run].concat());
     command.env("MYSQL_PWD", "tester-password");
     command
@@ -350,4 +359,41 @@ impl Drop for Talking {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+#[test]
+fn p34_a_server_that_takes_small_packets_or_no_writes() {
+    let own = PrivateServer::start();
+    let base = "CREATE TABLE t(id int PRIMARY KEY, v mediumtext); INSERT INTO t VALUES (1,'x'),(2,REPEAT('y',60000));";
+    let rows: Vec<String> =
+        (10..50).map(|id| format!("({id}, REPEAT('a', {}))", 1000 * id)).collect();
+    let change = format!(
+        "INSERT INTO t VALUES {}; UPDATE t SET v = REPEAT('z',60000) WHERE id = 1; DELETE FROM t WHERE id = 2;",
+        rows.join(",")
+    );
+    let fitting = Pair::on(&own.server, base, &change);
+    fitting.pack(&[]).ok();
+    let too_long = Pair::on(
+        &own.server,
+        base,
+        "UPDATE t SET v = REPEAT('z',1000000) WHERE id = 1; INSERT INTO t VALUES (3,'');",
+    );
+    too_long.pack(&[]).ok();
+    own.server.run(
+        "mysql",
+        "SET GLOBAL net_buffer_length = 8192; SET GLOBAL max_allowed_packet = 65536;",
+    );
+    fitting.apply(&[]).ok();
+    let refused = too_long.apply(&[]).fails(4, "the server takes at most 64512");
+    assert!(refused.stdout.contains("t (1)"), "{}", refused.stdout);
+    own.server.run("mysql", "SET GLOBAL max_allowed_packet = 1073741824;");
+    assert_eq!(fitting.now(), fitting.of("b"));
+    assert_eq!(too_long.now(), too_long.of("a"));
+
+    own.server.run("mysql", "SET GLOBAL read_only = 1;");
+    too_long.apply(&[]).fails(3, "the server takes no writes (read_only is ON)");
+    fitting.apply(&["--rollback", "--dry-run"]).fails(3, "the server takes no writes");
+    own.server.run("mysql", "SET GLOBAL read_only = 0;");
+    too_long.apply(&[]).ok();
+    assert_eq!(too_long.now(), too_long.of("b"));
 }

@@ -127,8 +127,35 @@ fn assert_exact(scene: &Scene, declared: &str, values: &[&str]) {
     assert_keys(scene, declared, &by_id(scene.rows("a")));
 }
 
-/// The values as a key, where the server takes such a column and these values for one.
+/// The values as a key, where the server takes such a column and these values for one: alone, and
+/// as one of two.
 fn assert_keys(scene: &Scene, declared: &str, rows_of: &[Vec<Value>]) {
+    assert_key(scene, declared, rows_of);
+    let create = format!(
+        "DROP TABLE IF EXISTS k; CREATE TABLE k(n int NOT NULL, v {declared} NOT NULL, PRIMARY KEY(n, v));"
+    );
+    let made = scene.database.server.try_run(&scene.database.name, &create);
+    if !made.status.success() {
+        return;
+    }
+    let catalog = scene.catalog();
+    let (spec, statements) = writer(&catalog, "k");
+    let rows_of: Vec<&Vec<Value>> = rows_of.iter().filter(|row| !row[1].is_null()).collect();
+    with_session(scene, |session| {
+        session.begin().unwrap();
+        let all: Vec<Vec<Cell<'_>>> = rows_of.iter().map(|row| cells(&spec, row)).collect();
+        session.execute(&statements.insert(&all).unwrap()).unwrap();
+        let keys: Vec<Vec<Value>> = rows_of.iter().map(|row| row.to_vec()).collect();
+        for some in [&keys[..], &keys[..1], &keys[..2]] {
+            let mut found = Rows::default();
+            session.rows_by_keys(&spec, some, &mut found).unwrap();
+            assert_eq!(by_id(found.rows), by_id(some.to_vec()), "{declared} in a key of two");
+        }
+        session.rollback().unwrap();
+    });
+}
+
+fn assert_key(scene: &Scene, declared: &str, rows_of: &[Vec<Value>]) {
     let create = format!(
         "DROP TABLE IF EXISTS k; CREATE TABLE k(n int NOT NULL, v {declared} NOT NULL, UNIQUE(v));"
     );
@@ -142,6 +169,19 @@ fn assert_keys(scene: &Scene, declared: &str, rows_of: &[Vec<Value>]) {
         return;
     }
     with_session(scene, |session| {
+        session.begin().unwrap();
+        let mut taken: Vec<Vec<Value>> = Vec::new();
+        for row in rows_of.iter().filter(|row| !row[1].is_null()) {
+            let insert = statements.insert(&[cells(&spec, row)]).unwrap();
+            // Some are the same to the key.
+            if session.execute(&insert).is_ok() {
+                taken.push(vec![row[1].clone()]);
+            }
+        }
+        let mut found = Rows::default();
+        session.rows_by_keys(&spec, &taken, &mut found).unwrap();
+        assert_eq!(found.rows.len(), taken.len(), "{declared}: all keys at once");
+        session.rollback().unwrap();
         for row in rows_of.iter().filter(|row| !row[1].is_null()) {
             session.begin().unwrap();
             session.execute(&statements.insert(&[cells(&spec, row)]).unwrap()).unwrap();
@@ -149,7 +189,7 @@ fn assert_keys(scene: &Scene, declared: &str, rows_of: &[Vec<Value>]) {
                 let is_same = u64::from(other[1] == row[1]);
                 let key = vec![other[1].clone()];
                 let mut found = Rows::default();
-                session.rows_by_keys(&spec, &[key.clone()], &mut found).unwrap();
+                session.rows_by_keys(&spec, std::slice::from_ref(&key), &mut found).unwrap();
                 // The server may take it for the same.
                 let expected = [vec![row[0].clone(), row[1].clone()]];
                 assert!(

@@ -49,10 +49,46 @@ pub fn mariadb() -> Server {
     mysql_servers().swap_remove(0)
 }
 
+/// A MariaDB server of one test, for what only the settings of a whole server show.
+pub struct PrivateServer {
+    /// The server.
+    pub server: Server,
+    dir: std::path::PathBuf,
+}
+
+impl PrivateServer {
+    /// Starts one.
+    pub fn start() -> PrivateServer {
+        // Not below a folder that only this account may enter.
+        let dir = std::env::temp_dir().join(format!("deepdiff-own-{}", std::process::id()));
+        let mut start = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers"));
+        start.arg("start").arg(&dir).env_remove("DEEPDIFF_TEST_MYSQL");
+        // PostgreSQL is there; the script starts what is not.
+        start.env("DEEPDIFF_TEST_POSTGRES", "none");
+        let output = start.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let (_, list) = said.split_once("DEEPDIFF_TEST_MYSQL='").unwrap();
+        let list = list.split('\'').next().unwrap();
+        PrivateServer { server: listed(Family::Mysql, list, "socket=").swap_remove(0), dir }
+    }
+}
+
+impl Drop for PrivateServer {
+    fn drop(&mut self) {
+        let mut stop = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers"));
+        let _ = stop.arg("stop").arg(&self.dir).stdin(Stdio::null()).output();
+    }
+}
+
 fn servers(family: Family, variable: &str, socket: &str) -> Vec<Server> {
     let Ok(list) = std::env::var(variable) else {
         panic!("no server for this test: run ./tests/run, or eval \"$(tests/servers start DIR)\"");
     };
+    listed(family, &list, socket)
+}
+
+fn listed(family: Family, list: &str, socket: &str) -> Vec<Server> {
     list.split_whitespace().map(|entry| Server::named(family, entry, socket)).collect()
 }
 

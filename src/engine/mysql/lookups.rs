@@ -45,10 +45,12 @@ pub(super) fn by_keys(
                 selects.push(format!("{head} WHERE {} FOR UPDATE", by_bytes(&names, key)?));
                 continue;
             }
-            let values: Option<Vec<String>> = key.iter().map(literal).collect();
-            let tuple = tuple(&values?);
-            length += tuple.len();
-            listed.push(tuple);
+            let one = match key.as_slice() {
+                [value] => literal(value)?,
+                _ => by_values(&names, key)?,
+            };
+            length += one.len();
+            listed.push(one);
             if listed.len() == KEYS || length >= FULL {
                 selects.push(listing(&head, &names, &listed));
                 listed.clear();
@@ -62,15 +64,23 @@ pub(super) fn by_keys(
     Some(selects)
 }
 
+/// Keys of several columns are compared column by column: of a row, `(a, t) IN ((1, '01:02:03.5'))`,
+/// MySQL compares a time with a text as texts.
 fn listing(head: &str, names: &[String], listed: &[String]) -> String {
-    format!("{head} WHERE {} IN ({}) FOR UPDATE", tuple(names), listed.join(", "))
+    let condition = match names {
+        [name] => format!("{name} IN ({})", listed.join(", ")),
+        _ => listed.join(" OR "),
+    };
+    format!("{head} WHERE {condition} FOR UPDATE")
 }
 
-fn tuple(parts: &[String]) -> String {
-    match parts {
-        [one] => one.clone(),
-        many => format!("({})", many.join(", ")),
-    }
+fn by_values(names: &[String], key: &[Value]) -> Option<String> {
+    let conditions: Option<Vec<String>> = names
+        .iter()
+        .zip(key)
+        .map(|(name, value)| Some(format!("{name} = {}", literal(value)?)))
+        .collect();
+    Some(format!("({})", conditions?.join(" AND ")))
 }
 
 /// The keys by the kinds of their values: in a list of several kinds the server compares by none
@@ -224,12 +234,12 @@ mod tests {
             vec![Value::Int(3), Value::Int(4)],
         ];
         let selects = by_keys(&Layout::of(&table), &table, &keys, Some(PRIMARY)).unwrap();
-        let head = "SELECT `a`, `b` FROM `t` FORCE INDEX (`PRIMARY`) WHERE (`a`, `b`) IN";
+        let head = "SELECT `a`, `b` FROM `t` FORCE INDEX (`PRIMARY`) WHERE";
         assert_eq!(
             selects,
             [
-                format!("{head} ((1, 2), (3, 4)) FOR UPDATE"),
-                format!("{head} ((_utf8mb4 x'78', 2)) FOR UPDATE"),
+                format!("{head} (`a` = 1 AND `b` = 2) OR (`a` = 3 AND `b` = 4) FOR UPDATE"),
+                format!("{head} (`a` = _utf8mb4 x'78' AND `b` = 2) FOR UPDATE"),
             ]
         );
         assert_eq!(by_keys(&Layout::of(&table), &table, &[vec![Value::Int(1)]], None), None);
