@@ -275,8 +275,9 @@ fn c01_c18_every_type_is_written_and_guarded_exactly() {
         let database = server.database("");
         of_every_type(&database);
         // The facts of one schema alone: the types of another are not among them.
-        for url in [database.url(), format!("{}&schema=public", database.url())] {
-            let mut target = crate::pg_writing::try_target(&url).unwrap();
+        let urls = [database.url(), format!("{}&schema=public", database.url())];
+        for url in &urls[..if server.name == "postgres" { 2 } else { 1 }] {
+            let mut target = crate::pg_writing::try_target(url).unwrap();
             let session = session(&mut target);
             session.begin().unwrap();
             let mut wrong = Vec::new();
@@ -619,19 +620,39 @@ fn statements_are_readable() {
             row
         })
         .collect();
-    insta::assert_snapshot!(held.statements.insert(&[held.cells(&rows[0])]).unwrap(), @"");
+    insta::assert_snapshot!(held.statements.insert(&[held.cells(&rows[0])]).unwrap(), @r##"INSERT INTO "public"."Odd ""t" ("f", "id", "n", "was id") VALUES ('-0', 1, 1.50, 'a')"##);
     let cells: Vec<Vec<Cell<'_>>> = rows.iter().map(|row| held.cells(row)).collect();
-    insta::assert_snapshot!(held.statements.insert(&cells).unwrap(), @"");
-    insta::assert_snapshot!(held.statements.delete(&[held.guard(&rows[0])]).unwrap(), @"");
+    insta::assert_snapshot!(held.statements.insert(&cells).unwrap(), @r##"
+INSERT INTO "public"."Odd ""t" ("f", "id", "n", "was id") VALUES
+  ('-0', 1, 1.50, 'a'),
+  ('0.1', 2, NULL, 'b'''),
+  ('7', 3, NULL, 'c')
+"##);
+    insta::assert_snapshot!(held.statements.delete(&[held.guard(&rows[0])]).unwrap(), @r##"DELETE FROM ONLY "public"."Odd ""t" WHERE "id" = 1 AND float8send("f") = float8send('-0') AND "n"::text = '1.50' AND "was id" = 'a'"##);
     let updates: Vec<_> = rows[1..]
         .iter()
         .zip(&after[1..])
         .map(|(one, other)| held.update(one, other, &["n", "was id"]))
         .collect();
-    insta::assert_snapshot!(held.statements.update(&updates).unwrap(), @"");
-    insta::assert_snapshot!(held.statements.update(&updates[..1]).unwrap(), @"");
+    insta::assert_snapshot!(held.statements.update(&updates).unwrap(), @r##"
+UPDATE ONLY "public"."Odd ""t" AS t SET "n" = NULL, "was id" = 'new'
+FROM (VALUES
+  (CAST(2 AS integer), CAST('0.1' AS double precision), CAST('b''' AS character varying)),
+  (3, '7', 'c')
+) AS v("id", "was f", "was was id")
+WHERE t."id" = v."id" AND float8send(t."f") IS NOT DISTINCT FROM float8send(v."was f") AND t."n" IS NULL AND t."was id" IS NOT DISTINCT FROM v."was was id"
+"##);
+    insta::assert_snapshot!(held.statements.update(&updates[..1]).unwrap(), @r##"UPDATE ONLY "public"."Odd ""t" SET "n" = NULL, "was id" = 'new' WHERE "id" = 2 AND float8send("f") = float8send('0.1') AND "n" IS NULL AND "was id" = 'b'''"##);
     let guards: Vec<RowGuard<'_>> = rows.iter().map(|row| held.guard(row)).collect();
-    insta::assert_snapshot!(held.statements.delete(&guards).unwrap(), @"");
+    insta::assert_snapshot!(held.statements.delete(&guards).unwrap(), @r##"
+DELETE FROM ONLY "public"."Odd ""t" AS t
+USING (VALUES
+  (CAST(1 AS integer), CAST('-0' AS double precision), CAST('1.50' AS text), CAST('a' AS character varying)),
+  (2, '0.1', NULL, 'b'''),
+  (3, '7', NULL, 'c')
+) AS v("id", "was f", "was n", "was was id")
+WHERE t."id" = v."id" AND float8send(t."f") IS NOT DISTINCT FROM float8send(v."was f") AND t."n"::text IS NOT DISTINCT FROM v."was n" AND t."was id" IS NOT DISTINCT FROM v."was was id"
+"##);
     assert_eq!(session.execute(&held.statements.update(&updates).unwrap()).unwrap(), 2);
 }
 

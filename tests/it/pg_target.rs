@@ -332,7 +332,7 @@ fn receipts_are_written_and_found() {
     for (schemas, options, wanted) in [
         ("", "", "public"),
         ("CREATE SCHEMA b; CREATE SCHEMA a;", "&schema=b,a", "a"),
-        ("DROP SCHEMA public; CREATE SCHEMA only;", "", "only"),
+        ("DROP SCHEMA public; CREATE SCHEMA lone;", "", "lone"),
         (
             "CREATE SCHEMA b; CREATE TABLE b._deepdiff_receipts(id serial PRIMARY KEY, pack text, target text, direction text, at text, statements int8);",
             "",
