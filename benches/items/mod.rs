@@ -2,28 +2,14 @@
 //!
 //! The measured databases and the published sizes depend on every byte of this.
 
-/// SplitMix64: one multiplication a number, and any number can be had without those before it.
-#[derive(Debug, Clone)]
-pub struct Random(u64);
+mod random;
+
+pub use random::Random;
 
 impl Random {
     /// Random numbers that depend on the seed only.
     pub fn new(seed: u64) -> Random {
         Random(seed)
-    }
-
-    /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `limit`.
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
     }
 
     /// One of these words.

@@ -67,6 +67,7 @@ pub enum Watch {
 pub struct Job {
     program: PathBuf,
     args: Vec<String>,
+    variables: Vec<(&'static str, String)>,
     stdin: Option<PathBuf>,
     stdout: Option<PathBuf>,
     accepted: Vec<i32>,
@@ -76,7 +77,21 @@ impl Job {
     /// A command that reads nothing and whose output is thrown away.
     pub fn new(program: impl Into<PathBuf>, args: &[&str]) -> Job {
         let args = args.iter().map(|&arg| arg.to_owned()).collect();
-        Job { program: program.into(), args, stdin: None, stdout: None, accepted: vec![0] }
+        Job {
+            program: program.into(),
+            args,
+            variables: Vec::new(),
+            stdin: None,
+            stdout: None,
+            accepted: vec![0],
+        }
+    }
+
+    /// Runs with a variable of the environment.
+    #[allow(dead_code, reason = "the benchmark of servers uses it")]
+    pub fn with(mut self, name: &'static str, value: &str) -> Job {
+        self.variables.push((name, value.to_owned()));
+        self
     }
 
     /// Reads from a file.
@@ -108,7 +123,7 @@ impl Job {
                 command
             }
         };
-        command.args(&self.args);
+        command.args(&self.args).envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(self.stdin.as_ref().map_or_else(Stdio::null, |file| open(file).into()));
         command.stdout(self.stdout.as_ref().map_or_else(Stdio::null, |file| {
             File::create(file).expect("an output file can be made").into()

@@ -34,7 +34,7 @@ pub enum ApplyError {
     )]
     CommitUnknown {
         /// The receipt that is there if it did.
-        receipt: Receipt,
+        receipt: Box<Receipt>,
         /// What was heard instead.
         #[source]
         source: EngineError,

@@ -6,6 +6,7 @@
 
 mod checks;
 pub mod error;
+pub mod options;
 pub mod outcome;
 pub mod prove;
 pub mod receipt;
@@ -17,6 +18,7 @@ mod stand_ins;
 mod statements;
 
 pub use error::ApplyError;
+pub use options::{Finish, Held, Options};
 pub use outcome::{Drift, DriftClass, Ending, Outcome};
 pub use prove::create_pack;
-pub use run::{Finish, Held, Options, apply};
+pub use run::apply;

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::error::ApplyError;
+use super::options::{Held, Options, Place};
 use super::outcome::{Ending, Outcome};
-use super::run::{Held, Options, Place, run_at};
+use super::run::run_at;
 use super::stand_ins;
 use crate::engine::sqlite::{OpenOptions, SqliteSession, SqliteTarget};
 use crate::engine::{EngineError, Session, Target};
@@ -201,7 +202,7 @@ impl Proof<'_, '_> {
             options.run = run;
             let held = Held { session: &mut *self.session, identity: "" };
             let (fs, hasher) = (self.request.fs, self.request.hasher);
-            let outcome = run_at(Place::Scratch, held, fs, &pack, hasher, options, None);
+            let outcome = run_at(Place::Scratch, held, fs, &pack, hasher, &options, None);
             let reason = match outcome {
                 Ok(outcome) if outcome.outcome == Ending::Applied => self.schema_as(facts)?,
                 Ok(outcome) => Some(reason_of(&outcome)),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::checks::{self, Expected};
 use super::error::ApplyError;
+use super::options::{Finish, Held, Options, Place, ReadState};
 use super::outcome::{Drift, Ending, Outcome};
 use super::receipt;
 use super::referring::Referring;
@@ -22,72 +23,12 @@ use crate::engine::{
 };
 use crate::fsio::FileSystem;
 use crate::model::snapshot::Scope;
-use crate::model::{Catalog, SinkError, TableSpec};
+use crate::model::{Catalog, TableSpec};
 use crate::pack::enforcement::Enforcement;
 use crate::pack::label::counted;
 use crate::pack::manifest::{MANIFEST, RowTotals, StepLine, TableTotals};
 use crate::pack::rules::Rules;
 use crate::pack::{Pack, PackError, Refusal, Run, selection};
-
-/// Reads the whole target within the transaction and gives its state's id.
-pub type ReadState<'a> = dyn FnMut(&Session<'_>) -> Result<String, SinkError> + 'a;
-
-/// What is done when everything came out right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    /// Commit.
-    Commit,
-    /// Roll back.
-    DryRun,
-}
-
-/// What is checked besides rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// A target: its identity, its schema, its receipts.
-    Target,
-    /// A scratch copy, which has none of these.
-    Scratch,
-}
-
-/// How a pack is run.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Which way.
-    pub run: Run,
-    /// What is done in the end.
-    pub finish: Finish,
-    /// Whether the target may be another than the one the pack was made for.
-    pub accepts_target: bool,
-    /// Tables whose triggers may fire, beside those that were allowed when the pack was made.
-    pub triggers: BTreeSet<String>,
-    /// How many rows that are not as expected are listed.
-    pub limit: usize,
-    /// The moment for the receipt, as text.
-    pub at: String,
-}
-
-impl Options {
-    /// The usual ones: forward, committed, nothing allowed.
-    pub fn new(at: impl Into<String>) -> Self {
-        Options {
-            run: Run::Forward,
-            finish: Finish::Commit,
-            accepts_target: false,
-            triggers: BTreeSet::new(),
-            limit: 100,
-            at: at.into(),
-        }
-    }
-}
-
-/// A target whose connection is held.
-pub struct Held<'a, 's> {
-    /// The connection.
-    pub session: &'a mut Session<'s>,
-    /// What identifies the target.
-    pub identity: &'a str,
-}
 
 /// Runs a pack on a target. `read_state` reads the target's state again before the commit.
 pub fn apply(
@@ -95,7 +36,7 @@ pub fn apply(
     fs: &dyn FileSystem,
     pack: &Pack,
     hasher: &Hasher,
-    options: Options,
+    options: &Options,
     read_state: Option<&mut ReadState<'_>>,
 ) -> Result<Outcome, ApplyError> {
     run_at(Place::Target, held, fs, pack, hasher, options, read_state)
@@ -107,7 +48,7 @@ pub(super) fn run_at(
     fs: &dyn FileSystem,
     pack: &Pack,
     hasher: &Hasher,
-    options: Options,
+    options: &Options,
     read_state: Option<&mut ReadState<'_>>,
 ) -> Result<Outcome, ApplyError> {
     check_hash(pack, hasher)?;
@@ -133,7 +74,7 @@ pub(super) fn run_at(
             fs,
             pack,
             hasher,
-            options: options.clone(),
+            options,
             outcome: Outcome::nothing_yet(pack, options.run),
         };
         match runner.run(read_state.as_deref_mut()) {
@@ -179,7 +120,7 @@ struct Runner<'a, 's> {
     fs: &'a dyn FileSystem,
     pack: &'a Pack,
     hasher: &'a Hasher,
-    options: Options,
+    options: &'a Options,
     outcome: Outcome,
 }
 
@@ -463,7 +404,7 @@ impl Runner<'_, '_> {
             let (Some(at), Some(len)) = (step.at, step.len) else { continue };
             let text = statements.text(at, len)?;
             let values = self.values(&step)?;
-            if let Some(refusal) = pending.push(&step, text, values)? {
+            if let Some(refusal) = pending.push(&step, text, &values)? {
                 self.refuse(refusal);
                 return Ok(None);
             }
@@ -636,7 +577,7 @@ impl Runner<'_, '_> {
                 self.refuse(Refusal::new("commit", error.to_string(), hint));
                 Ok(Step::Stop)
             }
-            Err(source) => Err(ApplyError::CommitUnknown { receipt, source }),
+            Err(source) => Err(ApplyError::CommitUnknown { receipt: Box::new(receipt), source }),
         }
     }
 

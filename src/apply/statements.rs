@@ -91,7 +91,7 @@ impl<'s> Pending<'s> {
         &mut self,
         step: &StepLine<'_>,
         text: &str,
-        values: Vec<(LargeKind, Vec<u8>)>,
+        values: &[(LargeKind, Vec<u8>)],
     ) -> Result<Option<Refusal>, ApplyError> {
         let one = Waiting {
             text: text.to_owned(),

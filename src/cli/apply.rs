@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::scratch::Scratch;
 use super::snapshot::{processors, runtime};
-use crate::apply::run::ReadState;
+use crate::apply::options::ReadState;
 use crate::apply::{
     ApplyError, DriftClass, Ending, Finish, Held, Options, Outcome, apply, receipt,
 };
@@ -24,9 +24,17 @@ use crate::report::value;
 use crate::snapshot::reread;
 use crate::tree::ScratchSpace;
 
+/// What makes a folder a pack.
+const MANIFEST: &str = "pack.json";
+
 /// Applies the pack, or its rollback.
 pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let fs = Context::file_system();
+    if matches!(fs.info(&args.pack.join(MANIFEST)), Ok(None)) {
+        let message = format!("`{}` is no pack: it has no {MANIFEST}", args.pack.display());
+        return Err(CliError::new(Exit::CouldNot, message)
+            .hint("give the folder that `deepdiff-db pack A B -o FOLDER` wrote"));
+    }
     let pack = Pack::open(fs.as_ref(), &args.pack)?;
     let hasher = hasher(context, &pack.manifest)?;
     let named = context.source(&args.to)?;
@@ -38,7 +46,6 @@ pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<E
     options.finish = if args.dry_run { Finish::DryRun } else { Finish::Commit };
     options.accepts_target = args.accept_target;
     options.triggers = args.allow_triggers.iter().cloned().collect();
-    let options_run = options.run;
     let scope = Scope::from(&pack.manifest.scope);
     let scratch: Arc<dyn ScratchSpace> = Arc::new(Scratch::new(&fs, &std::env::temp_dir()));
     let mut read_state = |session: &crate::engine::Session<'_>| {
@@ -51,7 +58,7 @@ pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<E
     let outcome = {
         let mut session = runtime.block_on(target.session())?;
         let held = Held { session: &mut session, identity: &identity };
-        apply(held, fs.as_ref(), &pack, &hasher, options, read_state)
+        apply(held, fs.as_ref(), &pack, &hasher, &options, read_state)
     };
     // Whatever came of it is decided by now; closing can only fail to tidy up.
     let closed = runtime.block_on(target.close());
@@ -59,7 +66,7 @@ pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<E
         Err(ApplyError::CommitUnknown { receipt, source }) => {
             let committed = runtime.block_on(is_committed(&named.url, &receipt));
             match committed {
-                Some(true) => Outcome::committed(&pack, options_run, receipt.statements),
+                Some(true) => Outcome::committed(&pack, options.run, receipt.statements),
                 Some(false) => return Err(nothing_committed(&source)),
                 None => return Err(ApplyError::CommitUnknown { receipt, source }.into()),
             }

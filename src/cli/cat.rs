@@ -9,11 +9,10 @@ use super::args::CatArgs;
 use super::context::Context;
 use super::error::CliError;
 use super::exit::Exit;
+use super::key_words::{meanings, meanings_like};
 use crate::codec::state::StoredTable;
 use crate::diff::{self, Row};
-use crate::model::temporal::Date;
-use crate::model::value::FiniteDecimal;
-use crate::model::{Decimal, Flow, ObjectName, RowKey, Value};
+use crate::model::{Flow, ObjectName, RowKey, Value};
 use crate::report::{rows, value};
 use crate::store::Reader;
 
@@ -35,8 +34,11 @@ pub fn run(context: &Context, args: &CatArgs, out: &mut dyn Write) -> Result<Exi
     if args.key.is_empty() {
         return every_row(context, &reader, &table, args.limit, out);
     }
-    let holds = if loaded.state.engine == "sqlite" { is_sqlite } else { |_: &Value| true };
-    let found = by_key(&reader, &table, &args.key, holds)?;
+    let holds = match loaded.state.engine.as_str() {
+        "sqlite" => Holds::AnyOf(is_sqlite),
+        _ => Holds::OneKind(first_row(&reader, &table)?),
+    };
+    let found = by_key(&reader, &table, &args.key, &holds)?;
     if found.is_empty() {
         let message = format!("table {} has no row with key {}", args.table, args.key.join(", "));
         return Err(CliError::new(Exit::Different, message));
@@ -105,12 +107,30 @@ fn every_row(
     failed.map_or(Ok(Exit::Done), Err)
 }
 
+/// What the columns of a table hold.
+enum Holds {
+    /// Values of several kinds in any column: every meaning of every word is looked up.
+    AnyOf(fn(&Value) -> bool),
+    /// Values of one kind in each column, as in this row of the table; none where it has no rows.
+    OneKind(Option<Row>),
+}
+
+/// A row of the table, where it has one.
+fn first_row(reader: &Reader, table: &StoredTable) -> Result<Option<Row>, CliError> {
+    let mut first = None;
+    diff::rows_of(reader, table, &mut |row| {
+        first = Some(row);
+        Ok(Flow::Stop)
+    })?;
+    Ok(first)
+}
+
 /// The rows whose key the words can mean: NULL, a number, bytes or a text, in any combination.
 fn by_key(
     reader: &Reader,
     table: &StoredTable,
     words: &[String],
-    holds: fn(&Value) -> bool,
+    holds: &Holds,
 ) -> Result<Vec<Row>, CliError> {
     let RowKey::Columns { columns, .. } = &table.spec.key else {
         let name = &table.spec.name;
@@ -123,8 +143,13 @@ fn by_key(
         return Err(CliError::usage(message).hint("give a value for each of its columns"));
     }
     let mut candidates: Vec<Vec<Value>> = vec![Vec::new()];
-    for word in words {
-        let meanings: Vec<Value> = meanings(word).into_iter().filter(holds).collect();
+    for (word, key) in words.iter().zip(columns) {
+        let place = table.spec.columns.iter().position(|column| column.name == key.name);
+        let meanings: Vec<Value> = match (holds, place) {
+            (Holds::AnyOf(holds), _) => meanings(word).into_iter().filter(holds).collect(),
+            (Holds::OneKind(Some(row)), Some(place)) => meanings_like(word, &row.values[place]),
+            (Holds::OneKind(_), _) => return Ok(Vec::new()),
+        };
         candidates = candidates
             .iter()
             .flat_map(|front| {
@@ -143,84 +168,10 @@ fn by_key(
     Ok(found)
 }
 
-/// Whether SQLite holds such values. Its columns hold any of them, so that every meaning of every
-/// word is looked up: fewer meanings are far fewer looks.
+/// Whether SQLite holds such values.
 fn is_sqlite(value: &Value) -> bool {
     use Value::{Bytes, Float64, Int, Null, Text};
     matches!(value, Null | Int(_) | Float64(_) | Bytes(_) | Text(_))
-}
-
-/// What a word on the command line can mean as a value. Which of these a column holds is its
-/// engine's business: a key of another kind is not found, and costs a look.
-fn meanings(word: &str) -> Vec<Value> {
-    let mut values = Vec::new();
-    if word == "NULL" {
-        values.push(Value::Null);
-    }
-    if let Ok(truth) = word.parse::<bool>() {
-        values.push(Value::Bool(truth));
-    }
-    if let Ok(number) = word.parse::<i64>() {
-        values.push(Value::Int(number));
-    } else if let Ok(number) = word.parse::<u64>() {
-        values.push(Value::UInt(number));
-    }
-    values.extend(decimal(word));
-    if let Ok(number) = word.parse::<f64>() {
-        values.push(Value::Float64(number.to_bits()));
-    }
-    if let Some(digits) = word.strip_prefix("x'").and_then(|rest| rest.strip_suffix('\'')) {
-        values.extend(hex(digits).map(Value::Bytes));
-    }
-    values.extend(uuid(word));
-    values.extend(date(word));
-    values.push(Value::Text(word.to_owned()));
-    values.push(Value::Other(word.to_owned()));
-    values
-}
-
-/// Digits with the scale they are written with, which is part of a decimal.
-fn decimal(word: &str) -> Option<Value> {
-    let (is_negative, number) = match word.strip_prefix('-') {
-        Some(number) => (true, number),
-        None => (false, word),
-    };
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let is_number =
-        !whole.is_empty() && (whole.bytes().chain(fraction.bytes())).all(|b| b.is_ascii_digit());
-    if !is_number {
-        return None;
-    }
-    let digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|digit| digit - b'0').collect();
-    let scale = u16::try_from(fraction.len()).ok()?;
-    Some(Value::Decimal(Decimal::Finite(FiniteDecimal::new(is_negative, &digits, scale)?)))
-}
-
-fn uuid(word: &str) -> Option<Value> {
-    let groups: Vec<&str> = word.split('-').collect();
-    if !groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) {
-        return None;
-    }
-    let bytes = hex(&groups.concat())?;
-    bytes.try_into().ok().map(Value::Uuid)
-}
-
-fn date(word: &str) -> Option<Value> {
-    let mut parts = word.split('-');
-    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() || (year.len(), month.len(), day.len()) != (4, 2, 2) {
-        return None;
-    }
-    let (year, month, day) = (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
-    Some(Value::Date(Date::Fields { year, month, day }))
-}
-
-fn hex(digits: &str) -> Option<Vec<u8>> {
-    if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    let pairs = (0..digits.len()).step_by(2);
-    pairs.map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
 }
 
 fn print(

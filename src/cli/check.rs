@@ -47,7 +47,9 @@ pub fn run(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> Result<E
         writeln!(out, "{object}")?;
     } else {
         writeln!(out, "{} ({server})", named.label)?;
-        writeln!(out, "  {}", evidence.join("; "))?;
+        for line in &evidence {
+            writeln!(out, "  {line}")?;
+        }
         let facts = plural(catalog.facts.len() as u64, "schema fact");
         writeln!(out, "  {facts}, {}:", plural(catalog.tables.len() as u64, "table"))?;
         for table in &catalog.tables {

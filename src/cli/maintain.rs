@@ -16,7 +16,7 @@ use crate::snapshot::check::TreeCheck;
 use crate::snapshot::take::now;
 use crate::store::gc::{Action, GcOptions, GcPlan};
 use crate::store::repair::RepairPlan;
-use crate::store::verify::{Damage, Depth, VerifyOptions};
+use crate::store::verify::{Damage, Damaged, Depth, VerifyOptions};
 use crate::store::{Moment, Store};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -234,7 +234,14 @@ fn print_repair(
     if saved > 0 {
         writeln!(out, "saved from damaged files: {}", plural(saved, "object"))?;
     }
-    for id in plan.bad_objects.keys() {
+    // What is needed and lost is told below.
+    let is_told = |id| {
+        !is_dry
+            && remaining
+                .iter()
+                .any(|d| matches!(d.what, Damaged::Object { id: lost, .. } if lost == id))
+    };
+    for id in plan.bad_objects.keys().filter(|id| !is_told(**id)) {
         writeln!(out, "object {} is bad: the next snapshot of the same data heals it", id.short())?;
     }
     if !is_dry && !remaining.is_empty() {

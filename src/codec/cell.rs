@@ -164,14 +164,13 @@ pub fn write_payload(value: ValueRef<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(bytes);
         }
         ValueRef::Bytes(bytes) => out.extend_from_slice(bytes),
-        ValueRef::Date(date) => write_date(date, out),
+        ValueRef::Date(date) => out.extend_from_slice(&date_payload(date)),
         ValueRef::TimeTz(time) => {
             out.extend_from_slice(&time.micros.to_le_bytes());
             out.extend_from_slice(&time.offset_seconds.to_le_bytes());
         }
         ValueRef::DateTime(at) | ValueRef::Timestamp(at) => {
-            write_date(at.date, out);
-            out.extend_from_slice(&at.micros.to_le_bytes());
+            out.extend_from_slice(&date_time_payload(at));
         }
         ValueRef::Interval(interval) => {
             out.extend_from_slice(&interval.months.to_le_bytes());
@@ -195,16 +194,23 @@ fn write_decimal(decimal: &Decimal, out: &mut Vec<u8>) {
     }
 }
 
-fn write_date(date: Date, out: &mut Vec<u8>) {
+/// The payload of a date.
+fn date_payload(date: Date) -> [u8; 7] {
     let (class, year, month, day) = match date {
         Date::NegativeInfinity => (0, 0, 0, 0),
         Date::Fields { year, month, day } => (1, year, month, day),
         Date::Infinity => (2, 0, 0, 0),
     };
-    out.push(class);
-    out.extend_from_slice(&year.to_le_bytes());
-    out.push(month);
-    out.push(day);
+    let [y0, y1, y2, y3] = i32::to_le_bytes(year);
+    [class, y0, y1, y2, y3, month, day]
+}
+
+/// The payload of a date and time.
+pub(super) fn date_time_payload(at: DateTime) -> [u8; 15] {
+    let mut payload = [0; 15];
+    payload[..7].copy_from_slice(&date_payload(at.date));
+    payload[7..].copy_from_slice(&at.micros.to_le_bytes());
+    payload
 }
 
 /// A cell as it lies in a block or a row: its tag and payload.

@@ -113,6 +113,8 @@ struct LayoutColumn {
     /// The first eight bytes of the prefix, and which of their bits belong to it.
     head: u64,
     mask: u64,
+    /// The last eight bytes of a prefix of nine to sixteen: with the first ones that is all of it.
+    tail: Option<[u8; 8]>,
     key_position: Option<usize>,
 }
 
@@ -131,12 +133,13 @@ impl LayoutColumn {
             (head[place], mask[place]) = (byte, 0xFF);
         }
         let (head, mask) = (u64::from_le_bytes(head), u64::from_le_bytes(mask));
+        let tail = prefix.last_chunk::<8>().copied().filter(|_| (9..=16).contains(&prefix.len()));
         let mut start = [0u8; START];
         let start = (prefix.len() + CELL_HEAD + 8 <= START).then(|| {
             start[..prefix.len()].copy_from_slice(&prefix);
             start
         });
-        Some(LayoutColumn { prefix, start, head, mask, key_position })
+        Some(LayoutColumn { prefix, start, head, mask, tail, key_position })
     }
 
     /// Appends the prefix and zeros for the `len` bytes, at most eleven, that follow it; gives
@@ -162,6 +165,10 @@ impl LayoutColumn {
         match rest.first_chunk::<8>() {
             Some(head) if u64::from_le_bytes(*head) & self.mask != self.head => false,
             Some(_) if self.prefix.len() <= 8 => true,
+            Some(_) if self.tail.is_some() => {
+                let before = self.prefix.len() - 8;
+                rest.get(before..).and_then(<[u8]>::first_chunk::<8>).copied() == self.tail
+            }
             _ => rest.starts_with(&self.prefix),
         }
     }
@@ -451,9 +458,17 @@ where
             ValueRef::Int(n) => write_word(column, tag::INT, n.to_le_bytes(), out),
             ValueRef::Float64(bits) => write_word(column, tag::FLOAT64, bits.to_le_bytes(), out),
             ValueRef::Text(text) if text.len() <= EXTERNAL_ABOVE => {
-                let [low, high] = payload_len(text.len()).to_le_bytes();
-                column.begin(CELL_HEAD, out).copy_from_slice(&[tag::TEXT, low, high]);
-                out.extend_from_slice(text.as_bytes());
+                write_short(column, tag::TEXT, text.as_bytes(), out);
+            }
+            ValueRef::Json(text) if text.len() <= EXTERNAL_ABOVE => {
+                write_short(column, tag::JSON, text.as_bytes(), out);
+            }
+            ValueRef::Bool(b) => write_short(column, tag::BOOL, &[u8::from(b)], out),
+            ValueRef::DateTime(at) => {
+                write_short(column, tag::DATE_TIME, &cell::date_time_payload(at), out);
+            }
+            ValueRef::Timestamp(at) => {
+                write_short(column, tag::TIMESTAMP, &cell::date_time_payload(at), out);
             }
             value => self.write_value(column, value)?,
         }
@@ -496,6 +511,14 @@ fn write_word(column: &LayoutColumn, tag: u8, word: [u8; 8], out: &mut Vec<u8>) 
     (cell[0], cell[1]) = (tag, 8);
     cell[CELL_HEAD..].copy_from_slice(&word);
     column.begin(cell.len(), out).copy_from_slice(&cell);
+}
+
+/// Writes a cell whose payload is at most 4 KiB.
+#[inline]
+fn write_short(column: &LayoutColumn, tag: u8, payload: &[u8], out: &mut Vec<u8>) {
+    let [low, high] = payload_len(payload.len()).to_le_bytes();
+    column.begin(CELL_HEAD, out).copy_from_slice(&[tag, low, high]);
+    out.extend_from_slice(payload);
 }
 
 fn write_external(out: &mut Vec<u8>, head: usize, len: usize, id: &ObjectId) {

@@ -9,6 +9,7 @@
 
 mod bits;
 mod column;
+mod decimals;
 mod floats;
 mod ints;
 mod keys;

@@ -1,7 +1,7 @@
 //! The words in which a difference is told: verdict, schema changes, row changes.
 
 use crate::codec::state::StoredTable;
-use crate::model::{Attribute, Fact, FactId, ObjectKind, ObjectName, Value};
+use crate::model::{Fact, FactId, ObjectKind, ObjectName, Value};
 use crate::tree::rows::Row;
 
 /// What a comparison found. `Incomplete` is never equal.
@@ -32,10 +32,7 @@ impl SchemaChange {
     pub fn belongs_to(&self, object: &str) -> bool {
         let is_on = |fact: &Fact| {
             matches!(fact.id.kind, ObjectKind::Index | ObjectKind::Trigger)
-                && fact
-                    .attributes
-                    .get("table")
-                    .is_some_and(|table| matches!(table, Attribute::Text(name) if name == object))
+                && fact.table().is_some_and(|table| table.to_string() == object)
         };
         self.id.object.to_string() == object
             || self.before.as_ref().is_some_and(is_on)

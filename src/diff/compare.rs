@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::change::{Comparison, SchemaChange, TableComparison};
 use super::error::DiffError;
 use super::schema;
+use super::unseen::Unseen;
 use crate::codec::state::StoredTable;
-use crate::model::{NotCaptured, ObjectId, ObjectName};
+use crate::model::{ObjectId, ObjectName};
 use crate::store::Objects;
 use crate::tree::state::{LoadedSnapshot, load_table};
 
@@ -44,16 +45,16 @@ fn leave_out(
     let mut said = Vec::new();
     for (unseeing, is_left) in [(from, true), (to, false)] {
         let one_sided = |before: bool, after: bool| if is_left { !before } else { !after };
-        for item in unseen(unseeing) {
+        let is_one_sided = |c: &SchemaChange| one_sided(c.before.is_some(), c.after.is_some());
+        for item in &unseeing.snapshot.not_captured {
+            let candidates: Vec<_> = schema.iter().filter(|change| is_one_sided(change)).collect();
+            let Some(unseen) = Unseen::of(item, &candidates) else { continue };
             let count = schema.len() + tables.len();
             tables.retain(|table| {
-                !(one_sided(table.before.is_some(), table.after.is_some())
-                    && table.name.to_string() == item.name)
+                let is_one_sided = one_sided(table.before.is_some(), table.after.is_some());
+                !(is_one_sided && unseen.hides_table(table))
             });
-            schema.retain(|change| {
-                !(one_sided(change.before.is_some(), change.after.is_some())
-                    && change.belongs_to(&item.name))
-            });
+            schema.retain(|change| !(is_one_sided(change) && unseen.hides(change)));
             if schema.len() + tables.len() < count {
                 let side = if is_left { "left" } else { "right" };
                 let (kind, name, reason) = (&item.kind, &item.name, &item.reason);
@@ -62,13 +63,6 @@ fn leave_out(
         }
     }
     said
-}
-
-/// The objects that a snapshot did not look at. (Other things that are not captured, such as the
-/// rows of a virtual table, belong to objects that are.)
-fn unseen(side: &LoadedSnapshot) -> impl Iterator<Item = &NotCaptured> {
-    let kinds = ["table", "view", "virtual table", "index", "trigger"];
-    side.snapshot.not_captured.iter().filter(move |item| kinds.contains(&item.kind.as_str()))
 }
 
 fn tables(

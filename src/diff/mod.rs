@@ -9,6 +9,7 @@ mod error;
 mod respelled;
 mod rows;
 mod schema;
+mod unseen;
 
 pub use change::{Comparison, RowChange, RowCounts, SchemaChange, TableComparison, Verdict};
 pub use compare::compare;

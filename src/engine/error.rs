@@ -192,6 +192,17 @@ pub enum EngineError {
         /// Why not.
         reason: String,
     },
+    /// A protected connection could not be made.
+    #[error(
+        "could not connect to `{database}` with TLS: {reason}; check the server's certificate, and \
+         the authorities that are named for it (`sslrootcert`, `ssl-ca`)"
+    )]
+    Untrusted {
+        /// The database.
+        database: String,
+        /// Why not.
+        reason: String,
+    },
     /// The server does not let the account in.
     #[error(
         "could not log in to `{database}`: {message}; check the account, and the password in the \
@@ -249,4 +260,24 @@ pub enum EngineError {
     /// Whoever takes the rows failed; the error is theirs.
     #[error(transparent)]
     Sink(SinkError),
+}
+
+impl EngineError {
+    /// The error of a connection that the driver or the system could not make.
+    pub(super) fn not_connected(database: &str, error: &sqlx::Error) -> EngineError {
+        let mut reason = match error {
+            sqlx::Error::Io(error) => error.to_string(),
+            sqlx::Error::Tls(error) | sqlx::Error::Configuration(error) => error.to_string(),
+            error => error.to_string(),
+        };
+        let database = database.to_owned();
+        // What is wrong with a certificate comes as a failure to read, too.
+        let is_tls = matches!(error, sqlx::Error::Tls(_)) || reason.contains("certificate");
+        if is_tls {
+            reason.truncate(reason.trim_end_matches('.').len());
+            EngineError::Untrusted { database, reason }
+        } else {
+            EngineError::Unreachable { database, reason }
+        }
+    }
 }

@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
@@ -171,6 +172,16 @@ impl ServerUrl {
         }
     }
 
+    /// What is wrong with the files of certificates and keys: the driver's words for that name
+    /// no file.
+    pub(super) fn unreadable_file(&self) -> Option<String> {
+        let client = self.client_certificate.iter().flat_map(|(one, other)| [one, other]);
+        self.root_certificate.iter().chain(client).find_map(|path| {
+            let error = File::open(path).err()?;
+            Some(format!("could not read `{}`: {error}", path.display()))
+        })
+    }
+
     /// The URL without secrets.
     pub(super) fn redacted(&self, family: Family) -> String {
         let mut text = format!("{}://", family.scheme());
@@ -180,9 +191,9 @@ impl ServerUrl {
         if let Some(host) = &self.host {
             let bracketed = host.contains(':');
             text.push_str(&if bracketed { format!("[{host}]") } else { host.clone() });
-        }
-        if let Some(port) = self.port {
-            text.push_str(&format!(":{port}"));
+            if let Some(port) = self.port {
+                text.push_str(&format!(":{port}"));
+            }
         }
         text.push('/');
         text.push_str(&self.database.as_deref().map(encoded).unwrap_or_default());
@@ -190,6 +201,9 @@ impl ServerUrl {
         if let Some(socket) = &self.socket {
             let name = if family == Family::Postgres { "host" } else { "socket" };
             parameters.push(format!("{name}={}", socket.display()));
+        }
+        if let Some(port) = self.port.filter(|_| self.host.is_none()) {
+            parameters.push(format!("port={port}"));
         }
         if !self.schemas.is_empty() {
             parameters.push(format!("schema={}", self.schemas.join(",")));
@@ -264,6 +278,7 @@ mod tests {
     #[test]
     fn sockets_in_every_spelling() {
         let url = ServerUrl::parse("postgres://me@:5433/shop", Family::Postgres).unwrap();
+        assert_eq!(url.redacted(Family::Postgres), "postgres://me@/shop?port=5433");
         assert_eq!((url.user.as_deref(), url.host, url.port), (Some("me"), None, Some(5433)));
         for text in ["postgres:///shop?host=/run/pg", "postgres://%2Frun%2Fpg/shop"] {
             let url = ServerUrl::parse(text, Family::Postgres).unwrap();

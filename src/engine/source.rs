@@ -55,6 +55,11 @@ impl Source {
         }
     }
 
+    /// Whether another process reads the rows, so that whoever takes them waits for it.
+    pub fn is_remote(&self) -> bool {
+        !matches!(self, Source::Sqlite(_))
+    }
+
     /// The server program and its version.
     pub fn server(&self) -> String {
         each_source!(self, engine => engine.server())
@@ -135,6 +140,16 @@ impl Source {
     /// What the consistency of the reading rests on, in the engine's words.
     pub async fn evidence(&mut self) -> Result<Vec<String>, EngineError> {
         each_source!(self, engine => engine.evidence().await)
+    }
+
+    /// What the open transaction has cost the server so far, in the engine's words: it keeps the
+    /// server from cleaning up what others have changed. `None` where nothing tells.
+    pub async fn cost(&mut self) -> Result<Option<String>, EngineError> {
+        match self {
+            Source::Sqlite(_) => Ok(None),
+            Source::Postgres(engine) => engine.cost().await,
+            Source::Mysql(engine) => engine.cost().await,
+        }
     }
 
     /// Sends the rows of a table to the sink, from a place on. Blocks while it reads.

@@ -275,6 +275,18 @@ pub struct Fact {
     pub depends_on: Vec<ObjectName>,
 }
 
+impl Fact {
+    /// The table that an index or a trigger is on: in its own schema, as they all are.
+    pub fn table(&self) -> Option<ObjectName> {
+        match self.attributes.get("table")? {
+            Attribute::Text(name) => {
+                Some(ObjectName { schema: self.id.object.schema.clone(), name: name.clone() })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The text by which an object was defined, as the server keeps it. No part of the state: two
 /// texts that define the same facts are the same schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -335,6 +347,19 @@ pub struct NotCaptured {
     /// Whether its content is *unknown* (the verdict of a diff is then incomplete), rather than
     /// known to be derived or outside what a state is.
     pub is_unknown: bool,
+}
+
+impl NotCaptured {
+    /// Something that is known, and left out for a reason.
+    pub fn known(kind: &str, name: &str, reason: &str) -> NotCaptured {
+        let (kind, name, reason) = (kind.to_owned(), name.to_owned(), reason.to_owned());
+        NotCaptured { kind, name, reason, is_unknown: false }
+    }
+
+    /// Something that could not be seen.
+    pub fn unknown(kind: &str, name: &str, reason: &str) -> NotCaptured {
+        NotCaptured { is_unknown: true, ..NotCaptured::known(kind, name, reason) }
+    }
 }
 
 /// Everything an engine's catalog says, read in the same transaction as the rows.

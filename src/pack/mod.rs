@@ -5,6 +5,7 @@
 //! order of rows, `statement`, `values` and `writer` put it on disk, `folder` reads it again and believes
 //! nothing that its digests do not vouch for. `docs/pack.md` describes every file.
 
+mod batch;
 mod changes;
 pub mod columns;
 mod condition;
@@ -21,6 +22,7 @@ mod kept;
 pub mod label;
 mod listing;
 pub mod manifest;
+mod measure;
 pub mod order;
 mod output;
 pub mod parking;
@@ -39,6 +41,7 @@ pub mod token;
 pub mod values;
 mod waiting;
 mod writer;
+mod written_table;
 
 pub use consent::{Class, Consent};
 pub use error::{FailureKind, PackError, Refusal};

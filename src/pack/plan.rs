@@ -26,7 +26,8 @@ use super::schema_plan::{
 use super::shape::Shape;
 use super::spool::{Spool, Verb};
 use super::values::{self, ValueFiles};
-use super::writer::{Ends, Layouts, WayWriter, Written};
+use super::writer::{WayWriter, Written};
+use super::written_table::{Ends, Layouts};
 use super::{fingerprint, kept, selection, summary};
 use crate::codec::Hasher;
 use crate::diff::{SchemaChange, TableDefinition};

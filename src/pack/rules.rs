@@ -182,22 +182,23 @@ impl Rules {
             ObjectKind::Index => self.read_index(fact),
             ObjectKind::Exclusion => self.entry(&fact.id.object).has_exclusions = true,
             ObjectKind::Trigger if self.enforcement.fires(fact) => {
-                self.read_trigger(fact, fact.id.object.name.clone());
+                self.read_trigger(fact, &fact.id.object.name);
             }
             // A rule rewrites statements, which is a trigger by another name.
             ObjectKind::Rule if self.enforcement.fires(fact) => {
-                self.read_trigger(fact, format!("rule {}", fact.id.part));
+                self.read_trigger(fact, &format!("rule {}", fact.id.part));
             }
             _ => {}
         }
     }
 
     /// One trigger may be of several events.
-    fn read_trigger(&mut self, fact: &Fact, name: String) {
+    fn read_trigger(&mut self, fact: &Fact, name: &str) {
         let table = self.enforcement.table_of(fact);
         let events = text(fact, "event").unwrap_or_default().to_ascii_lowercase();
         let of_rows = events.split(" or ").filter(|event| !["truncate", "select"].contains(event));
-        let triggers = of_rows.map(|event| Trigger { name: name.clone(), event: event.to_owned() });
+        let triggers =
+            of_rows.map(|event| Trigger { name: name.to_owned(), event: event.to_owned() });
         self.entry(&table).triggers.extend(triggers);
     }
 

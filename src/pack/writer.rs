@@ -10,27 +10,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::batch::Batch;
 use super::content;
 use super::error::{PackError, Refusal};
 use super::exact::Exact;
 use super::label::row_label;
 use super::manifest::{ABSENT, ColumnGuard, Content, MOVES_KEY, RowTotals, StepLine, TableTotals};
+use super::measure::{content_of, value_len};
 use super::order::{Because, Part, RowLeftOut, RowStep, Steps, TableWork};
 use super::output::Output;
 use super::parking::Parking;
-use super::row_hash::{RowHasher, layout};
-use super::rules::{Action, Rules};
+use super::row_hash::RowHasher;
+use super::rules::Rules;
 use super::schema_plan::{SchemaStep, SchemaVerb};
 use super::shape::Shape;
 use super::spool::{Change, Spool, Verb};
-use super::statement::{Large, Move, Purpose, RowSql, Statement};
+use super::statement::{Large, Move, Purpose, Statement};
 use super::values::ValueFiles;
+use super::written_table::{Layouts, WrittenTable};
 use crate::codec::Hasher;
-use crate::codec::row::RowLayout;
 use crate::diff::CellValue;
 use crate::engine::Dialect;
 use crate::fsio::FileSystem;
-use crate::model::{Fact, ObjectName, TableSpec, Value};
+use crate::model::{Fact, ObjectName};
 
 /// How many left-out statements of a table are shown in the SQL file.
 const SHOWN_LEFT_OUT: u64 = 100;
@@ -40,66 +42,6 @@ const LISTED_KEYS: usize = 20;
 
 /// How much of a left-out statement is shown.
 const SHOWN_STATEMENT: usize = 2000;
-
-/// What a table is on both ends of a way.
-#[derive(Debug, Clone, Copy)]
-pub struct Ends<'a> {
-    /// Before anything runs.
-    pub before: Option<&'a TableSpec>,
-    /// When all has run.
-    pub after: Option<&'a TableSpec>,
-}
-
-/// The layouts that row hashes of a table need, which writers borrow.
-#[derive(Debug)]
-pub struct Layouts {
-    before: Option<RowLayout>,
-    after: Option<RowLayout>,
-}
-
-impl Layouts {
-    /// The layouts of a table on both ends.
-    pub fn new(ends: Ends<'_>) -> Result<Layouts, PackError> {
-        let of = |side: Option<&TableSpec>| side.map(layout).transpose();
-        Ok(Layouts { before: of(ends.before)?, after: of(ends.after)? })
-    }
-}
-
-/// A table as its statements are written.
-struct Table<'a> {
-    work: &'a TableWork<'a>,
-    sql: RowSql,
-    before: Option<RowHasher<'a>>,
-    after: Option<RowHasher<'a>>,
-    /// Columns that no update can set.
-    unset: Vec<usize>,
-    /// Columns whose rows follow where others refer to them.
-    followed: Vec<usize>,
-    /// Whether rows may refer to its rows and would go with them, or change.
-    is_followed: bool,
-}
-
-/// Rows that one statement will be for.
-struct Batch {
-    table: usize,
-    verb: &'static str,
-    columns: Vec<usize>,
-    moves: Vec<Move>,
-    lines: Vec<StepLine<'static>>,
-    bytes: usize,
-}
-
-impl Batch {
-    fn takes(&self, table: usize, line: &StepLine<'_>, one: &Move) -> bool {
-        // A statement of several rows runs them in no order.
-        let is_free = line.needs.iter().all(|needed| self.lines.iter().all(|l| l.id != *needed));
-        self.table == table
-            && self.verb == line.verb
-            && is_free
-            && line.copies.is_none()
-            && self.columns == one.columns()
-    }
-}
 
 /// Rows of one table that are left out for one reason.
 #[derive(Debug, Default)]
@@ -137,7 +79,7 @@ pub struct Written {
 pub struct WayWriter<'a> {
     sql: Output,
     steps: Output,
-    tables: Vec<Table<'a>>,
+    tables: Vec<WrittenTable<'a>>,
     values: &'a ValueFiles<'a>,
     dialect: &'a Dialect,
     batch: Option<Batch>,
@@ -184,17 +126,9 @@ impl<'a> WayWriter<'a> {
         hasher: &'a Hasher,
     ) {
         let dialect = self.dialect;
-        let tables = works.iter().zip(layouts).map(|(work, layouts)| Table {
-            work,
-            sql: RowSql::new(&work.shape, dialect, facts, rules),
-            before: layouts.before.as_ref().map(|layout| RowHasher::new(layout, hasher)),
-            after: layouts.after.as_ref().map(|layout| RowHasher::new(layout, hasher)),
-            unset: places(&work.shape, rules.table(work.shape.label()).map(|t| &t.identities)),
-            followed: followed(&work.shape, rules),
-            is_followed: rules
-                .referring_to(work.shape.label())
-                .any(|key| key.on_delete == Action::Changes),
-        });
+        let tables = works.iter().zip(layouts);
+        let tables = tables
+            .map(|(work, ends)| WrittenTable::new(work, ends, dialect, (facts, rules), hasher));
         self.tables = tables.collect();
     }
 
@@ -244,19 +178,9 @@ impl<'a> WayWriter<'a> {
         let limits = self.tables[table].sql.limits();
         let is_insert = matches!(one, Move::Insert(..));
         let most = if is_insert { limits.inserted } else { limits.changed };
-        let columns = || one.columns();
-        let batch = self.batch.get_or_insert_with(|| Batch {
-            table,
-            verb,
-            columns: columns(),
-            moves: Vec::new(),
-            lines: Vec::new(),
-            bytes: 0,
-        });
-        batch.bytes += written_len(&one);
+        let batch = self.batch.get_or_insert_with(|| Batch::new(table, verb, &one));
         let is_alone = line.copies.is_some();
-        batch.lines.push(line);
-        batch.moves.push(one);
+        batch.push(line, one);
         if is_alone || batch.moves.len() >= most || batch.bytes >= limits.full {
             self.flush()?;
         }
@@ -374,39 +298,6 @@ impl<'a> WayWriter<'a> {
         }
     }
 
-    /// What the statement of a step does; `None` where it only checks.
-    fn move_of(&self, step: &RowStep<'_>) -> Option<Move> {
-        let table = &self.tables[step.table];
-        let (shape, change) = (&table.work.shape, step.change);
-        let before = || shape.row_before(change);
-        let after = || shape.row_after(change);
-        let waiting = |parking: &Parking| {
-            let mut row = if change.before.is_empty() { after() } else { before() };
-            if let Parking::Columns(columns) = parking {
-                for (column, value) in columns {
-                    row[*column] = CellValue::Here(value.clone());
-                }
-            }
-            row
-        };
-        let one = match (step.part, change.verb()) {
-            (Part::Whole, Verb::Insert) => Move::Insert(after(), change.count),
-            (Part::Whole, Verb::Delete) => {
-                let others = if table.sql.takes_all_copies { change.others } else { 0 };
-                Move::Delete(before(), change.count + others)
-            }
-            (Part::Whole, Verb::Update) => Move::Update(before(), after()),
-            (Part::Park(Parking::Reinsert), _) => Move::Delete(before(), 1),
-            (Part::Unpark(Parking::Reinsert), _) => Move::Insert(after(), 1),
-            (Part::Park(parking), Verb::Insert) => Move::Insert(waiting(parking), 1),
-            (Part::Park(parking), _) => Move::Update(before(), waiting(parking)),
-            (Part::Unpark(parking), Verb::Delete) => Move::Delete(waiting(parking), 1),
-            (Part::Unpark(parking), _) => Move::Update(waiting(parking), after()),
-        };
-        let changes = !matches!(&one, Move::Update(before, after) if before == after);
-        changes.then_some(one)
-    }
-
     /// Where an update would set a column that no update can, the row is lifted out of its table and
     /// inserted again: writes the first of the two and gives its number.
     fn lifted(&mut self, step: &RowStep<'_>) -> Result<Option<u64>, PackError> {
@@ -478,19 +369,6 @@ impl<'a> WayWriter<'a> {
     }
 }
 
-/// The places of columns by their names.
-fn places(shape: &Shape, names: Option<&BTreeSet<String>>) -> Vec<usize> {
-    names.into_iter().flatten().filter_map(|name| shape.place(name)).collect()
-}
-
-/// The columns that rows refer to and would follow.
-fn followed(shape: &Shape, rules: &Rules) -> Vec<usize> {
-    let keys = rules.referring_to(shape.label());
-    let acting = keys.filter(|key| key.on_update == Action::Changes);
-    let names = acting.flat_map(|key| key.parent_columns.iter().map(|(name, _)| name));
-    names.filter_map(|name| shape.place(name)).collect()
-}
-
 fn is_keyed(shape: &Shape, change: &Change) -> bool {
     let row = match change.before.is_empty() {
         true => shape.row_after(change),
@@ -520,7 +398,7 @@ impl Steps for WayWriter<'_> {
             return self.step(RowStep { table, change, part, needs });
         }
         let (before, after) = self.expectations(&step)?;
-        let one = self.move_of(&step);
+        let one = self.tables[step.table].move_of(&step);
         let shape = &self.tables[step.table].work.shape;
         let verb = match (&one, step.part) {
             (None, _) => "check",
@@ -614,7 +492,7 @@ impl Steps for WayWriter<'_> {
             self.written.blocked.push((left.table, left.place));
         }
         if number <= SHOWN_LEFT_OUT
-            && let Some(one) = self.move_of(&step)
+            && let Some(one) = self.tables[step.table].move_of(&step)
         {
             let large = Large { files: self.values, purpose: Purpose::Shown };
             let table = &self.tables[left.table];
@@ -632,67 +510,8 @@ impl Steps for WayWriter<'_> {
     }
 }
 
-/// Rows, bytes and digest of a table whose rows are all deletes of `work`.
-fn content_of(
-    work: &TableWork<'_>,
-    layouts: &Layouts,
-    spool: &Spool,
-    hasher: &Hasher,
-) -> Result<(u64, u64, String), PackError> {
-    let Some(layout) = &layouts.before else {
-        return Ok((0, 0, String::new()));
-    };
-    let (mut rows, mut bytes) = (0, 0);
-    for change in work.read(spool, Verb::Delete) {
-        let (_, change) = change.map_err(|error| work.damaged(error))?;
-        rows += change.count;
-        bytes += change.before.iter().map(value_len).sum::<u64>() * change.count;
-    }
-    let mut row_hasher = RowHasher::new(layout, hasher);
-    let digest = content::digest(rows, hasher, |take| {
-        for change in work.read(spool, Verb::Delete) {
-            let (_, change) = change.map_err(|error| work.damaged(error))?;
-            let hash = row_hasher
-                .hash(&change.before)
-                .map_err(|source| PackError::Rows { table: work.shape.table().clone(), source })?;
-            for _ in 0..change.count {
-                take(hash);
-            }
-        }
-        Ok::<_, PackError>(())
-    })?;
-    Ok((rows, bytes, digest))
-}
-
-fn value_len(value: &CellValue) -> u64 {
-    match value {
-        CellValue::Apart(value) => value.len,
-        CellValue::Here(Value::Null) => 0,
-        CellValue::Here(Value::Text(text)) => text.len() as u64,
-        CellValue::Here(Value::Bytes(bytes) | Value::RawText { bytes, .. }) => bytes.len() as u64,
-        CellValue::Here(_) => 8,
-    }
-}
-
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// About how long the values of a row are in a statement.
-fn written_len(one: &Move) -> usize {
-    let of = |row: &[CellValue]| -> u64 {
-        let apart = |value: &CellValue| matches!(value, CellValue::Apart(_));
-        match row.iter().any(apart) {
-            // A statement that binds large values is for one row.
-            true => u64::MAX / 4,
-            false => row.iter().map(|value| 4 + value_len(value)).sum(),
-        }
-    };
-    let bytes = match one {
-        Move::Insert(row, _) | Move::Delete(row, _) => of(row),
-        Move::Update(before, after) => of(before) + of(after),
-    };
-    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// Why the file must not be fed to a client, and the statements that make that harmless.

@@ -146,7 +146,10 @@ fn plain(value: &Value) -> String {
             format!("{}{}", time_text(time.micros), offset_text(time.offset_seconds))
         }
         Value::DateTime(at) => date_time_text(*at),
-        Value::Timestamp(at) => format!("{}Z", date_time_text(*at)),
+        Value::Timestamp(at) => match at.date {
+            Date::Fields { .. } => format!("{}Z", date_time_text(*at)),
+            infinite => date_text(infinite),
+        },
         Value::Interval(i) => format!("{} months {} days {} us", i.months, i.days, i.micros),
         Value::Uuid(bytes) => uuid_text(bytes),
         Value::Null

@@ -22,7 +22,8 @@ use crate::tree::{
 /// How many bytes of rows are in memory at a time while a table is read. No id depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowMemory {
-    /// Rows that are encoded before they are handed on. A checkpoint lies between two batches.
+    /// Rows that are encoded before they are handed on, few enough to stay in a core's cache. A
+    /// checkpoint lies between two batches.
     pub batch: usize,
     /// Rows that wait to be sorted; beyond it they wait in scratch files.
     pub sort: usize,
@@ -30,7 +31,7 @@ pub struct RowMemory {
 
 impl Default for RowMemory {
     fn default() -> Self {
-        RowMemory { batch: 256 << 10, sort: SORT_BUDGET }
+        RowMemory { batch: 64 << 10, sort: SORT_BUDGET }
     }
 }
 

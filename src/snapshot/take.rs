@@ -110,8 +110,10 @@ pub fn take(
         None => Progress::new(&info.identity, request.scope, request.mode, started),
     };
     let is_resumed = request.resume.is_some();
-    // The thread that reads encodes chunks, too, whenever the others have enough to do.
-    let outcome = ChunkPool::scope(writer, request.jobs.saturating_sub(1), |pool| {
+    // The thread that reads encodes chunks, too, whenever the others have enough to do. Where it
+    // waits for a server instead of reading, it is not counted among those that encode.
+    let workers = request.jobs.saturating_sub(usize::from(!source.is_remote()));
+    let outcome = ChunkPool::scope(writer, workers, |pool| {
         let mut session = Session {
             runtime,
             source,
@@ -134,6 +136,7 @@ pub fn take(
     let Some((tables, facts, table_list, definitions)) = outcome else {
         return Ok(Outcome::Interrupted);
     };
+    evidence.extend(runtime.block_on(source.cost())?);
     runtime.block_on(source.end())?;
     if is_resumed {
         evidence.push("read in more than one session; see the times".to_owned());

@@ -77,8 +77,20 @@ fn a_damaged_object_file() {
     let verdict = lab.run(&["verify", "--json"]);
     assert_eq!(verdict.code, 1, "{}", verdict.stderr);
     assert_eq!(verdict.json()["outcome"], "damaged");
+    // What is lost is named once.
+    let said = lab.run(&["repair"]).stdout;
+    let mut named: Vec<&str> = said
+        .split("object ")
+        .skip(1)
+        .filter_map(|rest| rest.get(..12))
+        .filter(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .collect();
+    assert!(!named.is_empty(), "{said}");
+    let count = named.len();
+    named.sort_unstable();
+    named.dedup();
+    assert_eq!(named.len(), count, "{said}");
     // The next snapshot of unchanged data heals the store.
-    lab.run(&["repair"]);
     lab.snapshot("prod.db", "prod");
     lab.run(&["verify"]).ok();
     lab.run(&["cat", "t", "--at", "prod"]).ok();
@@ -122,6 +134,16 @@ fn a_pack_into_a_folder_that_exists() {
     fs::write(lab.path("there/precious"), "x").unwrap();
     lab.run(&["pack", "prod", "prod", "-o", "there"]).fails(2, "there");
     assert!(lab.path("there/precious").exists());
+}
+
+#[test]
+fn a_folder_that_is_no_pack() {
+    let lab = Lab::new();
+    lab.sql("prod.db", "CREATE TABLE t(id INTEGER PRIMARY KEY);");
+    for folder in [".", "nowhere"] {
+        let refused = lab.run(&["apply", folder, "--to", "prod.db"]).fails(3, "is no pack");
+        assert!(refused.stderr.contains("pack A B -o"), "{}", refused.stderr);
+    }
 }
 
 #[test]

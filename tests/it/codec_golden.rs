@@ -457,6 +457,15 @@ fn packed() -> Vec<(String, Kind, Vec<u8>)> {
         .map(|row| text(format!("{{\"batch\":{},\"of\":\"{row:02}\"}}", row * row * row)))
         .collect();
     packed.push(("text that differs in numbers".into(), Kind::Column, column_block(&numbered)));
+    let amounts: Vec<Value> = (0..40u64)
+        .map(|row| {
+            let number = (row * 7_919_317 % 10_000_000).to_string();
+            let digits: Vec<u8> = number.bytes().map(|digit| digit - b'0').collect();
+            let number = FiniteDecimal::new(row % 5 == 0, &digits, 2).unwrap();
+            Value::Decimal(Decimal::Finite(number))
+        })
+        .collect();
+    packed.push(("decimals of one scale".into(), Kind::Column, column_block(&amounts)));
     let key_block = |keys: Vec<Vec<Value>>| {
         let mut encoded: Vec<Vec<u8>> = keys
             .iter()

@@ -12,6 +12,11 @@ use deepdiff_db::model::{Decimal, Value};
 use proptest::prelude::*;
 use proptest::sample::select;
 
+#[path = "../../benches/items/random.rs"]
+mod random;
+
+pub use random::Random;
+
 /// Configuration of a property test. Seeds are printed where one fails; nothing is written.
 pub fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
@@ -177,23 +182,7 @@ pub fn mutate(mut bytes: Vec<u8>, place: usize, how: u8, byte: u8) -> Vec<u8> {
     bytes
 }
 
-/// SplitMix64.
-#[derive(Debug, Clone)]
-pub struct Random(pub u64);
-
 impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
     pub fn index(&mut self, limit: usize) -> usize {
         usize::try_from(self.below(limit as u64)).unwrap()
     }

@@ -216,6 +216,20 @@ pub fn dump(db: &Path) -> Vec<String> {
     lines
 }
 
+/// The folder of public test data; where it is not here, the test says so and ends.
+macro_rules! data_or_skip {
+    () => {
+        match $crate::lab::test_data() {
+            Some(dir) => dir,
+            None => {
+                eprintln!("skipped: the folder of public test data is not here");
+                return;
+            }
+        }
+    };
+}
+pub(crate) use data_or_skip;
+
 /// The folder of public test data, where it is present.
 pub fn test_data() -> Option<PathBuf> {
     let dir = std::env::var_os("DEEPDIFF_TEST_DATA").map_or_else(

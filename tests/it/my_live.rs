@@ -260,7 +260,7 @@ fn wrong_addresses_say_what_is_wrong() {
     let error = open("mysql://u:geheim@127.0.0.1:1/");
     assert!(error.to_string().contains("names no database"), "{error}");
     let error = open(&format!("{}?ssl-mode=verify-ca", with("geheim")));
-    assert!(matches!(error, EngineError::Unreachable { .. }), "{error}");
+    assert!(matches!(error, EngineError::Untrusted { .. }), "{error}");
 }
 
 #[test]

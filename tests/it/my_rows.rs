@@ -32,7 +32,7 @@ fn assert_resumes_anywhere(scene: &Scene, table: &str) {
 }
 
 #[test]
-fn b3_reading_on_after_any_key() {
+fn b3_k08_reading_on_after_any_key() {
     for scene in scenes(
         "CREATE TABLE a(x int, y varbinary(9), v int, PRIMARY KEY(y, x));
          INSERT INTO a VALUES (1, 'a', 1), (2, 'a', 2), (1, x'00', 3), (-1, x'ff', 4), (1, x'6100', 5),
@@ -112,7 +112,7 @@ fn k10_and_k12_rows_without_an_identity() {
 }
 
 #[test]
-fn k13_k16_and_k22_wide_and_permuted_keys() {
+fn k16_and_k22_wide_and_permuted_keys() {
     let columns: Vec<String> = (0..16).map(|n| format!("k{n:02} int")).collect();
     let names: Vec<String> = (0..16).rev().map(|n| format!("k{n:02}")).collect();
     for scene in scenes(&format!(

@@ -157,7 +157,8 @@ fn assert_keys(scene: &Scene, declared: &str, rows_of: &[Vec<Value>]) {
                     "{declared}: {key:?} found {:?}",
                     found.rows
                 );
-                let before = vec![("n", Operand::Literal(&row[0])), ("v", Operand::Literal(&key[0]))];
+                let before =
+                    vec![("n", Operand::Literal(&row[0])), ("v", Operand::Literal(&key[0]))];
                 let guard = RowGuard { key: key.clone(), before };
                 let changes = vec![("n", Operand::Literal(&row[0]))];
                 let update = statements.update(&[RowUpdate { row: guard, changes }]).unwrap();
@@ -178,7 +179,12 @@ fn numbers_are_written_and_guarded_exactly() {
         assert_exact(
             &scene,
             "bigint",
-            &["-9223372036854775808", "9223372036854775807", "9007199254740992", "9007199254740993"],
+            &[
+                "-9223372036854775808",
+                "9223372036854775807",
+                "9007199254740992",
+                "9007199254740993",
+            ],
         );
         assert_exact(
             &scene,
@@ -186,7 +192,11 @@ fn numbers_are_written_and_guarded_exactly() {
             &["18446744073709551615", "18446744073709551614", "9223372036854775808", "0"],
         );
         assert_exact(&scene, "bit(1)", &["0", "1"]);
-        assert_exact(&scene, "bit(64)", &["18446744073709551615", "18446744073709551614", "0", "48"]);
+        assert_exact(
+            &scene,
+            "bit(64)",
+            &["18446744073709551615", "18446744073709551614", "0", "48"],
+        );
         assert_exact(&scene, "year", &["0", "2000", "1901", "2155", "1970"]);
         assert_exact(
             &scene,
@@ -210,16 +220,35 @@ fn c1_and_c2_floats_are_written_and_guarded_by_their_bits() {
             &scene,
             "float",
             &[
-                "0.1", "0.10000001", "16777216", "16777215", "3.4028234e38", "-1e-45", "-1e-46", "0e0",
-                "1.17549435e-38", "1234567.8", "1234567.9", "NULL",
+                "0.1",
+                "0.10000001",
+                "16777216",
+                "16777215",
+                "3.4028234e38",
+                "-1e-45",
+                "-1e-46",
+                "0e0",
+                "1.17549435e-38",
+                "1234567.8",
+                "1234567.9",
+                "NULL",
             ],
         );
         assert_exact(
             &scene,
             "double",
             &[
-                "0.1e0 + 0.2e0", "0.3e0", "1.7976931348623157e308", "5e-324", "-5e-324", "-0e0", "0e0",
-                "9007199254740993e0", "123456789.123456789e0", "1e22", "1e23",
+                "0.1e0 + 0.2e0",
+                "0.3e0",
+                "1.7976931348623157e308",
+                "5e-324",
+                "-5e-324",
+                "-0e0",
+                "0e0",
+                "9007199254740993e0",
+                "123456789.123456789e0",
+                "1e22",
+                "1e23",
             ],
         );
         assert_exact(&scene, "float(7,2)", &["1.25", "1.26", "0", "-99999.99"]);
@@ -233,26 +262,54 @@ fn c4_to_c6_times_are_written_and_guarded_by_their_fields() {
         assert_exact(
             &scene,
             "date",
-            &["'0000-00-00'", "'2024-00-10'", "'2024-10-00'", "'2024-02-31'", "'9999-12-31'", "'0000-01-01'"],
+            &[
+                "'0000-00-00'",
+                "'2024-00-10'",
+                "'2024-10-00'",
+                "'2024-02-31'",
+                "'9999-12-31'",
+                "'0000-01-01'",
+            ],
         );
         assert_exact(
             &scene,
             "datetime(6)",
             &[
-                "'0000-00-00'", "'2024-00-00 01:02:03.000001'", "'2024-01-02 03:04:05'",
-                "'2024-01-02 03:04:05.000001'", "'2023-02-29 23:59:59.999999'", "'0000-01-01 00:00:00.5'",
+                "'0000-00-00'",
+                "'2024-00-00 01:02:03.000001'",
+                "'2024-01-02 03:04:05'",
+                "'2024-01-02 03:04:05.000001'",
+                "'2023-02-29 23:59:59.999999'",
+                "'0000-01-01 00:00:00.5'",
             ],
         );
-        assert_exact(&scene, "datetime", &["'0000-00-00'", "'2024-01-02 03:04:05'", "'2024-01-02'"]);
+        assert_exact(
+            &scene,
+            "datetime",
+            &["'0000-00-00'", "'2024-01-02 03:04:05'", "'2024-01-02'"],
+        );
         assert_exact(
             &scene,
             "timestamp(3)",
-            &["'0000-00-00'", "'1970-01-01 00:00:01'", "'2024-11-03 05:30:00.125'", "'2038-01-19 03:14:07.999'", "NULL"],
+            &[
+                "'0000-00-00'",
+                "'1970-01-01 00:00:01'",
+                "'2024-11-03 05:30:00.125'",
+                "'2038-01-19 03:14:07.999'",
+                "NULL",
+            ],
         );
         assert_exact(
             &scene,
             "time(6)",
-            &["'-838:59:59'", "'838:59:59'", "'-00:00:00.000001'", "'00:00:00'", "'00:00:00.000001'", "'100:00:00'"],
+            &[
+                "'-838:59:59'",
+                "'838:59:59'",
+                "'-00:00:00.000001'",
+                "'00:00:00'",
+                "'00:00:00.000001'",
+                "'100:00:00'",
+            ],
         );
     }
 }
@@ -260,8 +317,27 @@ fn c4_to_c6_times_are_written_and_guarded_by_their_fields() {
 #[test]
 fn c22_text_is_written_and_guarded_by_its_bytes() {
     let unicode = [
-        "'a'", "'A'", "'a '", "'á'", "'a\\t'", "''", "'it''s'", "'b\\\\'", "'\\0'", "'a\\0'", "'😀'",
-        "'e\u{301}'", "'é'", "'\u{202e}x'", "'\\n'", "' '", "NULL", "'ß'", "'ss'", "'%_'", "'?;--\"`'",
+        "'a'",
+        "'A'",
+        "'a '",
+        "'á'",
+        "'a\\t'",
+        "''",
+        "'it''s'",
+        "'b\\\\'",
+        "'\\0'",
+        "'a\\0'",
+        "'😀'",
+        "'e\u{301}'",
+        "'é'",
+        "'\u{202e}x'",
+        "'\\n'",
+        "' '",
+        "NULL",
+        "'ß'",
+        "'ss'",
+        "'%_'",
+        "'?;--\"`'",
     ];
     let narrow: Vec<&str> = unicode.iter().filter(|text| !text.contains('😀')).copied().collect();
     for scene in scenes("") {
@@ -271,9 +347,14 @@ fn c22_text_is_written_and_guarded_by_its_bytes() {
         assert_exact(&scene, "text", &unicode);
         assert_exact(&scene, "char(7)", &unicode);
         assert_exact(&scene, "varchar(9) CHARACTER SET utf8", &narrow);
-        assert_exact(&scene, "varchar(9) CHARACTER SET ascii", &["'a'", "'A'", "'a '", "''", "'\\''"]);
+        assert_exact(
+            &scene,
+            "varchar(9) CHARACTER SET ascii",
+            &["'a'", "'A'", "'a '", "''", "'\\''"],
+        );
         for charset in ["latin1", "latin1 COLLATE latin1_bin"] {
-            let values = ["'a'", "'A'", "_latin1 x'c3a9'", "_latin1 x'80859f'", "'a '", "''", "'é'", "'é '"];
+            let values =
+                ["'a'", "'A'", "_latin1 x'c3a9'", "_latin1 x'80859f'", "'a '", "''", "'é'", "'é '"];
             assert_exact(&scene, &format!("varchar(9) CHARACTER SET {charset}"), &values);
         }
         let values = ["_gbk x'815c'", "'a'", "'A'", "'漢'", "''", "'\\\\'"];
@@ -283,8 +364,16 @@ fn c22_text_is_written_and_guarded_by_its_bytes() {
             assert_exact(&scene, &format!("varchar(9) CHARACTER SET {charset}"), &values);
             assert_exact(&scene, &format!("text CHARACTER SET {charset}"), &values);
         }
-        assert_exact(&scene, "varchar(9) CHARACTER SET sjis", &["'a'", "'A'", "'表'", "'~'", "'ｱ'"]);
-        assert_exact(&scene, "varchar(9) CHARACTER SET swe7", &["'a'", "'A'", "_swe7 x'5b'", "_swe7 x'7b'"]);
+        assert_exact(
+            &scene,
+            "varchar(9) CHARACTER SET sjis",
+            &["'a'", "'A'", "'表'", "'~'", "'ｱ'"],
+        );
+        assert_exact(
+            &scene,
+            "varchar(9) CHARACTER SET swe7",
+            &["'a'", "'A'", "_swe7 x'5b'", "_swe7 x'7b'"],
+        );
     }
     let scene = scene("");
     for collation in ["utf8mb4_nopad_bin", "utf8mb4_general_nopad_ci"] {
@@ -295,9 +384,17 @@ fn c22_text_is_written_and_guarded_by_its_bytes() {
 #[test]
 fn c13_labels_are_written_and_guarded_exactly() {
     for scene in scenes("") {
-        assert_exact(&scene, "enum('a','b','1','0','it''s')", &["'a'", "'b'", "'1'", "'0'", "'it''s'", "NULL"]);
+        assert_exact(
+            &scene,
+            "enum('a','b','1','0','it''s')",
+            &["'a'", "'b'", "'1'", "'0'", "'it''s'", "NULL"],
+        );
         assert_exact(&scene, "enum('','x','2')", &["''", "'x'", "'2'"]);
-        assert_exact(&scene, "enum('é','É') CHARACTER SET latin1 COLLATE latin1_bin", &["'é'", "'É'"]);
+        assert_exact(
+            &scene,
+            "enum('é','É') CHARACTER SET latin1 COLLATE latin1_bin",
+            &["'é'", "'É'"],
+        );
         assert_exact(&scene, "set('a','b','c')", &["''", "'a'", "'a,b'", "'b,c'", "'a,b,c'"]);
         assert_exact(&scene, "set('a','','c')", &["0", "1", "2", "3", "4", "5", "6", "7"]);
         let members: Vec<String> = (0..64).map(|member| format!("'m{member}'")).collect();
@@ -312,19 +409,30 @@ fn c10_and_c18_bytes_are_written_and_guarded() {
     let all = format!("x'{all}'");
     for scene in scenes("") {
         assert_exact(&scene, "binary(5)", &["'ab'", "'ab '", "x'00ff'", "'AB'", "''"]);
-        assert_exact(&scene, "varbinary(300)", &["'ab'", "'ab '", "x'6162'", "x'616200'", "'AB'", "''", &all]);
+        assert_exact(
+            &scene,
+            "varbinary(300)",
+            &["'ab'", "'ab '", "x'6162'", "x'616200'", "'AB'", "''", &all],
+        );
         assert_exact(&scene, "blob", &["'ab'", "'ab '", "x'616200'", "''", "x'c328'", &all]);
         assert_exact(&scene, "longblob", &["''", "x'5c27'", "'0x41'"]);
         assert_exact(
             &scene,
             "geometry",
             &[
-                "ST_GeomFromText('POINT(1 2)', 4326)", "ST_GeomFromText('POINT(1 2)', 0)",
-                "ST_GeomFromText('POINT(2 1)', 4326)", "ST_GeomFromText('LINESTRING(0 0,1 1)')",
-                "ST_GeomFromText('POLYGON((0 0,1 0,1 1,0 0))')", "NULL",
+                "ST_GeomFromText('POINT(1 2)', 4326)",
+                "ST_GeomFromText('POINT(1 2)', 0)",
+                "ST_GeomFromText('POINT(2 1)', 4326)",
+                "ST_GeomFromText('LINESTRING(0 0,1 1)')",
+                "ST_GeomFromText('POLYGON((0 0,1 0,1 1,0 0))')",
+                "NULL",
             ],
         );
-        assert_exact(&scene, "point", &["ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('POINT(1 3)')"]);
+        assert_exact(
+            &scene,
+            "point",
+            &["ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('POINT(1 3)')"],
+        );
     }
 }
 
@@ -334,12 +442,24 @@ fn types_of_mariadb_alone() {
     assert_exact(
         &scene,
         "json",
-        &["'{\"b\": 1, \"a\":  1.0}'", "'{\"b\": 1, \"a\": 1.0}'", "'[0.1, 12345678901234567890]'", "'null'", "NULL", "'\"é\\\\u0000\"'"],
+        &[
+            "'{\"b\": 1, \"a\":  1.0}'",
+            "'{\"b\": 1, \"a\": 1.0}'",
+            "'[0.1, 12345678901234567890]'",
+            "'null'",
+            "NULL",
+            "'\"é\\\\u0000\"'",
+        ],
     );
     assert_exact(
         &scene,
         "uuid",
-        &["'123e4567-e89b-12d3-a456-426614174000'", "'ffffffff-ffff-4fff-bfff-ffffffffffff'", "'00000000-0000-0000-0000-000000000000'", "NULL"],
+        &[
+            "'123e4567-e89b-12d3-a456-426614174000'",
+            "'ffffffff-ffff-4fff-bfff-ffffffffffff'",
+            "'00000000-0000-0000-0000-000000000000'",
+            "NULL",
+        ],
     );
     assert_exact(&scene, "inet6", &["'::ffff:1.2.3.4'", "'2001:db8::1'", "'::'", "'::1'", "NULL"]);
     assert_exact(&scene, "inet4", &["'1.2.3.4'", "'0.0.0.0'", "'255.255.255.255'"]);
@@ -540,11 +660,16 @@ fn c24_names_and_values_full_of_quotes() {
         let (spec, statements) = writer(&catalog, "a`b?';--");
         with_session(&scene, |session| {
             session.begin().unwrap();
-            let storm = ["'", "\\", "\\'", "\"", "`", "$$", ":x", "?", ";--", "\n", "\u{2028}", "\\!", "/*", "#"];
+            let storm = [
+                "'", "\\", "\\'", "\"", "`", "$$", ":x", "?", ";--", "\n", "\u{2028}", "\\!", "/*",
+                "#",
+            ];
             let all: Vec<Vec<Value>> = storm
                 .iter()
                 .zip(0..)
-                .map(|(text, id)| vec![Value::Int(1), Value::Int(id), Value::Text((*text).to_owned())])
+                .map(|(text, id)| {
+                    vec![Value::Int(1), Value::Int(id), Value::Text((*text).to_owned())]
+                })
                 .collect();
             let insert: Vec<_> = all.iter().map(|row| cells(&spec, row)).collect();
             session.execute(&statements.insert(&insert).unwrap()).unwrap();
@@ -564,7 +689,9 @@ fn c24_names_and_values_full_of_quotes() {
 
 #[test]
 fn the_text_of_statements() {
-    let scene = scene("CREATE TABLE t(id int PRIMARY KEY, v varchar(9)); CREATE SEQUENCE s; CREATE SEQUENCE d INCREMENT -2 START WITH 100 MINVALUE 1 MAXVALUE 200;");
+    let scene = scene(
+        "CREATE TABLE t(id int PRIMARY KEY, v varchar(9)); CREATE SEQUENCE s; CREATE SEQUENCE d INCREMENT -2 START WITH 100 MINVALUE 1 MAXVALUE 200;",
+    );
     let catalog = scene.catalog();
     let (spec, statements) = writer(&catalog, "t");
     let rows = [[Value::Int(1), Value::Text("it's".to_owned())], [Value::Int(2), Value::Null]];
@@ -586,7 +713,8 @@ fn the_text_of_statements() {
     assert!(delete(Vec::new(), both[0].clone()).is_err());
     assert!(statements.delete_all_equal(&[]).is_err());
     assert!(statements.insert(&[]).is_err());
-    let sequence = |name: &str| MysqlDialect.raise_sequence(&ObjectName::bare(name), 5, &catalog.facts);
+    let sequence =
+        |name: &str| MysqlDialect.raise_sequence(&ObjectName::bare(name), 5, &catalog.facts);
     assert_eq!(sequence("s"), ["DO SETVAL(`s`, 5)"]);
     assert_eq!(sequence("t"), Vec::<String>::new());
 }

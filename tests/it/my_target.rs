@@ -111,11 +111,14 @@ fn the_session_is_pinned_whatever_the_server_says() {
 
 #[test]
 fn p39_rows_are_counted_that_are_found() {
-    for scene in scenes("CREATE TABLE t(id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1), (2, 2)") {
+    for scene in
+        scenes("CREATE TABLE t(id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1), (2, 2)")
+    {
         with_session(&scene, |session| {
             assert_eq!(session.execute("UPDATE t SET v = 1 WHERE id = 1").unwrap(), 1);
             assert_eq!(session.execute("UPDATE t SET v = 1 WHERE id = 3").unwrap(), 0);
-            let (counts, result) = session.execute_each(&["UPDATE t SET v = v", "UPDATE t SET v = v LIMIT 1"]);
+            let (counts, result) =
+                session.execute_each(&["UPDATE t SET v = v", "UPDATE t SET v = v LIMIT 1"]);
             result.unwrap();
             assert_eq!(counts, [2, 1]);
         });
@@ -127,8 +130,9 @@ fn many_statements_run_until_one_fails() {
     for scene in scenes("CREATE TABLE t(id int PRIMARY KEY, v int)") {
         with_session(&scene, |session| {
             session.begin().unwrap();
-            let inserts: Vec<String> =
-                (0..2500).map(|id| format!("INSERT INTO t VALUES ({id}, 0), (-{id} - 1, 0);")).collect();
+            let inserts: Vec<String> = (0..2500)
+                .map(|id| format!("INSERT INTO t VALUES ({id}, 0), (-{id} - 1, 0);"))
+                .collect();
             let inserts: Vec<&str> = inserts.iter().map(String::as_str).collect();
             let (counts, result) = session.execute_each(&inserts);
             result.unwrap();
@@ -147,7 +151,11 @@ fn many_statements_run_until_one_fails() {
             // The session goes on, and the transaction with it.
             assert!(session.is_in_transaction());
             assert_eq!(session.execute("DELETE FROM t").unwrap(), 4999);
-            session.execute_script("INSERT INTO t VALUES (1, 1); INSERT INTO t VALUES (2, 2);\n-- the end\n").unwrap();
+            session
+                .execute_script(
+                    "INSERT INTO t VALUES (1, 1); INSERT INTO t VALUES (2, 2);\n-- the end\n",
+                )
+                .unwrap();
             session.execute_script("").unwrap();
             session.commit().unwrap();
         });
@@ -209,7 +217,10 @@ fn p23_the_id_0_stays_0() {
             session.execute("INSERT INTO t VALUES (0), (-1), (500)").unwrap();
             session.commit().unwrap();
         });
-        assert_eq!(scene.run("INSERT INTO t VALUES (NULL); SELECT id FROM t ORDER BY id"), "-1\n0\n500\n501\n");
+        assert_eq!(
+            scene.run("INSERT INTO t VALUES (NULL); SELECT id FROM t ORDER BY id"),
+            "-1\n0\n500\n501\n"
+        );
     }
 }
 
@@ -291,12 +302,15 @@ fn a_lost_connection_leaves_nothing_and_is_told() {
 
 #[test]
 fn p32_tables_without_transactions_are_refused_by_name() {
-    for scene in scenes("CREATE TABLE t(id int PRIMARY KEY); CREATE TABLE m(id int PRIMARY KEY) ENGINE=MyISAM") {
+    for scene in scenes(
+        "CREATE TABLE t(id int PRIMARY KEY); CREATE TABLE m(id int PRIMARY KEY) ENGINE=MyISAM",
+    ) {
         with_session(&scene, |session| {
             session.begin().unwrap();
             let catalog = session.catalog(&Scope::default()).unwrap();
             session.lock_tables(&[spec(&catalog, "t")]).unwrap();
-            let error = session.lock_tables(&[spec(&catalog, "t"), spec(&catalog, "m")]).unwrap_err();
+            let error =
+                session.lock_tables(&[spec(&catalog, "t"), spec(&catalog, "m")]).unwrap_err();
             assert!(error.to_string().contains("table `m` is of engine MyISAM"), "{error}");
             session.rollback().unwrap();
         });
@@ -306,7 +320,12 @@ fn p32_tables_without_transactions_are_refused_by_name() {
 #[test]
 fn d30_tables_keep_their_shape_once_the_catalog_is_read() {
     for scene in scenes("CREATE TABLE t(id int PRIMARY KEY); INSERT INTO t VALUES (1)") {
-        for ddl in ["TRUNCATE t", "ALTER TABLE t ADD x int", "DROP TABLE t", "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET @a = 1"] {
+        for ddl in [
+            "TRUNCATE t",
+            "ALTER TABLE t ADD x int",
+            "DROP TABLE t",
+            "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
+        ] {
             with_session(&scene, |session| {
                 session.begin().unwrap();
                 let catalog = session.catalog(&Scope::default()).unwrap();
@@ -340,7 +359,10 @@ fn rows_are_found_by_key_as_they_were_committed_last_and_locked() {
             let keys = [vec![Value::Int(2)], vec![Value::Int(9)], vec![Value::Int(1)]];
             session.rows_by_keys(table, &keys, &mut rows).unwrap();
             rows.rows.sort_by_key(|row| row[0] == Value::Int(2));
-            assert_eq!(rows.rows, [[Value::Int(1), Value::Int(1)], [Value::Int(2), Value::Int(20)]]);
+            assert_eq!(
+                rows.rows,
+                [[Value::Int(1), Value::Int(1)], [Value::Int(2), Value::Int(20)]]
+            );
             let blocked = "SET innodb_lock_wait_timeout = 1; UPDATE t SET v = 0 WHERE id = 2";
             let tried = scene.database.server.try_run(&scene.database.name, blocked);
             assert!(!tried.status.success());
@@ -512,7 +534,9 @@ fn receipts_need_rights_that_are_tried_beforehand() {
     for scene in scenes("CREATE TABLE t(id int PRIMARY KEY)") {
         let name = &scene.database.name;
         let (_account, url) = scene.account();
-        scene.run(&format!("REVOKE ALL ON {name}.* FROM {name}@'%'; GRANT SELECT ON {name}.* TO {name}@'%';"));
+        scene.run(&format!(
+            "REVOKE ALL ON {name}.* FROM {name}@'%'; GRANT SELECT ON {name}.* TO {name}@'%';"
+        ));
         let url = url.replacen('@', ":geheim@", 1);
         let SourceUrl::Mysql(url) = url.parse().unwrap() else { panic!() };
         let prepare = || {
@@ -550,7 +574,8 @@ fn p34_packets_stay_below_the_limit() {
             loader.finish().unwrap();
             session.commit().unwrap();
         });
-        let sums = scene.run("SELECT COUNT(*), SUM(LENGTH(v)), SUM(v = REPEAT('''', LENGTH(v))) FROM t");
+        let sums =
+            scene.run("SELECT COUNT(*), SUM(LENGTH(v)), SUM(v = REPEAT('''', LENGTH(v))) FROM t");
         assert_eq!(sums, "3000\t22999000\t3000\n");
     }
 }
@@ -570,7 +595,11 @@ fn a_restore_fills_tables_in_any_order_and_checks_again_after() {
                 let mut loader = session.loader(spec(&catalog, "p")).unwrap();
                 loader.push(&[Value::Int(1)]).unwrap();
                 loader.finish().unwrap();
-                if end == "commit" { session.commit().unwrap() } else { session.rollback().unwrap() }
+                if end == "commit" {
+                    session.commit().unwrap()
+                } else {
+                    session.rollback().unwrap()
+                }
                 let error = session.execute("INSERT INTO c VALUES (2, 2)").unwrap_err();
                 assert!(matches!(error, EngineError::Constraint { .. }), "{error:?}");
                 session.execute("DELETE FROM c").unwrap();
@@ -582,7 +611,9 @@ fn a_restore_fills_tables_in_any_order_and_checks_again_after() {
 
 #[test]
 fn p24_sequences_are_raised_and_never_lowered() {
-    let scene = scene("CREATE SEQUENCE s CACHE 10; CREATE SEQUENCE down START WITH 100 INCREMENT BY -1 MINVALUE 1 MAXVALUE 200; CREATE TABLE t(id int PRIMARY KEY);");
+    let scene = scene(
+        "CREATE SEQUENCE s CACHE 10; CREATE SEQUENCE down START WITH 100 INCREMENT BY -1 MINVALUE 1 MAXVALUE 200; CREATE TABLE t(id int PRIMARY KEY);",
+    );
     let catalog = scene.catalog();
     let raise = |name: &str, position| {
         MysqlDialect.raise_sequence(&ObjectName::bare(name), position, &catalog.facts).remove(0)
@@ -597,7 +628,10 @@ fn p24_sequences_are_raised_and_never_lowered() {
         // It commits nothing.
         session.rollback().unwrap();
     });
-    assert_eq!(scene.run("SELECT NEXTVAL(s), NEXTVAL(down); SELECT COUNT(*) FROM t"), "501\t49\n0\n");
+    assert_eq!(
+        scene.run("SELECT NEXTVAL(s), NEXTVAL(down); SELECT COUNT(*) FROM t"),
+        "501\t49\n0\n"
+    );
 }
 
 #[test]

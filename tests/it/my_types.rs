@@ -52,6 +52,27 @@ fn t02_floats_by_their_bits() {
     }
 }
 
+/// MySQL keeps the sign of zero; MariaDB does not, wherever it comes from.
+#[test]
+fn c2_the_sign_of_zero_is_the_servers() {
+    for scene in scenes(
+        "CREATE TABLE t(id int PRIMARY KEY, v double, w float);
+         INSERT INTO t VALUES (1, 0e0 * -1, 0e0 * -1), (2, 0, 0), (3, '-0', '-0'),
+             (4, -1e-300 * 1e-300, -1e-300 * 1e-300);",
+    ) {
+        let signs = scene.run("SELECT ATAN2(v, -1) < 0, ATAN2(w, -1) < 0 FROM t ORDER BY id;");
+        let read: Vec<String> = scene
+            .rows("t")
+            .iter()
+            .map(|row| match row.as_slice() {
+                [_, Value::Float64(v), Value::Float32(w)] => format!("{}\t{}", v >> 63, w >> 31),
+                row => panic!("{row:?}"),
+            })
+            .collect();
+        assert_eq!(read, signs.lines().collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn t05_microseconds_of_every_precision() {
     for scene in scenes(
@@ -129,6 +150,42 @@ fn t12_and_t13_json() {
         let is_mysql = catalog.tables[0].columns[1].declared_type == "json";
         let marked = catalog.not_captured.iter().any(|item| item.name == "t.v");
         assert_eq!(marked, is_mysql, "{:?}", catalog.not_captured);
+    }
+}
+
+/// What MySQL writes of a double tells it from its neighbours.
+#[test]
+fn t12_ten_thousand_doubles_in_json() {
+    let mut bits = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = || {
+        bits ^= bits << 13;
+        bits ^= bits >> 7;
+        bits ^= bits << 17;
+        // Every sign and fraction, and exponents that stay finite.
+        f64::from_bits(bits & 0xbfff_ffff_ffff_ffff | 0x1000_0000_0000_0000)
+    };
+    let numbers: Vec<f64> = (0..5_000)
+        .flat_map(|_| {
+            let number = next();
+            [number, f64::from_bits(number.to_bits() + 1)]
+        })
+        .collect();
+    let values: Vec<String> =
+        numbers.iter().enumerate().map(|(id, number)| format!("({id}, {number:e})")).collect();
+    for scene in scenes(&format!(
+        "CREATE TABLE n(id int PRIMARY KEY, d double); INSERT INTO n VALUES {};
+         CREATE TABLE t(id int PRIMARY KEY, v json); INSERT INTO t SELECT id, JSON_ARRAY(d) FROM n;",
+        values.join(", ")
+    )) {
+        let rows = scene.exact("t");
+        assert_eq!(rows.len(), numbers.len());
+        for (row, number) in rows.iter().zip(&numbers) {
+            // MariaDB's JSON is what its functions wrote, which is not always exact.
+            if let Value::Json(text) = &row[1] {
+                let written = text.trim_matches(['[', ']']).parse();
+                assert_eq!(written.map(f64::to_bits), Ok(number.to_bits()), "{text}");
+            }
+        }
     }
 }
 

@@ -117,7 +117,7 @@ impl PackLab {
             let outcome = {
                 let mut session = target.session().await?;
                 let held = Held { session: &mut session, identity: &identity };
-                apply::apply(held, &RealFs, &pack, &hasher, options, None)
+                apply::apply(held, &RealFs, &pack, &hasher, &options, None)
             };
             target.close().await?;
             outcome

@@ -158,7 +158,7 @@ fn a_value_that_is_edited_after_the_pack_was_opened_is_refused() {
             let mut options = Options::new("2026-01-01T00:00:00Z");
             options.accepts_target = true;
             let held = Held { session: &mut session, identity: "copy" };
-            apply::apply(held, &RealFs, &pack, &lab.hasher(), options, None)
+            apply::apply(held, &RealFs, &pack, &lab.hasher(), &options, None)
         };
         target.close().await.unwrap();
         outcome.unwrap_err()

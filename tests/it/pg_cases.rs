@@ -231,3 +231,95 @@ fn k16_k17_keys_in_another_order_than_the_rows() {
     );
     assert_eq!(pair.counts(), (0, 0, 1));
 }
+
+/// Case and accents alone, and a key that another spelling is equal to, where the server has the
+/// types for it.
+#[test]
+fn q07_k04_case_alone_under_citext_and_a_collation() {
+    let schema =
+        "CREATE COLLATION ci (PROVIDER = icu, LOCALE = 'und-u-ks-level1', DETERMINISTIC = false);
+         CREATE TABLE t(id int PRIMARY KEY, v text COLLATE ci);
+         CREATE TABLE k(k text COLLATE ci PRIMARY KEY, v int)";
+    let pair = Pair::new(
+        schema,
+        "INSERT INTO t VALUES (1, 'Résumé'), (2, 'ABC'), (3, 'same');
+         INSERT INTO k VALUES ('Foo', 1), ('bar', 2)",
+        "INSERT INTO t VALUES (1, 'resume'), (2, 'abc'), (3, 'same');
+         INSERT INTO k VALUES ('foo', 1), ('bar', 2)",
+    );
+    assert_eq!(pair.dev.sql("SELECT 'Résumé' = 'resume' COLLATE ci"), "t\n");
+    let diff = pair.diff();
+    assert_eq!(Lab::counts(&diff, "public.t"), (0, 0, 2));
+    assert_eq!(Lab::counts(&diff, "public.k"), (1, 1, 0));
+    let has_citext = "SELECT count(*) FROM pg_available_extensions WHERE name = 'citext'";
+    if pair.prod.sql(has_citext).trim() == "1" {
+        let schema = "CREATE EXTENSION citext; CREATE TABLE t(k citext PRIMARY KEY, v citext)";
+        let prod = "INSERT INTO t VALUES ('Foo', 'x'), ('bar', 'ABC')";
+        let dev = "INSERT INTO t VALUES ('foo', 'x'), ('bar', 'abc')";
+        assert_eq!(Pair::new(schema, prod, dev).counts(), (1, 1, 1));
+    }
+}
+
+#[test]
+fn k15_a_chain_of_keys_is_rows_that_changed() {
+    let pair = Pair::new(
+        "CREATE TABLE t(id int PRIMARY KEY, v text)",
+        "INSERT INTO t SELECT i, 'v' || i FROM generate_series(1, 5) i",
+        "INSERT INTO t SELECT i + 1, 'v' || i FROM generate_series(1, 5) i",
+    );
+    assert_eq!(pair.counts(), (1, 1, 4));
+}
+
+/// After an upgrade of the collation's library the index is in another order than the server
+/// believes. It is not read by, and said to be so.
+#[test]
+fn k19_an_index_that_is_out_of_order_hides_no_row() {
+    let rows = "INSERT INTO t SELECT chr(65 + i % 26 + 32 * (i % 2)) || i, i FROM generate_series(1, 2000) i";
+    let schema = |collation: &str| {
+        format!("CREATE TABLE t(k text COLLATE \"{collation}\" PRIMARY KEY, v int)")
+    };
+    let whole = loaded(&format!("{}; {rows}", schema("en-x-icu")));
+    let stale = loaded(&format!("{}; {rows}", schema("C")));
+    stale.sql(
+        "UPDATE pg_attribute SET attcollation = '\"en-x-icu\"'::regcollation
+             WHERE attname = 'k' AND attrelid IN ('t'::regclass, 't_pkey'::regclass);
+         UPDATE pg_index SET indcollation = (SELECT attcollation::oid::text::oidvector FROM pg_attribute
+             WHERE attrelid = 't'::regclass AND attname = 'k') WHERE indexrelid = 't_pkey'::regclass;
+         UPDATE pg_collation SET collversion = '0' WHERE collname = 'en-x-icu';",
+    );
+    // So it is: by its index the server does not find what is there.
+    let found = stale.sql(
+        "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+         SET enable_hashagg = off; SET client_min_messages = error;
+         SELECT count(*) FROM generate_series(1, 2000) i
+         WHERE EXISTS (SELECT FROM t WHERE k = chr(65 + i % 26 + 32 * (i % 2)) || i)",
+    );
+    assert_ne!(found.trim(), "2000");
+    let lab = Lab::new();
+    lab.snapshot(&whole.url(), "whole");
+    lab.snapshot(&stale.url(), "stale");
+    let diff = lab.run(&["diff", "whole", "stale", "--json"]).json();
+    assert_eq!(Lab::counts(&diff, "public.t"), (0, 0, 0), "{diff}");
+    for args in [&["check", &stale.url()][..], &["show", "stale"]] {
+        let said = lab.run(args).ok().stdout;
+        assert!(said.contains("collation en-x-icu has another version"), "{said}");
+    }
+    let said = lab.run(&["show", "whole"]).ok().stdout;
+    assert!(!said.contains("another version"), "{said}");
+}
+
+/// The same, where it is the collation of the whole database.
+#[test]
+fn k19_the_collation_of_the_database_counts() {
+    let server = crate::servers::postgres();
+    let options = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en' LOCALE 'C.UTF-8'";
+    let database = server.database(options);
+    database.sql("CREATE TABLE t(k text PRIMARY KEY); INSERT INTO t VALUES ('a'), ('B')");
+    let lab = Lab::new();
+    let said = lab.run(&["check", &database.url()]).ok().stdout;
+    assert!(!said.contains("another version"), "{said}");
+    let name = &database.name;
+    database.sql(&format!("UPDATE pg_database SET datcollversion = '0' WHERE datname = '{name}'"));
+    let said = lab.run(&["check", &database.url()]).ok().stdout;
+    assert!(said.contains("collation of the database has another version"), "{said}");
+}

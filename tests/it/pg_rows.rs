@@ -107,7 +107,7 @@ fn other_sessions_read_at_the_same_moment() {
 }
 
 #[test]
-fn inheritance_partitions_and_what_is_no_table() {
+fn l19_inheritance_partitions_and_what_is_no_table() {
     let database = loaded(
         "CREATE TABLE parent(id int PRIMARY KEY); CREATE TABLE child(PRIMARY KEY (id)) INHERITS (parent);
          INSERT INTO parent VALUES (1), (2); INSERT INTO child VALUES (1), (3);
@@ -317,7 +317,7 @@ fn a_lock_of_somebody_else_is_named_after_the_timeout() {
 }
 
 #[test]
-fn l03_tables_stay_as_they_are_while_they_are_read() {
+fn l03_l04_tables_stay_as_they_are_while_they_are_read() {
     let database = large();
     let mut open = open(&database);
     for statement in ["TRUNCATE t", "DROP TABLE t", "ALTER TABLE t ALTER id TYPE bigint"] {

@@ -358,6 +358,39 @@ fn t30_other_encodings_keep_their_bytes() {
 }
 
 #[test]
+fn t31_shapes_are_the_servers_text() {
+    as_text("path", &["'[(0,0),(1,-0)]'", "'((0,0),(1,1))'"], &["[(0,0),(1,-0)]", "((0,0),(1,1))"]);
+    as_text("polygon", &["'((0,0),(1,1),(1,0))'"], &["((0,0),(1,1),(1,0))"]);
+    as_text("line", &["'{1,-1,0.1}'"], &["{1,-1,0.1}"]);
+    as_text("lseg", &["'[(0,0),(1e300,1e-300)]'"], &["[(0,0),(1e+300,1e-300)]"]);
+    as_text("box", &["'(1,4),(0,0)'"], &["(1,4),(0,0)"]);
+    as_text("circle", &["'<(0,0),0.30000000000000004>'"], &["<(0,0),0.30000000000000004>"]);
+    let has_postgis =
+        database().sql("SELECT count(*) FROM pg_available_extensions WHERE name = 'postgis'");
+    if has_postgis.trim() != "1" {
+        return;
+    }
+    let database = loaded(
+        "CREATE SCHEMA gis; CREATE EXTENSION postgis SCHEMA gis; SET search_path = public, gis;
+         CREATE TABLE t(id int PRIMARY KEY, v geometry, w geography(point, 4326));
+         INSERT INTO t VALUES (1, 'SRID=4326;POINT(1 2)', 'POINT(170 -45)'),
+             (2, 'POINT(1 2)', NULL), (3, 'POINT EMPTY', NULL), (4, 'SRID=3857;LINESTRING EMPTY', NULL),
+             (5, 'SRID=4326;POINT(2 1)', NULL), (6, 'LINESTRING ZM (0 0 1 2, 1 1 3 4)', NULL);",
+    );
+    let oracle = database.sql("SET search_path = public, gis; SELECT v, w FROM t ORDER BY id");
+    let read: Vec<String> = open(&database)
+        .rows("public.t")
+        .iter()
+        .map(|row| match row.as_slice() {
+            [_, Value::Other(v), Value::Other(w)] => format!("{v}|{w}"),
+            [_, Value::Other(v), Value::Null] => format!("{v}|"),
+            row => panic!("{row:?}"),
+        })
+        .collect();
+    assert_eq!(read, oracle.lines().collect::<Vec<_>>());
+}
+
+#[test]
 fn t32_quotes_in_names_and_values() {
     let database = loaded(
         r#"CREATE SCHEMA "s""'.x"; CREATE TABLE "s""'.x"."t"";--'$$\"("a""b'" int PRIMARY KEY, "c\d" text);

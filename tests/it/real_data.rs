@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::lab::{Counts, Lab, test_data};
+use crate::lab::{Counts, Lab, data_or_skip};
 
 /// Both databases are read where they lie; the pack is applied to a copy of the old one.
 fn workflow(old: &Path, new: &Path, expected: Counts, tables: &[(&str, Counts)]) {
@@ -30,21 +30,9 @@ fn workflow(old: &Path, new: &Path, expected: Counts, tables: &[(&str, Counts)])
     assert_eq!(lab.run(&["verify", "--full", "--json"]).ok().json()["outcome"], "ok");
 }
 
-macro_rules! skip_without_data {
-    () => {
-        match test_data() {
-            Some(dir) => dir,
-            None => {
-                eprintln!("skipped: the folder of public test data is not here");
-                return;
-            }
-        }
-    };
-}
-
 #[test]
 fn chinook_old_to_new() {
-    let data = skip_without_data!().join("chinook");
+    let data = data_or_skip!().join("chinook");
     workflow(
         &data.join("old/chinook.sqlite"),
         &data.join("new/chinook.sqlite"),
@@ -55,7 +43,7 @@ fn chinook_old_to_new() {
 
 #[test]
 fn ourairports_2022_to_2024() {
-    let data = skip_without_data!().join("ourairports");
+    let data = data_or_skip!().join("ourairports");
     workflow(
         &data.join("2022-01-01/db.sqlite"),
         &data.join("2024-08-01/db.sqlite"),
@@ -66,19 +54,19 @@ fn ourairports_2022_to_2024() {
 
 #[test]
 fn iso_2018_to_2022() {
-    let data = skip_without_data!().join("iso");
+    let data = data_or_skip!().join("iso");
     workflow(&data.join("2018/db.sqlite"), &data.join("2022/db.sqlite"), (677, 390, 1_673), &[]);
 }
 
 #[test]
 fn iso_2022_to_2026() {
-    let data = skip_without_data!().join("iso");
+    let data = data_or_skip!().join("iso");
     workflow(&data.join("2022/db.sqlite"), &data.join("2026/db.sqlite"), (300, 249, 751), &[]);
 }
 
 #[test]
 fn restore_gives_the_same_state() {
-    let data = skip_without_data!();
+    let data = data_or_skip!();
     for db in
         ["chinook/new/chinook.sqlite", "iso/2026/db.sqlite", "ourairports/2024-08-01/db.sqlite"]
     {

@@ -32,7 +32,7 @@ fn no_such_database_and_nobody_there() {
 }
 
 #[test]
-fn a_table_or_a_column_without_a_right() {
+fn l18_a_table_or_a_column_without_a_right() {
     let engine = Engine::Postgres;
     let database = engine.loaded(
         "CREATE TABLE open_t(id int PRIMARY KEY); CREATE TABLE secret_t(id int PRIMARY KEY, v int);",

@@ -135,6 +135,70 @@ fn a_snapshot_is_restored_into_an_empty_database_of_its_schema() {
     }
 }
 
+/// What one side did not look at was neither created nor dropped, whatever kind it is of.
+#[test]
+fn what_one_side_did_not_look_at_is_not_compared() {
+    let database = servers::postgres().database("");
+    database.sql(
+        "CREATE TABLE kept(id int PRIMARY KEY); CREATE SCHEMA other;
+         CREATE TABLE other.t(id serial PRIMARY KEY, v text); CREATE INDEX by_v ON other.t(v);
+         CREATE FUNCTION other.f(a int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+         CREATE TYPE other.mood AS ENUM ('sad'); CREATE VIEW other.w AS SELECT 1 AS one;
+         COMMENT ON SCHEMA other IS 'another'; CREATE PUBLICATION news FOR TABLE kept;
+         CREATE TABLE left_out(id serial PRIMARY KEY, v text); CREATE INDEX by_v ON left_out(v);
+         COMMENT ON INDEX by_v IS 'words';",
+    );
+    let lab = Lab::new();
+    let url = database.url();
+    let chosen = format!("{url}&schema=public");
+    lab.run(&["snapshot", &url, "--ref", "whole"]).ok();
+    lab.run(&["snapshot", &chosen, "--ref", "chosen"]).ok();
+    std::fs::write(lab.path("deepdiff.toml"), "exclude = ['left_out']\n").unwrap();
+    lab.run(&["snapshot", &url, "--ref", "part"]).ok();
+    for (from, to, said) in [
+        ("whole", "chosen", "schema other is not compared: on the right, it is not among"),
+        ("chosen", "whole", "objects of the whole database"),
+        ("whole", "part", "table public.left_out is not compared: on the right, left out"),
+        ("part", "whole", "table public.left_out is not compared: on the left, left out"),
+    ] {
+        let diff = lab.run(&["diff", from, to, "--json"]).fails(5, said).json();
+        assert_eq!(diff["schema"], serde_json::json!([]), "{diff}");
+        assert_eq!(diff["tables"], serde_json::json!([]), "{diff}");
+    }
+    // What both looked at is told.
+    database.sql("ALTER TABLE kept ADD v int;");
+    lab.run(&["snapshot", &chosen, "--ref", "chosen"]).ok();
+    let diff = lab.run(&["diff", "whole", "chosen", "--json"]).json();
+    let names: Vec<_> = diff["schema"].as_array().unwrap().iter().map(|c| &c["name"]).collect();
+    assert_eq!(names, ["public.kept.v"], "{diff}");
+}
+
+#[test]
+fn routines_that_one_account_is_not_shown_are_not_dropped() {
+    for server in servers::mysql_servers() {
+        let database = server.database("CHARACTER SET utf8mb4");
+        let name = &database.name;
+        database.sql(&format!(
+            "CREATE TABLE seen(id int PRIMARY KEY); CREATE TABLE hidden(id int PRIMARY KEY, v int);
+             CREATE INDEX by_v ON hidden(v); CREATE PROCEDURE p() SELECT 1;
+             CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1;
+             CREATE TRIGGER g BEFORE INSERT ON seen FOR EACH ROW SET new.id = new.id;
+             CREATE USER {name}@localhost; GRANT SELECT ON {name}.seen TO {name}@localhost;"
+        ));
+        let lab = Lab::new();
+        let url = database.url();
+        let partly = url.replacen("tester@", &format!("{name}@"), 1);
+        lab.run(&["snapshot", &url, "--ref", "whole"]).ok();
+        lab.run(&["snapshot", &partly, "--ref", "part"]).ok();
+        for (from, to) in [("whole", "part"), ("part", "whole")] {
+            let diff = lab.run(&["diff", from, to, "--json"]).fails(5, "is not compared").json();
+            assert_eq!(diff["schema"], serde_json::json!([]), "{}: {diff}", server.name);
+            assert_eq!(diff["tables"], serde_json::json!([]), "{}: {diff}", server.name);
+        }
+        database.sql(&format!("DROP USER {name}@localhost;"));
+    }
+}
+
 #[test]
 fn engines_are_not_compared_with_each_other() {
     let lab = Lab::new();
@@ -167,6 +231,16 @@ fn cat_finds_rows_of_postgres() {
         INSERT INTO thing VALUES ('11111111-2222-3333-4444-55555555abcd', 1);
         CREATE TABLE rate(day date, tier numeric(4,2), live boolean, PRIMARY KEY (day, tier, live));
         INSERT INTO rate VALUES ('2026-02-28', 1.50, true);
+        CREATE TABLE at(k timestamptz PRIMARY KEY);
+        INSERT INTO at VALUES ('2026-02-28 01:02:03.5+00'), ('infinity');
+        CREATE TABLE local(k timestamp PRIMARY KEY); INSERT INTO local VALUES ('2026-02-28 01:02:03');
+        CREATE TABLE hour(k time PRIMARY KEY); INSERT INTO hour VALUES ('24:00');
+        CREATE TABLE zoned(k timetz PRIMARY KEY); INSERT INTO zoned VALUES ('01:02:03+05:30');
+        CREATE TABLE span(k interval PRIMARY KEY); INSERT INTO span VALUES ('1 mon -2 days 3 s');
+        CREATE TABLE short(k real PRIMARY KEY); INSERT INTO short VALUES (0.1);
+        CREATE TABLE long(k float8 PRIMARY KEY); INSERT INTO long VALUES ('NaN');
+        CREATE TABLE exact(k numeric PRIMARY KEY); INSERT INTO exact VALUES ('NaN');
+        CREATE TABLE doc(k jsonb PRIMARY KEY); INSERT INTO doc VALUES ('{\"a\": 1}');
         CREATE SCHEMA other; CREATE TABLE other.item(id int PRIMARY KEY);
         CREATE TABLE other.alone(id int PRIMARY KEY); INSERT INTO other.alone VALUES (-3);";
     let (lab, _a, _b) = pair(&server, script, "SELECT 1;");
@@ -182,6 +256,22 @@ fn cat_finds_rows_of_postgres() {
         .fails(1, "no row");
     let rate = cat(&lab, &["public.rate", "2026-02-28", "1.50", "true"]);
     assert_eq!(rate, "day=2026-02-28  live=true  tier=1.50\n");
+    for (table, word, shown) in [
+        ("at", "2026-02-28 01:02:03.5+00", "2026-02-28 01:02:03.500000Z"),
+        ("at", "2026-02-28 01:02:03.500000Z", "2026-02-28 01:02:03.500000Z"),
+        ("at", "infinity", "infinity"),
+        ("local", "2026-02-28T01:02:03", "2026-02-28 01:02:03"),
+        ("hour", "24:00:00", "24:00:00"),
+        ("zoned", "01:02:03+05:30", "01:02:03+05:30:00"),
+        ("span", "1 mon -2 days 00:00:03", "1 months -2 days 3000000 us"),
+        ("short", "0.1", "0.1"),
+        ("long", "NaN", "NaN"),
+        ("exact", "NaN", "NaN"),
+        ("doc", r#"{"a": 1}"#, r#"'{"a": 1}'"#),
+    ] {
+        let cat = cat(&lab, &["--", table, word]);
+        assert_eq!(cat, format!("k={shown}\n"), "{table} {word}");
+    }
     lab.run(&["cat", "none", "--at", "a"]).fails(2, "other.alone");
     lab.run(&["diff", "a", "b", "--table", "alone"]).ok();
     lab.run(&["diff", "a", "b", "--table", "item"]).fails(2, "several");
@@ -191,13 +281,27 @@ fn cat_finds_rows_of_postgres() {
 fn cat_finds_rows_of_mysql() {
     let script = "CREATE TABLE item(id bigint unsigned PRIMARY KEY, name varchar(9));
         INSERT INTO item VALUES (7, 'pot'), (18446744073709551615, 'last');
-        CREATE TABLE word(w varchar(9) CHARACTER SET utf8mb4 PRIMARY KEY); INSERT INTO word VALUES ('Ab');";
+        CREATE TABLE word(w varchar(9) CHARACTER SET utf8mb4 PRIMARY KEY); INSERT INTO word VALUES ('Ab');
+        CREATE TABLE at(k timestamp(3) PRIMARY KEY, d date, t time);
+        SET time_zone = '+00:00'; INSERT INTO at VALUES ('2026-02-28 01:02:03.5', NULL, NULL);
+        CREATE TABLE day(k date, t time, PRIMARY KEY(k, t));
+        INSERT INTO day VALUES ('2026-02-28', '-838:59:59');
+        CREATE TABLE f(k float PRIMARY KEY); INSERT INTO f VALUES (0.1);
+        CREATE TABLE latin(k varchar(9) CHARACTER SET latin1 PRIMARY KEY); INSERT INTO latin VALUES ('Ab');
+        CREATE TABLE e(k enum('a','b') PRIMARY KEY); INSERT INTO e VALUES ('b');";
     for server in servers::mysql_servers() {
         let (lab, _a, _b) = pair(&server, script, "SELECT 1;");
         assert_eq!(cat(&lab, &["item", "7"]), "id=7  name='pot'\n");
         let last = cat(&lab, &["item", "18446744073709551615"]);
         assert_eq!(last, "id=18446744073709551615  name='last'\n");
         assert_eq!(cat(&lab, &["word", "Ab"]), "w='Ab'\n");
+        let at = cat(&lab, &["at", "2026-02-28 01:02:03.5"]);
+        assert_eq!(at, "d=NULL  k=2026-02-28 01:02:03.500000Z  t=NULL\n");
+        let day = cat(&lab, &["--", "day", "2026-02-28", "-838:59:59"]);
+        assert_eq!(day, "k=2026-02-28  t=-838:59:59\n");
+        assert_eq!(cat(&lab, &["f", "0.1"]), "k=0.1\n");
+        assert_eq!(cat(&lab, &["latin", "Ab"]), "k=latin1 x'4162'\n");
+        assert_eq!(cat(&lab, &["e", "b"]), "k='b'\n");
     }
 }
 
@@ -260,9 +364,11 @@ fn check_names_every_right_that_is_missing_on_mysql() {
             assert!(checked.stdout.contains(unknown), "{unknown}: {}", checked.stdout);
         }
         // The grants of docs/sources.md are enough.
+        let has_proc = database.sql("SHOW TABLES FROM mysql LIKE 'proc';").contains("proc");
+        let routines = if has_proc { "SELECT ON mysql.proc" } else { "SHOW_ROUTINE ON *.*" };
         database.sql(&format!(
             "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON {name}.* TO {name}@localhost;
-             GRANT SELECT ON mysql.proc TO {name}@localhost;"
+             GRANT {routines} TO {name}@localhost;"
         ));
         lab.run(&["check", &url]).ok();
         lab.run(&["snapshot", &url, "--ref", "a"]).ok();

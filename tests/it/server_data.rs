@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::lab::{Counts, Lab, test_data};
+use crate::lab::{Counts, Lab, data_or_skip};
 use crate::server_lab::{ENGINES, Engine};
 use crate::servers::Database;
 
@@ -74,18 +74,6 @@ fn converge(lab: &Lab, old: &Database, old_state: &str, new_state: &str) {
     assert_eq!(lab.snapshot(&old.url(), "applied"), new_state);
     lab.run(&[&apply[..], &["--rollback"]].concat()).ok();
     assert_eq!(lab.snapshot(&old.url(), "undone"), old_state);
-}
-
-macro_rules! data_or_skip {
-    () => {
-        match test_data() {
-            Some(dir) => dir,
-            None => {
-                eprintln!("skipped: the folder of public test data is not here");
-                return;
-            }
-        }
-    };
 }
 
 #[test]

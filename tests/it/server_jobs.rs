@@ -82,14 +82,25 @@ fn is_left_alone(engine: Engine, database: &Database) {
     wait_until("the server's connections to end", || engine.connections(database) == "0");
 }
 
+/// Sends a signal to a run, which ends in order and soon.
+#[track_caller]
+fn leaves_at_once(engine: Engine, running: Running, signal: &str) {
+    let told = Instant::now();
+    running.signal(signal);
+    let output = running.end();
+    let took = told.elapsed();
+    assert_eq!(output.code, 130, "{engine:?}: {}{}", output.stdout, output.stderr);
+    assert!(took < Duration::from_secs(4), "{engine:?}: it took {took:?}");
+}
+
 #[test]
-fn interrupted_and_resumed() {
+fn l20_interrupted_and_resumed() {
     for engine in ENGINES {
         let database = slow(engine);
         let url = database.url();
         let lab = Lab::new();
         let expected = state(&Lab::new(), &url, "prod", &[]);
-        for jobs in ["1", "2"] {
+        for (jobs, signal) in [("1", "-INT"), ("2", "-TERM")] {
             let slowly = snapshot(
                 &url,
                 "prod",
@@ -98,12 +109,7 @@ fn interrupted_and_resumed() {
             let running = Running::start(lab.command(&slowly));
             let kept = lab.path(".deepdiff/resume/prod");
             wait_until("a checkpoint", || kept.exists());
-            let told = Instant::now();
-            running.signal("-INT");
-            let output = running.end();
-            let took = told.elapsed();
-            assert_eq!(output.code, 130, "{engine:?}: {}{}", output.stdout, output.stderr);
-            assert!(took < Duration::from_secs(4), "{engine:?}: it took {took:?}");
+            leaves_at_once(engine, running, signal);
             is_left_alone(engine, &database);
             lab.run(&["show", "prod"]).fails(2, "prod");
             let resumed = snapshot(&url, "prod", &["--jobs", jobs, "--resume"]);
@@ -132,12 +138,7 @@ fn interrupted_while_it_waits_for_a_lock() {
         let running = Running::start(lab.command(&snapshot(&url, "prod", &[])));
         wait_until("the connection", || engine.connections(&database) == "2");
         std::thread::sleep(Duration::from_millis(300));
-        let told = Instant::now();
-        running.signal("-INT");
-        let output = running.end();
-        let took = told.elapsed();
-        assert_eq!(output.code, 130, "{engine:?}: {}{}", output.stdout, output.stderr);
-        assert!(took < Duration::from_secs(4), "{engine:?}: it took {took:?}");
+        leaves_at_once(engine, running, "-INT");
         drop(held);
         is_left_alone(engine, &database);
         lab.run(&snapshot(&url, "prod", &[])).ok();
@@ -145,7 +146,7 @@ fn interrupted_while_it_waits_for_a_lock() {
 }
 
 #[test]
-fn an_old_transaction_is_given_up() {
+fn l08_an_old_transaction_is_given_up() {
     for engine in ENGINES {
         let database = slow(engine);
         let url = database.url();
@@ -162,7 +163,7 @@ fn an_old_transaction_is_given_up() {
 }
 
 #[test]
-fn a_pause_file_holds_it() {
+fn l17_a_pause_file_holds_it() {
     for engine in ENGINES {
         let database = slow(engine);
         let url = database.url();

@@ -6,8 +6,11 @@
 //! servers' own clients, so that no code of ours stands between a case and its data.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use tempfile::TempDir;
 
 /// A server that tests may use.
 #[derive(Debug, Clone)]
@@ -50,24 +53,72 @@ fn servers(family: Family, variable: &str, socket: &str) -> Vec<Server> {
     let Ok(list) = std::env::var(variable) else {
         panic!("no server for this test: run ./tests/run, or eval \"$(tests/servers start DIR)\"");
     };
-    let parameter = |url: &str, name: &str| {
-        let (_, rest) = url.split_once(name).unwrap_or_else(|| panic!("no {name} in {url}"));
-        rest.split('&').next().unwrap().to_owned()
-    };
-    list.split_whitespace()
-        .map(|entry| {
-            let (name, url) = entry.split_once('=').expect("because it is NAME=URL");
-            Server {
-                name: name.to_owned(),
-                family,
-                socket: parameter(url, socket),
-                port: parameter(url, "port="),
-            }
-        })
-        .collect()
+    list.split_whitespace().map(|entry| Server::named(family, entry, socket)).collect()
+}
+
+/// Servers of one test, started by `tests/servers` and stopped with the value.
+pub struct Private {
+    dir: TempDir,
+    servers: Vec<Server>,
+}
+
+impl Private {
+    /// Starts them: `command` is one of the script's.
+    pub fn start(command: &str) -> Private {
+        let mut private = Private { dir: tempfile::tempdir().unwrap(), servers: Vec::new() };
+        let output = private.script(command);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "tests/servers {command}: {error}");
+        let told = String::from_utf8(output.stdout).unwrap();
+        for entry in told.split([' ', '\n', '\'']).filter(|word| word.contains("://")) {
+            private.servers.push(match entry.contains("=postgres:") {
+                true => Server::named(Family::Postgres, entry, "host="),
+                false => Server::named(Family::Mysql, entry, "socket="),
+            });
+        }
+        private
+    }
+
+    /// One of them, by its name.
+    pub fn server(&self, name: &str) -> &Server {
+        self.servers.iter().find(|server| server.name == name).unwrap()
+    }
+
+    fn script(&self, command: &str) -> Output {
+        Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers"))
+            .args([command, self.dir.path().join("s").to_str().unwrap()])
+            .env_remove("DEEPDIFF_TEST_POSTGRES")
+            .env_remove("DEEPDIFF_TEST_MYSQL")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        let _ = self.script("stop");
+    }
 }
 
 impl Server {
+    /// The server of `NAME=URL`, whose socket is in a parameter.
+    fn named(family: Family, entry: &str, socket: &str) -> Server {
+        let (name, url) = entry.split_once('=').expect("because it is NAME=URL");
+        let parameter = |name: &str| {
+            let (_, rest) = url.split_once(name).unwrap_or_else(|| panic!("no {name} in {url}"));
+            rest.split('&').next().unwrap().to_owned()
+        };
+        let (socket, port) = (parameter(socket), parameter("port="));
+        Server { name: name.to_owned(), family, socket, port }
+    }
+
+    /// The folder that a server of `tests/servers` keeps its certificates in.
+    pub fn folder(&self) -> &Path {
+        let socket = Path::new(&self.socket);
+        if self.family == Family::Postgres { socket } else { socket.parent().unwrap() }
+    }
+
     /// An empty database of its own, which is dropped with the value.
     pub fn database(&self, options: &str) -> Database {
         static NEXT: AtomicU32 = AtomicU32::new(0);

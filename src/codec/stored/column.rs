@@ -132,6 +132,9 @@ impl Part<'_> {
             _ if is_integer(self.tag) => ints::write(&words_of(&self.payloads), out),
             _ if self.tag == tag::FLOAT64 => floats::write(&words_of(&self.payloads), out),
             Some(width) => strings::write(Lens::Fixed(width), &self.payloads, out),
+            None if self.tag == tag::DECIMAL => {
+                strings::write(Lens::Decimals(&self.lens), &self.payloads, out);
+            }
             None => strings::write(Lens::Each(&self.lens), &self.payloads, out),
         }
     }

@@ -187,10 +187,8 @@ fn extremes(strings: &[u8], len: usize) -> (Vec<u8>, Vec<u8>) {
         if step == STEP {
             let (mut lowest, mut highest) = ([u8::MAX; STEP], [0u8; STEP]);
             for bytes in ends.chunks(len).filter_map(<[u8]>::first_chunk::<STEP>) {
-                for at in 0..STEP {
-                    lowest[at] = lowest[at].min(bytes[at]);
-                    highest[at] = highest[at].max(bytes[at]);
-                }
+                lowest = std::array::from_fn(|at| lowest[at].min(bytes[at]));
+                highest = std::array::from_fn(|at| highest[at].max(bytes[at]));
             }
             low[start..start + STEP].copy_from_slice(&lowest);
             high[start..start + STEP].copy_from_slice(&highest);
@@ -207,9 +205,11 @@ const STEP: usize = 8;
 /// The different bytes at these positions, ascending.
 fn letters(strings: &[u8], len: usize, positions: &[usize]) -> Vec<u8> {
     let mut seen = [false; 256];
-    for string in strings.chunks_exact(len) {
-        for &at in positions {
-            seen[usize::from(string[at])] = true;
+    if positions.len() == len {
+        strings.iter().for_each(|&byte| seen[usize::from(byte)] = true);
+    } else {
+        for string in strings.chunks_exact(len) {
+            positions.iter().for_each(|&at| seen[usize::from(string[at])] = true);
         }
     }
     (0..=u8::MAX).filter(|&byte| seen[usize::from(byte)]).collect()

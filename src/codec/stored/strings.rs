@@ -1,14 +1,16 @@
 //! Runs of strings: the payloads of one type tag, without a number's structure.
 //!
-//! Four forms: as *numbers* where all have one length and few different bytes a position
-//! (`radix`), by a *dictionary* where few of them are different, as *templates* where few of them
-//! are different but for the numbers in them, else their *bytes* through zstd.
+//! Five forms: as *numbers* where all have one length and few different bytes a position
+//! (`radix`), by a *dictionary* where few of them are different, as *decimals* of one scale, as
+//! *templates* where few of them are different but for the numbers in them, else their *bytes*
+//! through zstd.
 
 use std::ops::Range;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::bits::{Reader, pack, width_of, write_len, wrong};
+use super::decimals::{self, Decimals};
 use super::radix::{self, Scheme};
 use super::templates::{self, Templates};
 use super::{ints, squeeze};
@@ -18,6 +20,7 @@ const BYTES: u8 = 0;
 const NUMBERS: u8 = 1;
 const DICTIONARY: u8 = 2;
 const TEMPLATES: u8 = 3;
+const DECIMALS: u8 = 4;
 
 /// How long the strings of a run are.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +29,18 @@ pub(super) enum Lens<'a> {
     Fixed(usize),
     /// One length a string.
     Each(&'a [u64]),
+    /// The same, of payloads that are decimals.
+    Decimals(&'a [u64]),
+}
+
+impl<'a> Lens<'a> {
+    /// The length of each string, where their type tag does not say it.
+    fn each(self) -> Option<&'a [u64]> {
+        match self {
+            Lens::Fixed(_) => None,
+            Lens::Each(lens) | Lens::Decimals(lens) => Some(lens),
+        }
+    }
 }
 
 /// Strings that were read.
@@ -54,7 +69,7 @@ fn bits_as_len(bits: u32) -> usize {
 pub(super) fn write(lens: Lens<'_>, strings: &[u8], out: &mut Vec<u8>) {
     if write_packed(lens, strings, out).is_none() {
         out.push(BYTES);
-        if let Lens::Each(lens) = lens {
+        if let Some(lens) = lens.each() {
             ints::write(lens, out);
         }
         squeeze::write(strings, out);
@@ -63,24 +78,21 @@ pub(super) fn write(lens: Lens<'_>, strings: &[u8], out: &mut Vec<u8>) {
 
 /// Appends a run in a form of its own, where one is worth it.
 fn write_packed(lens: Lens<'_>, strings: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    if matches!(lens, Lens::Each(_)) && squeeze::looks_random(strings) {
+    if lens.each().is_some() && squeeze::looks_random(strings) {
         return None;
     }
     let common = match lens {
         Lens::Fixed(len) => Some(len),
-        Lens::Each(lens) => {
+        Lens::Each(lens) | Lens::Decimals(lens) => {
             let first = lens.first().copied().unwrap_or(0);
             lens.iter().all(|&len| len == first).then(|| as_len(first))
         }
     };
     let count = match lens {
         Lens::Fixed(len) => strings.len() / len,
-        Lens::Each(lens) => lens.len(),
+        Lens::Each(lens) | Lens::Decimals(lens) => lens.len(),
     };
-    let dictionary = match lens {
-        Lens::Fixed(_) => None,
-        Lens::Each(lens) => Dictionary::new(lens, strings),
-    };
+    let dictionary = lens.each().and_then(|lens| Dictionary::new(lens, strings));
     let scheme = common
         .filter(|len| (1..=radix::LONGEST).contains(len))
         .map(|len| (len, Scheme::new(strings, len)))
@@ -96,7 +108,7 @@ fn write_packed(lens: Lens<'_>, strings: &[u8], out: &mut Vec<u8>) -> Option<()>
             }) =>
         {
             out.push(NUMBERS);
-            if matches!(lens, Lens::Each(_)) {
+            if lens.each().is_some() {
                 write_len(len, out);
             }
             scheme.write(strings, out);
@@ -105,12 +117,19 @@ fn write_packed(lens: Lens<'_>, strings: &[u8], out: &mut Vec<u8>) -> Option<()>
             out.push(DICTIONARY);
             dictionary.write(strings, out);
         }
-        _ => {
-            let Lens::Each(lens) = lens else { return None };
-            let templates = Templates::new(lens, strings)?;
-            out.push(TEMPLATES);
-            templates.write(out);
-        }
+        _ => match lens {
+            Lens::Fixed(_) => return None,
+            Lens::Decimals(lens) => {
+                let decimals = Decimals::new(lens, strings)?;
+                out.push(DECIMALS);
+                decimals.write(out);
+            }
+            Lens::Each(lens) => {
+                let templates = Templates::new(lens, strings)?;
+                out.push(TEMPLATES);
+                templates.write(out);
+            }
+        },
     }
     Some(())
 }
@@ -153,6 +172,7 @@ pub(super) fn read(
             dictionary.strings(&bytes, limit)
         }
         (TEMPLATES, None) => templates::read(input, count, limit),
+        (DECIMALS, None) => decimals::read(input, count, limit),
         _ => Err(wrong("strings of unknown form")),
     }
 }
@@ -195,7 +215,7 @@ impl DictionaryBuilder {
         let Dictionary { entries, rows } = &mut self.dictionary;
         loop {
             match self.slots[slot].checked_sub(1) {
-                None if entries.len() >= (16 + rows.len() / 4).min(MOST_ENTRIES) => return false,
+                None if entries.len() >= (16 + rows.len() / 2).min(MOST_ENTRIES) => return false,
                 None => {
                     entries.push(at);
                     let number = u8::try_from(entries.len()).expect("at most 128 entries");

@@ -48,7 +48,7 @@ impl Templates {
             let (string, after) = rest.split_at(as_len(len));
             rest = after;
             let start = bytes.len();
-            let count = take_apart(string, &mut bytes, &mut numbers);
+            let count = take_apart(string, lens.len(), &mut bytes, &mut numbers);
             if count > MOST_NUMBERS || !building.add(&bytes, start..bytes.len()) {
                 return None;
             }
@@ -65,8 +65,14 @@ impl Templates {
     }
 }
 
-/// Appends the template of a string and files its numbers; returns how many there are.
-fn take_apart(string: &[u8], template: &mut Vec<u8>, numbers: &mut Vec<Vec<u64>>) -> usize {
+/// Appends the template of a string, one of `rows`, and files its numbers; returns how many there
+/// are.
+fn take_apart(
+    string: &[u8],
+    rows: usize,
+    template: &mut Vec<u8>,
+    numbers: &mut Vec<Vec<u64>>,
+) -> usize {
     let mut count = 0;
     let mut rest = string;
     while let Some(start) = rest.iter().position(u8::is_ascii_digit) {
@@ -82,7 +88,7 @@ fn take_apart(string: &[u8], template: &mut Vec<u8>, numbers: &mut Vec<Vec<u64>>
         }
         rest = &rest[digits..];
         if count == numbers.len() {
-            numbers.push(Vec::new());
+            numbers.push(Vec::with_capacity(rows));
         }
         numbers[count].push(SHORTER[digits] + number);
         count += 1;
@@ -120,6 +126,9 @@ pub(super) fn read(
         entries.map(|entry| bytes[entry.clone()].split(|&byte| byte == b'0').collect()).collect();
     let mut strings = Strings::default();
     strings.lens.reserve(dictionary.rows.len());
+    let templates_len: usize =
+        dictionary.rows.iter().map(|&row| dictionary.entries[usize::from(row)].len()).sum();
+    strings.bytes.reserve(limit.min(templates_len * 2));
     for &row in &dictionary.rows {
         let start = strings.bytes.len();
         let mut numbers = numbers.iter_mut();

@@ -7,14 +7,14 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// A batch is sent off when it holds this many bytes.
-const FULL: usize = 256 * 1024;
+/// A batch is sent off when it holds this many bytes, few enough to stay in a core's cache.
+const FULL: usize = 64 * 1024;
 
 /// A buffer above this is given back to the system, and the next rows wait for it.
-const WIDE: usize = 4 * FULL;
+const WIDE: usize = 8 * FULL;
 
 /// How many buffers are on their way at most.
-pub(super) const BATCHES: usize = 4;
+pub(super) const BATCHES: usize = 16;
 
 /// The length that says NULL.
 const NULL: u32 = u32::MAX;

@@ -83,8 +83,11 @@ impl Link {
             url: name.clone(),
             reason: "it names no database: write `mysql://USER@HOST/DATABASE`".to_owned(),
         })?;
+        if let Some(reason) = url.unreadable_file() {
+            return Err(EngineError::Untrusted { database: name, reason });
+        }
         let options = options(url, &database);
-        let mut connection = MySqlConnection::connect_with(&options)
+        let mut connection = connect(&options, url)
             .await
             .map_err(|error| failure::classify_connect(&name, error))?;
         let server = server(&mut connection, &database)
@@ -182,6 +185,31 @@ impl Link {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+/// Connects. MySQL 8 takes a password that it has not seen since it started in clear only, which
+/// the driver gives within TLS only, and otherwise says that the password is wrong: over a unix
+/// socket, where nothing else needs TLS, one connection with it makes the server remember.
+async fn connect(
+    options: &MySqlConnectOptions,
+    url: &ServerUrl,
+) -> Result<MySqlConnection, sqlx::Error> {
+    let refused = match MySqlConnection::connect_with(options).await {
+        Err(error) if failure::is_login(&error) => error,
+        connected => return connected,
+    };
+    if url.socket.is_none() || url.tls != Tls::Prefer {
+        return Err(refused);
+    }
+    let protected = options.clone().ssl_mode(MySqlSslMode::Required);
+    match MySqlConnection::connect_with(&protected).await {
+        Ok(known) => {
+            let _ = known.close().await;
+            MySqlConnection::connect_with(options).await
+        }
+        // A server without TLS, too, has said before what is wrong.
+        Err(_) => Err(refused),
     }
 }
 

@@ -69,6 +69,11 @@ pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     server_error(error).map(MySqlDatabaseError::number)
 }
 
+/// Whether the server refused the account or its password.
+pub(super) fn is_login(error: &sqlx::Error) -> bool {
+    matches!(number(error), Some(LOGIN_REFUSED | LOGIN_REFUSED_WITHOUT_PASSWORD))
+}
+
 /// Whether the account lacks a right.
 pub(super) fn is_denied(error: &sqlx::Error) -> bool {
     // Access denied (to the server, a database, a table, a column, a privilege, a routine), host
@@ -125,20 +130,15 @@ pub(super) fn classify(database: &str, action: &str, error: sqlx::Error) -> Engi
 /// Why a connection could not be made.
 pub(super) fn classify_connect(database: &str, error: sqlx::Error) -> EngineError {
     match error {
-        sqlx::Error::Io(error) => {
-            EngineError::Unreachable { database: database.to_owned(), reason: error.to_string() }
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => {
+            EngineError::not_connected(database, &error)
         }
-        sqlx::Error::Tls(error) => {
-            EngineError::Unreachable { database: database.to_owned(), reason: error.to_string() }
+        error if is_login(&error) => {
+            let message = server_error(&error).map(|e| e.message().to_owned());
+            let message = message.unwrap_or_default();
+            EngineError::Login { database: database.to_owned(), message }
         }
-        error => match number(&error) {
-            Some(LOGIN_REFUSED | LOGIN_REFUSED_WITHOUT_PASSWORD) => {
-                let message = server_error(&error).map(|e| e.message().to_owned());
-                let message = message.unwrap_or_default();
-                EngineError::Login { database: database.to_owned(), message }
-            }
-            _ => classify(database, "connect to", error),
-        },
+        error => classify(database, "connect to", error),
     }
 }
 

@@ -1,10 +1,13 @@
 //! One consistent moment on one connection or several.
 //!
-//! 1. A transaction begins, and takes the metadata lock of every table by `SELECT * … LIMIT 0`,
-//!    which opens no read view. From then on no table can be altered, truncated or dropped.
+//! 1. The tables are listed. Then a transaction begins, and takes the metadata lock of every table
+//!    by `SELECT * … LIMIT 0`, which opens no read view. From then on no table can be altered,
+//!    truncated or dropped. Nothing else may be asked in this step: where the catalog is in InnoDB
+//!    tables itself (MySQL 8), a look into it would open the view.
 //! 2. The first read of an InnoDB table opens the view. (`START TRANSACTION WITH CONSISTENT
 //!    SNAPSHOT` would do so, too, but ends the transaction before, and its locks with it.)
-//! 3. The tables are listed again. What came or went between is no longer possible after.
+//! 3. The tables are listed again. Where they are others than those locked, all of it is done
+//!    again; what came or went between is no longer possible after.
 //!
 //! Several connections do step 2 while a global read lock keeps everybody from committing.
 
@@ -26,8 +29,8 @@ use crate::model::{Catalog, TableSpec};
 /// How long the global lock may be waited for, and then held: everybody's writes wait with us.
 const GLOBAL_LOCK: Duration = Duration::from_secs(2);
 
-/// How often the tables may change between listing and locking.
-const ATTEMPTS: usize = 5;
+/// How often the tables may change between listing and locking, or before the view is open.
+pub(super) const ATTEMPTS: usize = 5;
 
 /// Tables that are locked for reading.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,37 +75,44 @@ pub(super) fn is_transactional(engine: &str) -> bool {
 /// Begins a transaction and takes the lock of every table (step 1).
 pub(super) async fn lock(link: &mut Link) -> Result<Locked, EngineError> {
     for _ in 0..ATTEMPTS {
+        let listed = list(link).await?;
         let begin = execute(&mut link.connection, "START TRANSACTION READ ONLY").await;
         begin.map_err(|error| link.wrong("begin a transaction in", error))?;
-        if let Some(locked) = touch(link).await? {
-            return Ok(locked);
+        if let Some(denied) = touch(link, &listed).await? {
+            return Ok(Locked { tables: listed, denied });
         }
         end(link).await?;
     }
-    Err(changed(link))
+    Err(changed(&link.name))
 }
 
 /// Takes the lock of every table in the transaction that is open, which may have read and written
 /// already. Locks of tables that went away meanwhile stay until its end.
 pub(super) async fn hold(link: &mut Link) -> Result<Locked, EngineError> {
     for _ in 0..ATTEMPTS {
-        if let Some(locked) = touch(link).await? {
-            return Ok(locked);
+        let listed = list(link).await?;
+        if let Some(denied) = touch(link, &listed).await?
+            && list(link).await? == listed
+        {
+            return Ok(Locked { tables: listed, denied });
         }
     }
-    Err(changed(link))
+    Err(changed(&link.name))
 }
 
-/// Takes the lock of every table that is listed; `None` where they are not the same ones after.
-async fn touch(link: &mut Link) -> Result<Option<Locked>, EngineError> {
-    let listed = list(link).await?;
-    let mut locked = Locked::default();
-    for table in &listed {
+/// Takes the lock of every table that is listed; gives those that are denied, and why. `None` where
+/// one of them is not there any more.
+async fn touch(
+    link: &mut Link,
+    listed: &[Listed],
+) -> Result<Option<BTreeMap<String, String>>, EngineError> {
+    let mut denied = BTreeMap::new();
+    for table in listed {
         let touch = format!("SELECT * FROM {} LIMIT 0", quoted(&table.name));
         match execute(&mut link.connection, touch).await {
             Ok(()) => {}
             Err(error) if failure::is_denied(&error) => {
-                locked.denied.insert(table.name.clone(), error.to_string());
+                denied.insert(table.name.clone(), error.to_string());
             }
             Err(error) if failure::number(&error) == Some(failure::NO_SUCH_TABLE) => {
                 return Ok(None);
@@ -113,9 +123,7 @@ async fn touch(link: &mut Link) -> Result<Option<Locked>, EngineError> {
             }
         }
     }
-    let is_stable = list(link).await? == listed;
-    locked.tables = listed;
-    Ok(is_stable.then_some(locked))
+    Ok(Some(denied))
 }
 
 /// Takes the locks that writing to these tables needs, and refuses those that know no transactions:
@@ -160,10 +168,10 @@ pub(super) async fn open_view(link: &mut Link, locked: &Locked) -> Result<(), En
     Ok(())
 }
 
-/// Fails where a table came between the locks and the view (step 3): it would be read at another
+/// Whether the tables are those that are locked (step 3): another one would be read at another
 /// moment, or not at all.
-pub(super) async fn check(link: &mut Link, locked: &Locked) -> Result<(), EngineError> {
-    if list(link).await? == locked.tables { Ok(()) } else { Err(changed(link)) }
+pub(super) async fn is_locked(link: &mut Link, locked: &Locked) -> Result<bool, EngineError> {
+    Ok(list(link).await? == locked.tables)
 }
 
 /// Ends the transaction.
@@ -177,9 +185,10 @@ async fn list(link: &mut Link) -> Result<Vec<Listed>, EngineError> {
     listed.map_err(|error| link.wrong("list the tables of", error))
 }
 
-fn changed(link: &Link) -> EngineError {
+/// The error where tables change faster than they can be locked.
+pub(super) fn changed(database: &str) -> EngineError {
     let what = "tables came or went before they could be locked".to_owned();
-    EngineError::Changed { database: link.name.clone(), what }
+    EngineError::Changed { database: database.to_owned(), what }
 }
 
 /// A lock on everything, held by a connection of its own.
@@ -230,6 +239,25 @@ pub(super) async fn position(link: &mut Link) -> Option<String> {
         let told = query(&mut link.connection, statement).await.unwrap_or_default();
         if let Some(row) = told.first().filter(|row| !row.text(0).is_empty()) {
             return Some(format!("binary log {}:{}", row.text(0), row.text(1)));
+        }
+    }
+    None
+}
+
+/// How many changes the server keeps for readers of older views, as far as the account may see it:
+/// MariaDB tells everybody, MySQL accounts with PROCESS.
+pub(super) async fn history_length(link: &mut Link) -> Option<u64> {
+    for (statement, place) in [
+        ("SHOW GLOBAL STATUS LIKE 'Innodb_history_list_length'", 1),
+        (
+            "SELECT COUNT FROM information_schema.INNODB_METRICS \
+             WHERE NAME = 'trx_rseg_history_len'",
+            0,
+        ),
+    ] {
+        let told = query(&mut link.connection, statement).await.unwrap_or_default();
+        if let Some(length) = told.first().and_then(|row| row.number(place)) {
+            return Some(length);
         }
     }
     None

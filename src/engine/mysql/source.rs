@@ -55,6 +55,20 @@ impl MysqlSource {
     /// Begins the transaction in which everything is read, on as many connections as can begin at
     /// one moment: `readers` where the account may lock everybody out for that moment, else one.
     pub async fn begin(&mut self, readers: usize) -> Result<(), EngineError> {
+        for _ in 0..moment::ATTEMPTS {
+            if self.try_to_begin(readers).await? {
+                return Ok(());
+            }
+            for mut reader in self.readers.drain(..) {
+                reader.end().await?;
+            }
+            self.end().await?;
+        }
+        Err(moment::changed(&self.connection.name))
+    }
+
+    /// False where tables came or went before they were locked.
+    async fn try_to_begin(&mut self, readers: usize) -> Result<bool, EngineError> {
         self.evidence.clear();
         self.readers.clear();
         self.locked =
@@ -75,11 +89,11 @@ impl MysqlSource {
         }
         let after = self.position()?;
         let locked = self.locked.clone();
-        self.connection.call("list the tables of", move |link| {
-            async move { moment::check(link, &locked).await }.boxed()
+        let is_locked = self.connection.call("list the tables of", move |link| {
+            async move { moment::is_locked(link, &locked).await }.boxed()
         })?;
         self.tell_positions(before, after);
-        Ok(())
+        Ok(is_locked)
     }
 
     /// Opens the views of all connections while nobody can commit; false where that cannot be had.
@@ -185,7 +199,21 @@ impl MysqlSource {
         let isolation = isolation.unwrap_or_default().replace('-', " ").to_lowercase();
         let mut evidence = vec![format!("one read transaction, {isolation}")];
         evidence.extend(self.evidence.iter().cloned());
+        let length = self.history_length()?;
+        evidence.extend(length.map(|length| format!("history list length {length}")));
         Ok(evidence)
+    }
+
+    /// How many changes the server keeps for this and other readers.
+    pub async fn cost(&mut self) -> Result<Option<String>, EngineError> {
+        let length = self.history_length()?;
+        Ok(length.map(|length| format!("at the end the history list length was {length}")))
+    }
+
+    fn history_length(&mut self) -> Result<Option<u64>, EngineError> {
+        self.connection.call("read the history list length of", |link| {
+            async move { Ok(moment::history_length(link).await) }.boxed()
+        })
     }
 
     /// The server program and its version.

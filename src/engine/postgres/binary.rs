@@ -220,23 +220,23 @@ fn row_len(input: &[u8], columns: usize) -> Result<Option<usize>, Wrong> {
 struct Cells<'r> {
     encoding: &'r ServerEncoding,
     is_utf8: bool,
+    /// Always a finite one.
     decimal: Decimal,
-    spare: FiniteDecimal,
 }
+
+static NAN: Decimal = Decimal::NaN;
+static INFINITY: Decimal = Decimal::Infinity;
+static NEGATIVE_INFINITY: Decimal = Decimal::NegativeInfinity;
 
 impl<'r> Cells<'r> {
     fn new(encoding: &'r ServerEncoding) -> Cells<'r> {
-        let zero = || FiniteDecimal::new(false, &[], 0).expect("because it has no digits");
-        Cells {
-            encoding,
-            is_utf8: encoding.is_utf8(),
-            decimal: Decimal::Finite(zero()),
-            spare: zero(),
-        }
+        let decimal = Decimal::Finite(FiniteDecimal::default());
+        Cells { encoding, is_utf8: encoding.is_utf8(), decimal }
     }
 
     /// The value of a cell; `None` where its bytes are not of the reading's form.
-    #[inline]
+    // Called for every cell of every row: what is handed over in memory costs more than the work.
+    #[inline(always)]
     fn value<'c>(&'c mut self, reading: Reading, bytes: &'c [u8]) -> Option<ValueRef<'c>> {
         Some(match reading {
             Reading::Bool => match bytes {
@@ -298,25 +298,21 @@ impl<'r> Cells<'r> {
 
     /// A numeric, in the memory of the one before.
     fn numeric(&mut self, bytes: &[u8]) -> Option<&Decimal> {
-        if let Decimal::Finite(number) = &mut self.decimal {
-            std::mem::swap(number, &mut self.spare);
-        }
+        let Decimal::Finite(number) = &mut self.decimal else { return None };
         let mut read = None;
-        let is_valid = self.spare.refill(|digits| {
+        let is_valid = number.refill(|digits| {
             read = values::numeric(bytes, digits);
             match read {
                 Some(Numeric::Finite { is_negative, scale }) => (is_negative, scale),
                 _ => (false, 0),
             }
         });
-        self.decimal = match read? {
-            Numeric::NaN => Decimal::NaN,
-            Numeric::Infinity => Decimal::Infinity,
-            Numeric::NegativeInfinity => Decimal::NegativeInfinity,
-            Numeric::Finite { .. } if !is_valid => return None,
-            Numeric::Finite { .. } => Decimal::Finite(std::mem::take(&mut self.spare)),
-        };
-        Some(&self.decimal)
+        match read? {
+            Numeric::Finite { .. } => is_valid.then_some(&self.decimal),
+            Numeric::NaN => Some(&NAN),
+            Numeric::Infinity => Some(&INFINITY),
+            Numeric::NegativeInfinity => Some(&NEGATIVE_INFINITY),
+        }
     }
 }
 

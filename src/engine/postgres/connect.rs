@@ -111,6 +111,9 @@ impl Link {
     /// Connects, pins the settings, and refuses what is not understood.
     pub(super) fn open(url: &ServerUrl, options: &OpenOptions) -> Result<Link, EngineError> {
         let name = url.redacted(Family::Postgres);
+        if let Some(reason) = url.unreadable_file() {
+            return Err(EngineError::Untrusted { database: name, reason });
+        }
         let connect = connect_options(url);
         let lock_timeout = options.busy_timeout.as_millis();
         let named = name.clone();
@@ -355,6 +358,19 @@ fn with_password(options: PgConnectOptions, url: &ServerUrl) -> PgConnectOptions
         Some(password) => options.password(password.expose()),
         None => options,
     }
+}
+
+/// How many transactions have begun since the oldest that a session keeps visible. Another session
+/// asks: within a transaction the count stands still.
+pub(super) async fn horizon(options: &PgConnectOptions, process: u32) -> Option<u64> {
+    let mut other = options.connect().await.ok()?;
+    let sql = format!(
+        "SELECT pg_catalog.age(backend_xmin)::text FROM pg_catalog.pg_stat_activity \
+         WHERE pid = {process}"
+    );
+    let told = query::text(&mut other, sql).await;
+    let _ = other.close().await;
+    told.ok()?.parse().ok()
 }
 
 /// Asks the server to end the statement that a session runs. False where that could not be asked.

@@ -119,15 +119,14 @@ fn is_of(code: &str, classes: &[&str]) -> bool {
 
 /// The error of a connection that could not be made.
 pub(super) fn cannot_connect(database: &str, error: sqlx::Error) -> EngineError {
-    let unreachable =
-        |reason: String| EngineError::Unreachable { database: database.to_owned(), reason };
     match error {
-        sqlx::Error::Io(error) => unreachable(error.to_string()),
-        sqlx::Error::Tls(error) => unreachable(format!("TLS: {error}")),
-        sqlx::Error::Protocol(what) => {
-            unreachable(format!("it does not answer as a PostgreSQL server does ({what})"))
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => {
+            EngineError::not_connected(database, &error)
         }
-        sqlx::Error::Configuration(error) => unreachable(format!("{error}")),
+        sqlx::Error::Protocol(what) => EngineError::Unreachable {
+            database: database.to_owned(),
+            reason: format!("it does not answer as a PostgreSQL server does ({what})"),
+        },
         error => classify(database, "connect to", error),
     }
 }

@@ -6,7 +6,8 @@
 //! back to a savepoint, so that the session, its locks and its moment stay; where that fails, the
 //! session takes no more jobs.
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender};
+use std::convert::Infallible;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 
 use futures_util::{FutureExt as _, Stream, TryStreamExt as _};
 
@@ -21,14 +22,14 @@ use crate::engine::error::EngineError;
 use crate::engine::{KeyRange, ReadEnd, ReadFrom};
 use crate::model::{Flow, RowSink, TableSpec, Value};
 
-/// How many bytes of rows are gathered into a piece.
-const PIECE: usize = 256 * 1024;
+/// How many bytes of rows are gathered into a piece, few enough to stay in a core's cache.
+const PIECE: usize = 64 * 1024;
 
 /// Messages from this size on are pieces of their own, and are not copied.
 const LARGE: usize = 64 * 1024;
 
 /// How many pieces may wait.
-const AHEAD: usize = 4;
+const AHEAD: usize = 16;
 
 /// What happens where the rows of a query are not all taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +45,8 @@ pub(super) enum OnStop {
 enum Piece {
     /// Messages that were gathered.
     Gathered(Vec<u8>),
-    /// A large message.
-    Large(Box<dyn AsRef<[u8]> + Send>),
+    /// A large message; when this is dropped, the next message may be read.
+    Large { message: Box<dyn AsRef<[u8]> + Send>, _taken: Sender<Infallible> },
 }
 
 /// A table and the session that reads it.
@@ -85,12 +86,15 @@ impl Reader<'_> {
         })
     }
 
-    /// About how many rows there are, as the server's statistics say.
+    /// About how many rows there are, as the server's statistics say. Before 14, 0 rows in no
+    /// pages can also be a table that was never looked at.
     pub(super) fn estimate(&self) -> Result<Option<u64>, EngineError> {
         let action = format!("estimate the rows of table `{}` of", self.spec().name);
         let oid = self.table.listed.oid;
         let sql = format!(
-            "SELECT sum(c.reltuples)::int8::text, bool_and(c.reltuples >= 0) \
+            "SELECT sum(c.reltuples)::int8::text, \
+             bool_and(c.reltuples >= 0 AND (c.relpages > 0 OR \
+             pg_catalog.current_setting('server_version_num')::int4 >= 140000)) \
              FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND (c.oid = {oid} OR c.oid IN \
              (SELECT relid FROM pg_catalog.pg_partition_tree({oid}) WHERE isleaf))"
         );
@@ -219,7 +223,7 @@ impl Reader<'_> {
         let sql = format!("COPY ({select}) TO STDOUT (FORMAT binary)");
         let encoding = self.encoding().clone();
         let mut decoder = Decoder::new(&self.table.columns, self.encoding());
-        let (spare, spares) = std::sync::mpsc::channel();
+        let (spare, spares) = channel();
         let mut is_stopped = false;
         let streamed = self.link.remote().stream(
             AHEAD,
@@ -256,7 +260,7 @@ fn feed<S: RowSink + ?Sized>(
     spare: &Sender<Vec<u8>>,
 ) -> Result<Flow, Wrong> {
     match piece {
-        Piece::Large(piece) => decoder.feed((*piece).as_ref(), sink),
+        Piece::Large { message, _taken } => decoder.feed((*message).as_ref(), sink),
         Piece::Gathered(mut piece) => {
             let flow = decoder.feed(&piece, sink)?;
             piece.clear();
@@ -379,8 +383,14 @@ async fn pass_on<B: AsRef<[u8]> + Send + 'static>(
                 return Ok(Taken::InPart);
             }
         }
-        if is_large && pieces.send(Piece::Large(Box::new(message))).is_err() {
-            return Ok(Taken::InPart);
+        if is_large {
+            // Only one of them is in memory at a time.
+            let (_taken, waiting) = channel();
+            let message = Box::new(message);
+            if pieces.send(Piece::Large { message, _taken }).is_err() {
+                return Ok(Taken::InPart);
+            }
+            let _ = waiting.recv();
         }
     }
     if !gathered.is_empty() && pieces.send(Piece::Gathered(gathered)).is_err() {

@@ -6,7 +6,7 @@
 
 use futures_util::FutureExt as _;
 
-use super::connect::Link;
+use super::connect::{Link, horizon};
 use super::fixed::Fixed;
 use super::locks::{self, Purpose};
 use super::tables::Selection;
@@ -124,7 +124,7 @@ impl PostgresSource {
             ));
         }
         let lsn = if self.link.server.is_standby {
-            "'replayed up to LSN ' || pg_catalog.pg_last_wal_replay_lsn()"
+            "'a standby, which has replayed up to LSN ' || pg_catalog.pg_last_wal_replay_lsn()"
         } else {
             "'LSN ' || pg_catalog.pg_current_wal_lsn()"
         };
@@ -140,17 +140,34 @@ impl PostgresSource {
         Ok(evidence)
     }
 
+    /// How far the transaction holds back what vacuum may remove.
+    pub async fn cost(&mut self) -> Result<Option<String>, EngineError> {
+        let horizon = self.link.call("ask for the age of the transaction in", |connection| {
+            async move { Ok(horizon(&connection.options, connection.process).await) }.boxed()
+        })?;
+        let told = |age| format!("at the end the horizon of transactions was {age} behind");
+        Ok(horizon.map(told))
+    }
+
     /// Collations whose library has changed since, after which indexes on text may be out of order:
-    /// rows of such tables are read without them.
+    /// rows of such tables are read without them. Databases have a version of their own since 15.
     fn stale_collations(&self) -> Result<Vec<String>, EngineError> {
-        let sql = "SELECT c.collname::text FROM pg_catalog.pg_collation c \
+        let mut sql = "SELECT 'collation ' || c.collname FROM pg_catalog.pg_collation c \
                    WHERE c.collversion <> pg_catalog.pg_collation_actual_version(c.oid) \
                    AND EXISTS (SELECT FROM pg_catalog.pg_attribute a \
-                   WHERE a.attcollation = c.oid AND a.attrelid >= 16384) ORDER BY 1";
-        let rows = self.link.rows("read the collations of", sql.to_owned())?;
+                   WHERE a.attcollation = c.oid AND a.attrelid >= 16384)"
+            .to_owned();
+        if self.link.server.number >= 150_000 {
+            sql.push_str(
+                " UNION ALL SELECT 'the collation of the database' FROM pg_catalog.pg_database d \
+                 WHERE d.datname = pg_catalog.current_database() AND d.datcollversion <> \
+                 pg_catalog.pg_database_collation_actual_version(d.oid)",
+            );
+        }
+        let rows = self.link.rows("read the collations of", format!("{sql} ORDER BY 1"))?;
         Ok(rows
             .iter()
-            .map(|row| format!("collation {} has another version than its indexes", row.text(0)))
+            .map(|row| format!("{} has another version than its indexes", row.text(0)))
             .collect())
     }
 

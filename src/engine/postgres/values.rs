@@ -134,9 +134,8 @@ fn push_group(group: u16, digits: &mut Vec<u8>) -> Option<()> {
     if group > 9_999 {
         return None;
     }
-    for power in [1_000, 100, 10, 1] {
-        digits.push(u8::try_from(group / power % 10).expect("because it is below ten"));
-    }
+    let digit = |power| u8::try_from(group / power % 10).expect("because it is below ten");
+    digits.extend_from_slice(&[digit(1_000), digit(100), digit(10), digit(1)]);
     Some(())
 }
 

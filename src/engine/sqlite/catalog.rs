@@ -391,19 +391,11 @@ impl Walk<'_> {
     }
 
     fn leave_out(&mut self, kind: &str, name: &str, reason: &str) {
-        self.catalog.not_captured.push(NotCaptured {
-            kind: kind.to_owned(),
-            name: name.to_owned(),
-            reason: reason.to_owned(),
-            is_unknown: false,
-        });
+        self.catalog.not_captured.push(NotCaptured::known(kind, name, reason));
     }
 
     fn unknown(&mut self, kind: &str, name: &str, reason: &str) {
-        self.leave_out(kind, name, reason);
-        if let Some(last) = self.catalog.not_captured.last_mut() {
-            last.is_unknown = true;
-        }
+        self.catalog.not_captured.push(NotCaptured::unknown(kind, name, reason));
     }
 
     fn not_understood(&mut self, kind: &str, name: &str, reason: &str) {

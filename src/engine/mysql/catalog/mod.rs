@@ -28,7 +28,7 @@ use self::draft::Draft;
 use self::lists::{Entry, Lists};
 use self::programs::ToldTrigger;
 use self::query::{Reader, Shown};
-use self::rights::{Rights, unknown};
+use self::rights::Rights;
 use self::tokens::text_without_own;
 use crate::engine::RECEIPTS_TABLE;
 use crate::engine::error::EngineError;
@@ -96,7 +96,11 @@ pub(super) async fn missing_rights(
     }
     for routine in lists.routines.iter().filter(|routine| !routine.shows_body) {
         let kind = routine.kind.to_ascii_lowercase();
-        missing.push(unknown(&kind, &routine.name, "the account may not see its body"));
+        missing.push(NotCaptured::unknown(
+            &kind,
+            &routine.name,
+            "the account may not see its body",
+        ));
     }
     reader.finish().await?;
     missing.sort();
@@ -112,7 +116,7 @@ async fn rights(reader: &mut Reader<'_>) -> Result<Rights, EngineError> {
 
 fn of_unknown_table(trigger: &ToldTrigger) -> NotCaptured {
     let reason = format!("its table `{}` is not known", trigger.table);
-    unknown("trigger", &trigger.name, &reason)
+    NotCaptured::unknown("trigger", &trigger.name, &reason)
 }
 
 struct Walk<'c, 's> {
@@ -401,16 +405,11 @@ impl Walk<'_, '_> {
     }
 
     fn leave_out(&mut self, kind: &str, name: &str, reason: &str) {
-        self.catalog.not_captured.push(NotCaptured {
-            kind: kind.to_owned(),
-            name: name.to_owned(),
-            reason: reason.to_owned(),
-            is_unknown: false,
-        });
+        self.catalog.not_captured.push(NotCaptured::known(kind, name, reason));
     }
 
     fn unknown(&mut self, kind: &str, name: &str, reason: &str) {
-        self.catalog.not_captured.push(unknown(kind, name, reason));
+        self.catalog.not_captured.push(NotCaptured::unknown(kind, name, reason));
     }
 
     fn not_understood(&mut self, kind: &str, name: &str, reason: &str) {

@@ -112,7 +112,7 @@ impl Rights {
     pub(super) fn hidden(&self) -> Vec<NotCaptured> {
         let mut hidden = Vec::new();
         if !self.on_database("SELECT") {
-            hidden.push(unknown(
+            hidden.push(NotCaptured::unknown(
                 "table",
                 "*",
                 "the account has no SELECT on the whole database: tables on which it has no right \
@@ -120,7 +120,7 @@ impl Rights {
             ));
         }
         if !self.lists_routines() {
-            hidden.push(unknown(
+            hidden.push(NotCaptured::unknown(
                 "routine",
                 "*",
                 "the account has neither SHOW_ROUTINE (MySQL 8), SHOW CREATE ROUTINE (MariaDB \
@@ -130,7 +130,7 @@ impl Rights {
         if !self.on_database("EVENT") {
             let reason = "the account has no EVENT right on the database: events are not listed \
                           to it";
-            hidden.push(unknown("event", "*", reason));
+            hidden.push(NotCaptured::unknown("event", "*", reason));
         }
         hidden
     }
@@ -139,12 +139,12 @@ impl Rights {
     pub(super) fn of_table(&self, table: &str) -> (Option<NotCaptured>, Option<NotCaptured>) {
         let rows = (!self.on_table("SELECT", table)).then(|| {
             let reason = "the account has no SELECT on all of its columns";
-            unknown("table", table, reason)
+            NotCaptured::unknown("table", table, reason)
         });
         let triggers = (!self.on_table("TRIGGER", table)).then(|| {
             let reason = "the account has no TRIGGER right on the table: its triggers are not \
                           listed to it";
-            unknown("triggers", table, reason)
+            NotCaptured::unknown("triggers", table, reason)
         });
         (rows, triggers)
     }
@@ -152,18 +152,13 @@ impl Rights {
     /// What is unknown of a view that is listed.
     pub(super) fn of_view(&self, view: &str) -> Option<NotCaptured> {
         let sees = |privilege: &str| self.on_table(privilege, view);
-        (!(sees("SHOW VIEW") && sees("SELECT")))
-            .then(|| unknown("view", view, "the account has no SHOW VIEW and SELECT right on it"))
-    }
-}
-
-/// Something that could not be seen.
-pub(super) fn unknown(kind: &str, name: &str, reason: &str) -> NotCaptured {
-    NotCaptured {
-        kind: kind.to_owned(),
-        name: name.to_owned(),
-        reason: reason.to_owned(),
-        is_unknown: true,
+        (!(sees("SHOW VIEW") && sees("SELECT"))).then(|| {
+            NotCaptured::unknown(
+                "view",
+                view,
+                "the account has no SHOW VIEW and SELECT right on it",
+            )
+        })
     }
 }
 
