@@ -49,6 +49,8 @@ mod pack_values;
 mod pg_cases;
 mod pg_catalog;
 mod pg_catalog_pairs;
+mod pg_every_type;
+mod pg_filling;
 mod pg_lab;
 mod pg_rows;
 mod pg_standby;
