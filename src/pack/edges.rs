@@ -83,6 +83,18 @@ pub struct EdgeFinder<'s> {
     /// The same, where who refers may refer to nothing for a while.
     free_children: Join,
     parents_given: Vec<Token>,
+    /// Whether rows that refer to themselves are in their own way.
+    holds_themselves: bool,
+    themselves: Vec<Itself>,
+}
+
+/// A change of a row that refers to itself, and is in its own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Itself {
+    /// The change.
+    pub node: u32,
+    /// Whether the row may refer to nothing for a while.
+    pub may_let_go: bool,
 }
 
 /// The orders that were found.
@@ -92,6 +104,8 @@ pub struct Found {
     /// Whether a value that rows refer to goes from one row to another: rows that are not in the
     /// pack may refer to it, so foreign keys are checked at the end.
     pub moves_referenced_value: bool,
+    /// Changes that are in their own way.
+    pub themselves: Vec<Itself>,
 }
 
 impl<'s> EdgeFinder<'s> {
@@ -132,6 +146,8 @@ impl<'s> EdgeFinder<'s> {
             strict_children: Join::default(),
             free_children: Join::default(),
             parents_given: Vec::new(),
+            holds_themselves: rules.enforcement.holds_rows_by_themselves(),
+            themselves: Vec::new(),
         }
     }
 
@@ -172,6 +188,14 @@ impl<'s> EdgeFinder<'s> {
                     _ => &mut self.strict_children,
                 };
                 children.then.extend(given.map(|token| (token, node)));
+                if self.holds_themselves
+                    && action != Action::Changes
+                    && let Some((_, child_key)) = key.child.as_ref().filter(|(c, _)| *c == table)
+                    && given.is_some()
+                    && given == child_key.tokens(key.salt, shape, change).0
+                {
+                    self.themselves.push(Itself { node, may_let_go: key.may_let_go });
+                }
                 self.parents_given.extend(given.filter(|_| key.may_wait));
             }
             if let Some((_, child_key)) = key.child.as_ref().filter(|(child, _)| *child == table) {
@@ -208,7 +232,7 @@ impl<'s> EdgeFinder<'s> {
         self.strict_parents.pairs(Why::ParentFirstAlways, &mut edges);
         self.children.pairs(Why::ChildFirst, &mut edges);
         self.strict_children.pairs(Why::ChildFirstAlways, &mut edges);
-        Found { edges, moves_referenced_value }
+        Found { edges, moves_referenced_value, themselves: self.themselves }
     }
 }
 

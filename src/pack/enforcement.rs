@@ -89,6 +89,12 @@ impl Enforcement {
         }
     }
 
+    /// Whether a row that refers to itself is in its own way when it goes, or when what it is
+    /// referred to by changes. (InnoDB looks for rows that refer to it while it is still there.)
+    pub fn holds_rows_by_themselves(self) -> bool {
+        self == Enforcement::Mysql
+    }
+
     /// Whether a unique key may be checked at the end of the transaction.
     pub fn unique_may_wait(self, key: &Fact) -> bool {
         self == Enforcement::Postgres && flag(key, "deferrable")

@@ -7,8 +7,9 @@
 //! else has. The order is the same for the same input: ties go to the change with the lower number.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 
+use super::edges::Itself;
 use super::spool::Verb;
 
 /// Why one change must run before another.
@@ -54,6 +55,7 @@ pub struct Graph {
     parked_of: Vec<u32>,
     first_parked: u32,
     edges: Vec<Edge>,
+    themselves: Vec<Itself>,
 }
 
 /// A change of the finished order.
@@ -86,7 +88,12 @@ impl Graph {
         edges.retain(|edge| edge.from != edge.to);
         edges.sort_unstable();
         edges.dedup();
-        Graph { nodes, parked_of: Vec::new(), first_parked: nodes, edges }
+        Graph { nodes, parked_of: Vec::new(), first_parked: nodes, edges, themselves: Vec::new() }
+    }
+
+    /// The same graph, in which these changes are in their own way.
+    pub fn with_themselves(self, themselves: Vec<Itself>) -> Self {
+        Graph { themselves, ..self }
     }
 
     /// What cannot run because something before it does not: for each change the one that is in
@@ -119,12 +126,14 @@ impl Graph {
         self.edges.retain(|edge| !removed(edge.from) && !removed(edge.to));
     }
 
-    /// The order of the changes that `runs` says run. `may_park` says which can be split in two.
+    /// The order of the changes that `runs` says run. `may_park` says which can be split in two,
+    /// `may_let_go` which of those that are in their own way.
     pub fn arrange(
         mut self,
         runs: impl Fn(u32) -> bool,
         verb: impl Fn(u32) -> Verb,
         may_park: impl Fn(u32) -> bool,
+        may_let_go: impl Fn(u32) -> bool,
     ) -> Result<Arrangement, Circle> {
         let mut is_deferred = false;
         for soft in [Why::ParentFirst, Why::ChildFirst, Why::UniqueLater] {
@@ -137,6 +146,7 @@ impl Graph {
             }
             self.park_one_of_each(&circles, &verb, &may_park)?;
         }
+        self.let_go_first(&runs, &verb, &may_let_go)?;
         let (turns, needs) = self.sorted(runs);
         Ok(Arrangement { turns, needs, is_deferred })
     }
@@ -187,6 +197,27 @@ impl Graph {
             }
         }
         for node in parked {
+            self.split(node, verb(node));
+        }
+        self.edges.sort_unstable();
+        Ok(())
+    }
+
+    /// Splits the changes that are in their own way and were not parked anyway.
+    fn let_go_first(
+        &mut self,
+        runs: &impl Fn(u32) -> bool,
+        verb: &impl Fn(u32) -> Verb,
+        may_let_go: &impl Fn(u32) -> bool,
+    ) -> Result<(), Circle> {
+        let mut split: BTreeSet<u32> = self.parked_of.iter().copied().collect();
+        for Itself { node, may_let_go: may } in std::mem::take(&mut self.themselves) {
+            if !runs(node) || !split.insert(node) {
+                continue;
+            }
+            if !may || !may_let_go(node) {
+                return Err(Circle(vec![node]));
+            }
             self.split(node, verb(node));
         }
         self.edges.sort_unstable();
@@ -380,7 +411,7 @@ mod tests {
     }
 
     fn arrange(nodes: u32, edges: Vec<Edge>) -> Result<Arrangement, Circle> {
-        Graph::new(nodes, edges).arrange(|_| true, |_| Verb::Update, |_| true)
+        Graph::new(nodes, edges).arrange(|_| true, |_| Verb::Update, |_| true, |_| true)
     }
 
     #[test]
@@ -419,13 +450,27 @@ mod tests {
     fn rows_that_refer_to_one_another_wait_on_null() {
         let of = |verb, why| {
             let edges = vec![edge(0, 1, why), edge(1, 0, why)];
-            Graph::new(2, edges).arrange(|_| true, |_| verb, |_| true).unwrap().turns
+            let arranged = Graph::new(2, edges).arrange(|_| true, |_| verb, |_| true, |_| true);
+            arranged.unwrap().turns
         };
         // Both are inserted; one of them without its reference.
         let inserts = of(Verb::Insert, Why::ParentFirstOrNull);
         assert_eq!(inserts, [Turn::Park(0), Turn::Run(1), Turn::Run(0)]);
         let deletes = of(Verb::Delete, Why::ChildFirstOrNull);
         assert_eq!(deletes, [Turn::Park(0), Turn::Run(1), Turn::Run(0)]);
+    }
+
+    #[test]
+    fn a_row_that_is_in_its_own_way_lets_go_first() {
+        let of = |may, runs| {
+            let itself = vec![Itself { node: 1, may_let_go: may }];
+            let edges = vec![edge(0, 1, Why::ChildFirstOrNull)];
+            let graph = Graph::new(2, edges).with_themselves(itself);
+            graph.arrange(|_| runs, |_| Verb::Delete, |_| false, |_| true).map(|found| found.turns)
+        };
+        assert_eq!(of(true, true).unwrap(), [Turn::Run(0), Turn::Park(1), Turn::Run(1)]);
+        assert_eq!(of(false, true), Err(Circle(vec![1])));
+        assert!(of(false, false).is_ok());
     }
 
     #[test]

@@ -361,7 +361,7 @@ impl Arranger<'_, '_> {
         let nodes = self.each(group, |_, _, _| {})?;
         let found = finder.finish();
         let count = u32::try_from(nodes.len()).expect("counted while they were numbered");
-        let mut graph = Graph::new(count, found.edges);
+        let mut graph = Graph::new(count, found.edges).with_themselves(found.themselves);
         let table_of = |node: u32| group[index(nodes[index(node)].table)];
         let excluded = |node: u32| {
             let Node { place, verb, .. } = nodes[index(node)];
@@ -448,7 +448,24 @@ impl Arranger<'_, '_> {
                 }
             }
         };
-        let arranged = graph.arrange(runs, |node| nodes[index(node)].verb, may_park);
+        let may_let_go = |node: u32| {
+            let Node { place, table, .. } = nodes[index(node)];
+            let table = &self.tables[group[index(table)]];
+            match table.at(self.spool, place) {
+                Ok(change) => {
+                    let parking = parking::letting_go(&table.shape, self.rules, &change);
+                    let may = parking.is_some();
+                    found.borrow_mut().extend(parking.map(|parking| (node, parking)));
+                    may
+                }
+                Err(error) => {
+                    failed.borrow_mut().get_or_insert(error);
+                    false
+                }
+            }
+        };
+        let verb = |node: u32| nodes[index(node)].verb;
+        let arranged = graph.arrange(runs, verb, may_park, may_let_go);
         self.parked = number.into_inner();
         self.known = known.into_inner();
         if let Some(error) = failed.into_inner() {
@@ -477,10 +494,19 @@ impl Arranger<'_, '_> {
             (table.shape.table().to_string(), format!("{} of row {row}", verb.as_str()))
         };
         let rows = circle.0.iter().take(20).map(name).map(|(table, row)| {
+            let reason = match circle.0.len() {
+                1 => {
+                    "it refers to itself, which keeps it, and it cannot refer to nothing for a while"
+                }
+                _ => {
+                    "it waits in a circle for other rows of this pack: their unique values or \
+                     foreign keys change places, and neither a waiting value nor a later check is \
+                     possible"
+                }
+            };
             Refusal::new(
                 table,
-                "it waits in a circle for other rows of this pack: their unique values or foreign \
-                 keys change places, and neither a waiting value nor a later check is possible",
+                reason,
                 "change one of the rows by hand in the target, take a new snapshot of it, and make \
                  the pack again",
             )

@@ -103,6 +103,13 @@ pub fn find(
     Ok(may_leave.then_some(Parking::Reinsert))
 }
 
+/// Where a row waits that only refers to itself: it keeps its unique values, and refers to nothing.
+pub fn letting_go(shape: &Shape, rules: &Rules, change: &Change) -> Option<Parking> {
+    let columns = columns_to_free(shape, rules, change);
+    let free: Vec<(usize, Value)> = columns.into_iter().map(|c| (c, Value::Null)).collect();
+    (!free.is_empty()).then_some(Parking::Columns(free))
+}
+
 /// The columns that are NULL while the row refers to nothing, where it may and that is checked at
 /// once.
 fn columns_to_free(shape: &Shape, rules: &Rules, change: &Change) -> Vec<usize> {

@@ -88,8 +88,8 @@ pub struct TableRules {
     pub types: BTreeMap<String, String>,
     /// Collations by column, where one is named.
     pub collations: BTreeMap<String, String>,
-    /// Columns whose values are computed.
-    pub generated: BTreeSet<String>,
+    /// Columns whose values are computed, and from what.
+    pub generated: BTreeMap<String, String>,
     /// Columns that only the database may set, unless it is overruled: inserts do that, updates
     /// cannot.
     pub identities: BTreeSet<String>,
@@ -208,8 +208,8 @@ impl Rules {
         if flag(fact, "not-null") {
             table.not_null.insert(name.clone());
         }
-        if text(fact, "generated").is_some() {
-            table.generated.insert(name.clone());
+        if let Some(expression) = text(fact, "generated") {
+            table.generated.insert(name.clone(), expression.to_owned());
         }
         if text(fact, "identity") == Some("ALWAYS") {
             table.identities.insert(name.clone());
@@ -276,13 +276,17 @@ impl Rules {
     fn read_expressions(&mut self) {
         for table in self.tables.values_mut() {
             for (label, fact) in std::mem::take(&mut table.expressions) {
-                let named = |column: &&String| {
-                    let terms = list(&fact, "terms").iter().chain(list(&fact, "columns"));
-                    terms.into_iter().any(|term| names_column(term, column))
-                };
+                let terms = list(&fact, "terms").iter().chain(list(&fact, "columns"));
+                let terms: Vec<&String> = terms
+                    .flat_map(|term| [Some(term), table.generated.get(term)])
+                    .flatten()
+                    .collect();
+                let named = |column: &&String| terms.iter().any(|term| names_column(term, column));
                 let folding = Folding { matching: KeyMatching::Unknown, ..Folding::exact() };
+                let is_kept = |column: &&String| !table.generated.contains_key(*column);
+                let columns = table.columns.iter().filter(is_kept).filter(named);
                 let columns: Vec<(String, Folding)> =
-                    table.columns.iter().filter(named).map(|c| (c.clone(), folding)).collect();
+                    columns.map(|column| (column.clone(), folding)).collect();
                 if !columns.is_empty() {
                     let condition = text(&fact, "where").map(Condition::of);
                     let takes_null_once = flag(&fact, "nulls-not-distinct");
@@ -359,6 +363,12 @@ impl TableRules {
     }
 
     fn push_key(&mut self, label: String, fact: &Fact, is_primary: bool, enforcement: Enforcement) {
+        let is_computed = |name: &String| self.generated.contains_key(name);
+        if !enforcement.changes_schemas() && list(fact, "columns").iter().any(is_computed) {
+            // A key over what is computed is one over what it is computed from.
+            self.expressions.push((label, fact.clone()));
+            return;
+        }
         let collations = list(fact, "collations");
         self.note_collations(&label, collations);
         let columns = list(fact, "columns")
