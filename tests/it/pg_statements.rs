@@ -37,7 +37,7 @@ fn c01_c18_every_type_is_written_and_guarded_exactly() {
             let mut wrong = Vec::new();
             let catalog = session.catalog(&Scope::default()).unwrap();
             for (number, (kind, values)) in TYPES.iter().enumerate() {
-                let held = Held::of(catalog.clone(), &format!("public.t{number}"));
+                let held = Held::of(&catalog, &format!("public.t{number}"));
                 let rows = held.rows(&session);
                 assert_eq!(rows.len(), values.len() + 1, "{kind}");
                 session.execute("SAVEPOINT before").unwrap();
@@ -156,7 +156,7 @@ fn k08_k14_keys_of_every_type_find_their_rows() {
         let mut wrong = Vec::new();
         let catalog = session.catalog(&Scope::default()).unwrap();
         for (number, (kind, _)) in &keys {
-            let held = Held::of(catalog.clone(), &format!("public.t{number}"));
+            let held = Held::of(&catalog, &format!("public.t{number}"));
             let rows = held.rows(&session);
             let wanted: Vec<Vec<Value>> = rows.iter().map(|row| held.key(row)).collect();
             let mut kept = crate::pg_lab::Kept::default();
@@ -196,7 +196,8 @@ fn composite_keys_find_their_rows() {
     session.rows_by_keys(&held.table, &keys, &mut kept).unwrap();
     let mut found: Vec<String> = kept.rows.iter().map(|row| format!("{row:?}")).collect();
     let mut wanted: Vec<String> = rows.iter().step_by(3).map(|row| format!("{row:?}")).collect();
-    (found.sort(), wanted.sort());
+    found.sort();
+    wanted.sort();
     assert_eq!(found, wanted);
     let guards: Vec<RowGuard<'_>> = rows.iter().map(|row| held.guard(row)).collect();
     let sql = held.statements.delete(&guards[..500]).unwrap();
