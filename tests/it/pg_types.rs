@@ -398,7 +398,7 @@ fn t32_quotes_in_names_and_values() {
     );
     let mut open = open(&database);
     let name = open.names().remove(0);
-    assert_eq!(name, "s\"'.x.t\";--'$$\\");
+    assert_eq!(name, "\"s\"\"'.x\".\"t\"\";--'$$\\\"");
     assert_eq!(
         open.rows(&name),
         [vec![Value::Int(1), text("'\\\"`$$:x ?;-- \\!\n ")], vec![Value::Int(2), text("\\.")]]

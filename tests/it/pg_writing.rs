@@ -44,12 +44,12 @@ impl Held {
     /// The table of this name, in the open transaction.
     #[track_caller]
     pub fn new(session: &Session<'_>, name: &str) -> Held {
-        Held::of(session.catalog(&Scope::default()).unwrap(), name)
+        Held::of(&session.catalog(&Scope::default()).unwrap(), name)
     }
 
     /// The table of this name in a catalog.
     #[track_caller]
-    pub fn of(catalog: Catalog, name: &str) -> Held {
+    pub fn of(catalog: &Catalog, name: &str) -> Held {
         let table = catalog.tables.iter().find(|table| table.name.to_string() == name);
         let table = table
             .unwrap_or_else(|| {

@@ -1,5 +1,6 @@
 //! Case Q13 on MySQL and MariaDB: values of hundreds of megabytes, in as much memory as promised.
 
+use std::fs::File;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,11 +15,13 @@ const VALUE: u64 = 200 * MIB;
 /// What a command may take: 256 MiB, and twice the largest row.
 const MEMORY: u64 = 256 * MIB + 2 * VALUE;
 
-/// Runs a command; gives how many bytes it had in memory at most.
+/// Runs a command; gives how many bytes it had in memory at most, and what it printed.
 #[track_caller]
-fn peak(lab: &Lab, args: &[&str], code: i32) -> u64 {
+fn peak(lab: &Lab, args: &[&str], code: i32) -> (u64, String) {
+    let printed = lab.path("printed");
     let mut command = lab.command(args);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    command.stdout(File::create(&printed).unwrap()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     let ended = loop {
@@ -32,12 +35,13 @@ fn peak(lab: &Lab, args: &[&str], code: i32) -> u64 {
         std::thread::sleep(Duration::from_millis(2));
     };
     assert_eq!(ended.code(), Some(code), "{args:?}");
-    peak
+    (peak, std::fs::read_to_string(&printed).unwrap())
 }
 
 #[test]
 fn q13_values_of_200_megabytes_that_differ_in_their_last_byte() {
-    for server in servers::mysql_servers() {
+    // One of each family is enough: it takes its time.
+    for server in servers::mysql_servers().into_iter().take(2) {
         let databases = ["0", "1"].map(|last| {
             let database = server.database("");
             // InnoDB of MySQL 5.7 takes a tenth of its log at once.
@@ -50,12 +54,12 @@ fn q13_values_of_200_megabytes_that_differ_in_their_last_byte() {
         });
         let lab = Lab::new();
         for (database, name) in databases.iter().zip(["a", "b"]) {
-            let peak = peak(&lab, &["snapshot", &database.url(), "--ref", name], 0);
+            let (peak, _) = peak(&lab, &["snapshot", &database.url(), "--ref", name], 0);
             assert!(peak <= MEMORY, "{}: {} MiB", server.name, peak / MIB);
         }
-        let diff = lab.diff("a", "b");
-        assert_eq!(Lab::counts(&diff, "t"), (0, 0, 1), "{}", server.name);
-        let peak = peak(&lab, &["diff", "a", "b"], 1);
+        let (peak, printed) = peak(&lab, &["diff", "a", "b", "--json"], 1);
         assert!(peak <= MEMORY, "{}: diff: {} MiB", server.name, peak / MIB);
+        let diff = serde_json::from_str(&printed).unwrap();
+        assert_eq!(Lab::counts(&diff, "t"), (0, 0, 1), "{}", server.name);
     }
 }

@@ -105,7 +105,7 @@ impl PostgresDialect {
 
     /// How long statements may be.
     pub fn limits(&self) -> StatementLimits {
-        StatementLimits { longest: LONGEST, inserted: 500, changed: 200, full: 256 * 1024 }
+        StatementLimits { longest: LONGEST, inserted: 500, changed: 500, full: 256 * 1024 }
     }
 
     /// Why rows of a table with this column cannot be written exactly; `None` where they can.
