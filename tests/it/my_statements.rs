@@ -145,7 +145,7 @@ fn assert_keys(scene: &Scene, declared: &str, rows_of: &[Vec<Value>]) {
         session.begin().unwrap();
         let all: Vec<Vec<Cell<'_>>> = rows_of.iter().map(|row| cells(&spec, row)).collect();
         session.execute(&statements.insert(&all).unwrap()).unwrap();
-        let keys: Vec<Vec<Value>> = rows_of.iter().map(|row| row.to_vec()).collect();
+        let keys: Vec<Vec<Value>> = rows_of.iter().map(|row| (*row).clone()).collect();
         for some in [&keys[..], &keys[..1], &keys[..2]] {
             let mut found = Rows::default();
             session.rows_by_keys(&spec, some, &mut found).unwrap();
