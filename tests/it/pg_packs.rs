@@ -57,15 +57,24 @@ fn p04_swap_with_children() {
         &format!("INSERT INTO p VALUES (1, 'b'), (2, 'a'); {children}"),
     )
     .converges(&[]);
-    let schema = "CREATE TABLE p(id int PRIMARY KEY, code text NOT NULL UNIQUE);
-        CREATE TABLE c(id int PRIMARY KEY, p text REFERENCES p(code))";
+    // Codes that children refer to change places while the children stay.
     let children = "INSERT INTO c VALUES (1, 'a'), (2, 'b')";
-    Pair::new(
-        schema,
-        &format!("INSERT INTO p VALUES (1, 'a'), (2, 'b'); {children}"),
-        &format!("INSERT INTO p VALUES (1, 'b'), (2, 'a'); {children}"),
-    )
-    .converges(&[]);
+    for deferrable in ["DEFERRABLE", ""] {
+        let schema = format!(
+            "CREATE TABLE p(id int PRIMARY KEY, code text NOT NULL UNIQUE);
+             CREATE TABLE c(id int PRIMARY KEY, p text REFERENCES p(code) {deferrable})"
+        );
+        let pair = Pair::new(
+            &schema,
+            &format!("INSERT INTO p VALUES (1, 'a'), (2, 'b'); {children}"),
+            &format!("INSERT INTO p VALUES (1, 'b'), (2, 'a'); {children}"),
+        );
+        if deferrable.is_empty() {
+            pair.try_pack(&[]).fails(4, "circle");
+        } else {
+            pair.converges(&[]);
+        }
+    }
 }
 
 /// What is swapped through more than plain columns is ordered, or refused by name.
