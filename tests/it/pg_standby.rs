@@ -42,6 +42,12 @@ fn l10_a_standby_says_what_it_is_and_what_it_does_not_have() {
     std::fs::write(lab.path("deepdiff.toml"), "exclude = ['public.gone']\n").unwrap();
     let expected = state(&lab, &here, "primary", &[]);
     assert_eq!(state(&lab, &there, "standby", &["--jobs", "2"]), expected);
+    // It takes no changes but its primary's.
+    primary.run("postgres", "UPDATE t SET v = 'x' WHERE id = 1;");
+    lab.run(&snapshot(&here, "changed", &[])).ok();
+    lab.run(&["pack", "primary", "changed", "-o", "change"]).ok();
+    let applied = lab.run(&["apply", "change", "--to", &there, "--accept-target"]);
+    assert!(applied.code != 0 && applied.stderr.contains("it is a standby"), "{}", applied.stderr);
 }
 
 /// Where the primary rewrites what is read, the standby ends the reading, which is not one of fewer

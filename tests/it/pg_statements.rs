@@ -5,10 +5,9 @@ use deepdiff_db::engine::{Cell, Dialect, EngineError, LargeKind, Operand, RowGua
 use deepdiff_db::model::Value;
 use deepdiff_db::model::snapshot::Scope;
 
-use crate::pg_every_type::{SCHEMA, TYPES, of_every_type};
+use crate::pg_every_type::{SCHEMA, TYPES, knowing_every_type, of_every_type};
 use crate::pg_lab::loaded;
 use crate::pg_writing::{Held, session, target};
-use crate::servers::postgres_servers;
 
 /// What differs between what should be and what is, in words.
 fn differs(kind: &str, what: &str, wanted: &[Vec<Value>], found: &[Vec<Value>]) -> Option<String> {
@@ -25,7 +24,7 @@ fn differs(kind: &str, what: &str, wanted: &[Vec<Value>], found: &[Vec<Value>]) 
 /// back the same; the guard of a row holds for no other value of its type.
 #[test]
 fn c01_c18_every_type_is_written_and_guarded_exactly() {
-    for server in postgres_servers() {
+    for server in knowing_every_type() {
         let database = server.database("");
         of_every_type(&database);
         // The facts of one schema alone: the types of another are not among them.
@@ -134,7 +133,7 @@ fn round_trip(
 fn k08_k14_keys_of_every_type_find_their_rows() {
     let without =
         ["json", "xml", "point", "box", "path", "polygon", "circle", "line", "lseg", "xid"];
-    for server in postgres_servers() {
+    for server in knowing_every_type() {
         let database = server.database("");
         let mut script = String::from(SCHEMA);
         let keys: Vec<_> =
