@@ -15,6 +15,7 @@ macro_rules! each {
     };
 }
 
+pub mod ddl;
 mod dialect;
 mod error;
 pub mod mysql;

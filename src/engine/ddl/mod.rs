@@ -1,0 +1,198 @@
+//! How an engine changes its schema: what belongs to what, what needs what, and the statements.
+//!
+//! Pure text: facts in, statements out, no connection. A schema goes from one set of facts to
+//! another in two stages, one before the rows change and one after them; what stands in between,
+//! while rows change, the engine says by [`Ddl::midway`]. In which order the steps of a stage run
+//! is not decided here: they are ordered by what their facts need.
+
+mod reading;
+mod schema;
+
+pub use reading::{flag, list, number, text};
+pub use schema::Schema;
+
+use crate::model::{Fact, FactId, ObjectName};
+
+/// A statement of a schema change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Statement {
+    /// A whole statement, without a closing semicolon.
+    Whole(String),
+    /// What follows `ALTER TABLE table`. Neighbours of one table may become one statement.
+    Clause {
+        /// The table.
+        table: ObjectName,
+        /// The clause.
+        clause: String,
+    },
+}
+
+impl Statement {
+    /// A whole statement.
+    pub fn whole(text: impl Into<String>) -> Statement {
+        Statement::Whole(text.into())
+    }
+
+    /// A clause of `ALTER TABLE`.
+    pub fn clause(table: &ObjectName, clause: impl Into<String>) -> Statement {
+        Statement::Clause { table: table.clone(), clause: clause.into() }
+    }
+}
+
+/// How a fact becomes another one of the same identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alteration {
+    /// By these statements, in this order. None where nothing has to be done.
+    InPlace(Vec<Statement>),
+    /// It is dropped and made again. Of a column, its values are lost and written again.
+    Remade,
+    /// The table it belongs to is built anew around its rows.
+    Rebuilt,
+    /// Not at all, and why.
+    Refused(String),
+}
+
+/// What happens to a fact that others need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Break<'a> {
+    /// It goes, for good or to be made again.
+    Gone,
+    /// It becomes this.
+    Altered(&'a Fact),
+}
+
+/// What a fact has to do when something it needs is broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Yielding {
+    /// Nothing: the server takes the change while it stands.
+    Stands,
+    /// It is dropped before and made again afterwards.
+    Remade,
+    /// It becomes this before, and what it shall be afterwards.
+    Weakened(Fact),
+    /// It is in the way, and why.
+    Refused(String),
+}
+
+/// What a reviewer has to know of a step.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StepHazard {
+    /// The table is written anew, with its indexes.
+    Rewrite,
+    /// All its rows are read.
+    Scan,
+    /// Values may become less than they were.
+    Narrows,
+    /// What is locked, in the server's words, against whom, and on which table.
+    Lock {
+        /// The server's name of the lock.
+        mode: &'static str,
+        /// The table.
+        table: String,
+    },
+    /// Who may do what, or what something does, changes.
+    Behaviour,
+    /// It cannot run inside a transaction.
+    OutsideTransaction,
+}
+
+/// What a step does to a fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FactChange<'a> {
+    /// It is made.
+    Created(&'a Fact),
+    /// It becomes another.
+    Altered(&'a Fact, &'a Fact),
+    /// It goes.
+    Dropped(&'a Fact),
+}
+
+/// The schema language of an engine. `from` is the schema as a stage finds it, `to` as it leaves
+/// it.
+pub trait Ddl: Sync {
+    /// The fact that this one belongs to: it is dropped with it. (A column, a constraint, an index,
+    /// a trigger belong to their table.) What belongs to something may be dropped by a statement of
+    /// its own as well.
+    fn container(&self, fact: &Fact, schema: &Schema<'_>) -> Option<FactId>;
+
+    /// Whether the statement that makes its container makes it too.
+    fn is_inline(&self, fact: &Fact, schema: &Schema<'_>) -> bool;
+
+    /// The facts of the schema that must be there for this one to be there, its container among
+    /// them. Ids that are not in the schema do no harm.
+    fn requires(&self, fact: &Fact, schema: &Schema<'_>) -> Vec<FactId>;
+
+    /// The names it takes, each with the space in which no other may have it.
+    fn names(&self, fact: &Fact) -> Vec<String>;
+
+    /// What stands of a fact while rows change. `before` and `after` are the same fact on both
+    /// ends; they are not equal.
+    fn midway(
+        &self,
+        before: Option<&Fact>,
+        after: Option<&Fact>,
+        from: &Schema<'_>,
+        to: &Schema<'_>,
+    ) -> Option<Fact>;
+
+    /// Whether something that has to be remade before the rows change may be made after them: it
+    /// does not help to find or to write rows.
+    fn can_wait(&self, fact: &Fact) -> bool;
+
+    /// The statements that make a fact, with what is inline in it.
+    fn create(
+        &self,
+        fact: &Fact,
+        inline: &[&Fact],
+        to: &Schema<'_>,
+    ) -> Result<Vec<Statement>, String>;
+
+    /// The statements that drop a fact whose container stays.
+    fn drop(&self, fact: &Fact, from: &Schema<'_>) -> Result<Vec<Statement>, String>;
+
+    /// How a fact becomes another one.
+    fn alter(
+        &self,
+        before: &Fact,
+        after: &Fact,
+        from: &Schema<'_>,
+        to: &Schema<'_>,
+    ) -> Alteration;
+
+    /// What a fact does, which needs another that is broken. `after` is what it shall become; the
+    /// fact itself where it shall stay.
+    fn yields(
+        &self,
+        fact: &Fact,
+        after: &Fact,
+        needed: &Fact,
+        broken: Break<'_>,
+        from: &Schema<'_>,
+    ) -> Yielding;
+
+    /// A fact that needs less and can be made first, where two need each other; made whole later.
+    fn weaker(&self, fact: &Fact) -> Option<Fact>;
+
+    /// The statements that build a table anew around its rows, with everything inline in it.
+    fn rebuild(
+        &self,
+        table: &ObjectName,
+        from: &Schema<'_>,
+        to: &Schema<'_>,
+    ) -> Result<Vec<Statement>, String>;
+
+    /// What a reviewer has to know of a step.
+    fn hazards(&self, change: FactChange<'_>, schema: &Schema<'_>) -> Vec<StepHazard>;
+
+    /// Where a step stands among others that nothing else orders; lower is earlier.
+    fn rank(&self, change: FactChange<'_>) -> u16;
+
+    /// Several clauses of one table as one statement; `None` where they cannot be together.
+    fn joined(&self, table: &ObjectName, clauses: &[String]) -> Option<String>;
+
+    /// One clause as a statement.
+    fn alter_table(&self, table: &ObjectName, clause: &str) -> String;
+
+    /// Statements with which a way begins that changes the schema.
+    fn preamble(&self) -> Vec<String>;
+}
