@@ -3,7 +3,7 @@
 //! The server keeps what it has parsed: a view, a rule, a policy or a generated column does not let
 //! a column's type change below it. Keys and plain indexes it makes anew by itself.
 
-use super::spelling::mentions;
+use super::spelling::{mentions, parsed};
 use super::views::body;
 use super::{columns, structure, types};
 use crate::engine::ddl::{Break, Schema, Yielding, flag, list, text};
@@ -101,6 +101,7 @@ fn column(fact: &Fact, needed: &Fact, broken: Break<'_>, from: &Schema<'_>) -> Y
             let mut weaker = fact.clone();
             weaker.attributes.remove("collation");
             weaker.attributes.remove("default");
+            depends_by_type(&mut weaker);
             Yielding::Weakened(weaker)
         }
         ObjectKind::Extension if is_gone => Yielding::Refused(format!(
@@ -126,9 +127,22 @@ fn without_default(column: &Fact) -> Yielding {
     }
     let mut weaker = column.clone();
     match weaker.attributes.remove("default") {
-        Some(_) => Yielding::Weakened(weaker),
+        Some(_) => {
+            depends_by_type(&mut weaker);
+            Yielding::Weakened(weaker)
+        }
         None => Yielding::Stands,
     }
+}
+
+/// What a column without a default depends on: its type and its collation, and extensions, which
+/// either may be of.
+fn depends_by_type(column: &mut Fact) {
+    let own = text(column, "type").and_then(types::own_type);
+    let collation = text(column, "collation").and_then(parsed);
+    column.depends_on.retain(|name| {
+        name.schema.is_empty() || Some(name) == own.as_ref() || Some(name) == collation.as_ref()
+    });
 }
 
 /// A column whose type is made anew holds text meanwhile.
@@ -155,6 +169,7 @@ fn as_text(column: &Fact, from: &Schema<'_>) -> Yielding {
     for name in ["default", "collation", "storage", "compression"] {
         weaker.attributes.remove(name);
     }
+    weaker.depends_on.clear();
     Yielding::Weakened(weaker)
 }
 
@@ -217,5 +232,6 @@ pub(super) fn weaker(fact: &Fact) -> Option<Fact> {
     }
     let mut weaker = fact.clone();
     weaker.attributes.remove("default")?;
+    depends_by_type(&mut weaker);
     Some(weaker)
 }
