@@ -54,6 +54,8 @@ mod pack_values;
 mod pg_cases;
 mod pg_catalog;
 mod pg_catalog_pairs;
+mod pg_ddl;
+mod pg_ddl_lab;
 mod pg_every_type;
 mod pg_filling;
 mod pg_lab;
