@@ -140,7 +140,10 @@ const VIOLATIONS: usize = 100_000;
 
 impl Runner<'_, '_> {
     fn run(mut self, read_state: Option<&mut ReadState<'_>>) -> Result<Outcome, ApplyError> {
-        self.session.begin()?;
+        match self.pack.way(self.options.run).rebuilds {
+            true => self.session.begin_rebuild()?,
+            false => self.session.begin()?,
+        }
         match self.transaction(read_state) {
             Ok(Step::Done) => Ok(self.outcome),
             Ok(Step::Stop) => {
@@ -165,14 +168,14 @@ impl Runner<'_, '_> {
             return Ok(Step::Stop);
         };
         self.outcome.outcome = Ending::RolledBack;
-        let Some(expected) = self.statements(&before)? else {
+        let Some(mut expected) = self.statements(&before)? else {
             return Ok(Step::Stop);
         };
         let after = match before.changes_schema {
             true => self.session.catalog(&scope)?,
             false => catalog,
         };
-        self.after(&before, &after, &expected)?;
+        self.after(&before, &after, &mut expected)?;
         if self.is_refused() {
             return Ok(Step::Stop);
         }
@@ -439,7 +442,7 @@ impl Runner<'_, '_> {
         &mut self,
         before: &Before,
         catalog: &Catalog,
-        changes: &Changes,
+        changes: &mut Changes,
     ) -> Result<(), ApplyError> {
         let tables = Tables::keyed_like(&catalog.tables, &before.tables)?;
         let session = self.session;
@@ -503,9 +506,9 @@ impl Runner<'_, '_> {
     }
 
     /// Compares what moved with what was declared.
-    fn count_changes(&mut self, before: &Before, changes: &Changes) -> Result<(), ApplyError> {
+    fn count_changes(&mut self, before: &Before, changes: &mut Changes) -> Result<(), ApplyError> {
         let mut side_effects = Vec::new();
-        for (table, found) in self.session.take_changes()?.unwrap_or_default() {
+        for (table, found) in changes.found(self.session)? {
             let name = table.to_string();
             let more = changes.more_than_declared(&name, found);
             if more != TableChanges::default() {
