@@ -26,6 +26,7 @@ mod statements;
 mod target;
 mod tokens;
 mod types;
+mod violations;
 
 pub use connect::OpenOptions;
 pub use ddl::SqliteDdl;

@@ -18,7 +18,7 @@ use super::put_off::PutOff;
 use super::rows::{self, KeyReader};
 use super::sql::quoted;
 use super::types::{StorageClass, TextEncoding, bind_stored};
-use super::{catalog, types};
+use super::{catalog, types, violations};
 use crate::engine::error::EngineError;
 use crate::engine::url::canonical;
 use crate::engine::{
@@ -418,23 +418,10 @@ impl SqliteSession<'_> {
         rows::read_referencing(locked, self.encoding, child, columns, parent_key, limit, sink)
     }
 
-    /// Foreign keys that point nowhere, at most `limit` of them.
+    /// Foreign keys that point nowhere, at most `limit` of them. Those of which SQLite says that
+    /// they fit no key of their parent cannot be looked at.
     pub fn foreign_key_check(&self, limit: usize) -> Result<Vec<ForeignKeyViolation>, EngineError> {
-        let action = "check the foreign keys of";
-        let wrong = |failure| classify(self.locked.name, action, failure);
-        let mut statement =
-            self.locked.database.prepare("PRAGMA main.foreign_key_check").map_err(wrong)?;
-        let mut violations = Vec::new();
-        while violations.len() < limit && statement.step().map_err(wrong)? {
-            let table = statement.text(0).map_err(wrong)?.unwrap_or_default().to_owned();
-            let parent = statement.text(2).map_err(wrong)?.unwrap_or_default().to_owned();
-            violations.push(ForeignKeyViolation {
-                table: ObjectName::bare(table),
-                row: statement.text(1).map_err(wrong)?.map(str::to_owned),
-                parent: ObjectName::bare(parent),
-            });
-        }
-        Ok(violations)
+        violations::find(&self.locked, limit)
     }
 
     /// Nothing to do: where checks wait, [`SqliteSession::foreign_key_check`] makes them.
