@@ -24,6 +24,7 @@ pub(super) fn way(written: &Written, schema_before: String, schema_after: String
         schema_before,
         schema_after,
         is_deferred: written.is_deferred,
+        rebuilds: false,
     }
 }
 

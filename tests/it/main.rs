@@ -87,6 +87,8 @@ mod shop;
 mod snapshot_faults;
 mod sqlite_catalog;
 mod sqlite_database;
+mod sqlite_ddl;
+mod sqlite_ddl_lab;
 mod sqlite_rows;
 mod sqlite_schemas;
 mod sqlite_source;
