@@ -1,0 +1,74 @@
+//! Reasons without the names in them, so that they can be counted.
+
+use std::collections::BTreeSet;
+
+use super::outcome::Report;
+
+/// The reasons of a report, each once, without names.
+pub fn distinct(report: &Report) -> BTreeSet<String> {
+    report.ending.why.iter().map(|why| without_names(why)).collect()
+}
+
+/// The refusals in the program's one-line error: `object: reason (hint); object: reason (hint)`.
+pub fn split(error: &str) -> Vec<String> {
+    let list = error.strip_prefix("no pack was made: ").unwrap_or(error);
+    list.split("; ").map(str::to_owned).collect()
+}
+
+/// `OBJECT: reason (hint)` as `…: reason`, with quoted names, literals and numbers left out.
+pub fn without_names(why: &str) -> String {
+    let line = why.lines().next().unwrap_or_default();
+    let (object, reason) = match line.split_once(": ") {
+        Some((object, reason)) if !object.contains(' ') || object.len() < 60 => (object, reason),
+        _ => ("", line),
+    };
+    let reason = reason.split(" (").next().unwrap_or_default();
+    let mut text = if is_ours(object) { format!("{object}: ") } else { String::new() };
+    text.push_str(&unquoted(reason, object));
+    text.chars().take(160).collect()
+}
+
+/// Words that the harness puts before a reason stay.
+fn is_ours(object: &str) -> bool {
+    ["left out", "apply", "drift", "schema", "rows", "state", "rollback", "snapshot", "pack"]
+        .contains(&object)
+}
+
+/// The text without what stands in quotes, without numbers, and without the object's own names.
+fn unquoted(text: &str, object: &str) -> String {
+    let names: BTreeSet<&str> =
+        object.split(['.', ' ', '(', ')', ',']).filter(|name| name.len() > 1).collect();
+    let mut words = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let closing = matches!(first, '`' | '"' | '\'')
+            .then(|| rest[1..].find(first).map(|at| at + 2))
+            .flatten();
+        if let Some(end) = closing {
+            words.push('…');
+            rest = &rest[end..];
+        } else if first.is_alphanumeric() || first == '_' {
+            let end = rest
+                .find(|c: char| !(c.is_alphanumeric() || "_.$".contains(c)))
+                .unwrap_or(rest.len());
+            let word = rest[..end].trim_end_matches('.');
+            let is_name = names.contains(word)
+                || word.contains(['_', '.'])
+                || word.chars().all(|c| c.is_ascii_digit());
+            words.push_str(if is_name { "…" } else { word });
+            rest = &rest[word.len().max(1)..];
+        } else {
+            words.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    words
+}
+
+#[test]
+fn reasons_have_no_names() {
+    let why = "public.users.age: the type changes from `int` to `text` (change it by hand)";
+    assert_eq!(without_names(why), "the type changes from … to …");
+    assert_eq!(without_names("t: column age_2 of t has 17 rows"), "column … of … has … rows");
+    assert_eq!(split("no pack was made: a: x (h); b: y"), ["a: x (h)", "b: y"]);
+}
