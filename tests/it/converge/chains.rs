@@ -82,7 +82,12 @@ fn states(engine: &Engine, steps: &[Step], wanted: &BTreeSet<usize>) -> BTreeMap
     for state in 0..=steps.len() {
         if state > 0 {
             let step = &steps[state - 1];
-            if let Err(error) = chain.load(&step.up) {
+            // SQLite has `if` as another name for `iif` since 3.48.
+            let script = match engine {
+                Engine::Sqlite => step.up.replace(" if(", " iif(").replace("(if(", "(iif("),
+                Engine::Postgres(_) | Engine::Mysql(_) => step.up.clone(),
+            };
+            if let Err(error) = chain.load(&script) {
                 panic!("step {} of the chain: {error}", step.seq);
             }
         }

@@ -29,18 +29,23 @@ pub struct Column {
     pub checks: Option<String>,
 }
 
-/// A truth, which MySQL writes as a number.
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// A truth: a boolean, a number, or on MariaDB a number as a text.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum Flag {
     Bool(bool),
     Number(u8),
+    Text(String),
 }
 
 impl Flag {
     /// Whether it is so.
-    pub fn is_set(self) -> bool {
-        matches!(self, Flag::Bool(true) | Flag::Number(1..))
+    pub fn is_set(&self) -> bool {
+        match self {
+            Flag::Bool(is_set) => *is_set,
+            Flag::Number(number) => *number > 0,
+            Flag::Text(text) => text == "1",
+        }
     }
 }
 

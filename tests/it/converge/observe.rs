@@ -220,14 +220,15 @@ FROM information_schema.events WHERE event_schema = DATABASE();
 ";
 
 /// Tables, columns, indexes and foreign keys by PRAGMAs, and the texts of views and triggers.
-/// Columns and foreign keys have no order here, and indexes that constraints make no names.
+/// Columns and foreign keys have no order here, and indexes that constraints make no names. Tables
+/// of SQLite's own are left out: `sqlite_sequence` stays when the last table that needs it goes.
 const SQLITE_SCHEMA: &str = "
 SELECT 'table', t.name, t.type, t.wr, t.strict FROM pragma_table_list t
-    WHERE t.schema = 'main' AND t.name NOT IN ('_deepdiff_receipts', 'sqlite_schema')
-    AND t.name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\';
+    WHERE t.schema = 'main' AND t.name <> '_deepdiff_receipts'
+    AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\';
 SELECT 'column', t.name, x.name, x.type, x.\"notnull\", quote(x.dflt_value), x.pk, x.hidden
     FROM pragma_table_list t JOIN pragma_table_xinfo(t.name) x
-    WHERE t.schema = 'main' AND t.name NOT IN ('_deepdiff_receipts', 'sqlite_schema')
+    WHERE t.schema = 'main' AND t.name <> '_deepdiff_receipts'
     AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\';
 SELECT 'index', t.name, CASE l.origin WHEN 'c' THEN l.name END, l.\"unique\", l.origin, l.partial,
     (SELECT group_concat(p) FROM (SELECT coalesce(i.name, 'expression') || ' ' || i.desc || ' '

@@ -12,7 +12,22 @@ pub fn distinct(report: &Report) -> BTreeSet<String> {
 /// The refusals in the program's one-line error: `object: reason (hint); object: reason (hint)`.
 pub fn split(error: &str) -> Vec<String> {
     let list = error.strip_prefix("no pack was made: ").unwrap_or(error);
-    list.split("; ").map(str::to_owned).collect()
+    let mut parts = vec![String::new()];
+    let mut depth = 0usize;
+    for word in list.split_inclusive(' ') {
+        // A hint in parentheses may hold a semicolon.
+        depth += word.matches('(').count();
+        depth = depth.saturating_sub(word.matches(')').count());
+        let last = parts.last_mut().expect("because it is never empty");
+        match word.strip_suffix("; ") {
+            Some(word) if depth == 0 => {
+                last.push_str(word);
+                parts.push(String::new());
+            }
+            _ => last.push_str(word),
+        }
+    }
+    parts
 }
 
 /// `OBJECT: reason (hint)` as `…: reason`, with quoted names, literals and numbers left out.
@@ -70,5 +85,6 @@ fn reasons_have_no_names() {
     let why = "public.users.age: the type changes from `int` to `text` (change it by hand)";
     assert_eq!(without_names(why), "the type changes from … to …");
     assert_eq!(without_names("t: column age_2 of t has 17 rows"), "column … of … has … rows");
-    assert_eq!(split("no pack was made: a: x (h); b: y"), ["a: x (h)", "b: y"]);
+    let error = "no pack was made: a: x (h; g); b: y";
+    assert_eq!(split(error), ["a: x (h; g)", "b: y"]);
 }
