@@ -17,7 +17,6 @@ const JUMPS: usize = 200;
 
 #[derive(Deserialize)]
 struct Step {
-    seq: usize,
     up: String,
 }
 
@@ -79,21 +78,36 @@ fn states(engine: &Engine, steps: &[Step], wanted: &BTreeSet<usize>) -> BTreeMap
     }
     let dir = tempfile::tempdir().unwrap();
     let chain = Place::create(engine, dir.path(), "chain");
+    let mut waiting = String::new();
     for state in 0..=steps.len() {
         if state > 0 {
-            let step = &steps[state - 1];
-            // SQLite has `if` as another name for `iif` since 3.48.
-            let script = match engine {
-                Engine::Sqlite => step.up.replace(" if(", " iif(").replace("(if(", "(iif("),
-                Engine::Postgres(_) | Engine::Mysql(_) => step.up.clone(),
-            };
-            if let Err(error) = chain.load(&script) {
-                panic!("step {} of the chain: {error}", step.seq);
-            }
+            waiting.push_str(&script(engine, &steps[state - 1].up));
         }
         if wanted.contains(&state) {
+            match engine {
+                // Some statements are MySQL's alone: the states of MariaDB are without them.
+                Engine::Mysql(_) => chain.try_each(&waiting),
+                Engine::Postgres(_) | Engine::Sqlite => {
+                    let loaded = chain.load(&waiting);
+                    loaded
+                        .unwrap_or_else(|error| panic!("the chain before state {state}: {error}"));
+                }
+            }
+            waiting.clear();
             states.insert(state, chain.dump());
         }
     }
     states
+}
+
+/// The script of a step, as the installed version takes it.
+fn script(engine: &Engine, step: &str) -> String {
+    let mut script = step.to_owned();
+    if matches!(engine, Engine::Sqlite) {
+        // SQLite has `if` as another name for `iif` since 3.48.
+        for word in [" if(", "(if(", " IF(", "(IF("] {
+            script = script.replace(word, &word.to_ascii_lowercase().replace("if(", "iif("));
+        }
+    }
+    script + "\n;\n"
 }

@@ -31,12 +31,12 @@ pub fn undeclared(pack: &Path, before: &Observation, after: &Observation) -> Vec
                     ));
                 }
                 // A column of one value may hold nothing but its default, which is no loss.
-                let dropped = rows
-                    .columns
-                    .iter()
-                    .filter(|(column, values)| **values > 1 && !left.columns.contains_key(*column));
+                let dropped = rows.columns.iter().filter(|(column, values)| {
+                    values.values() > 1 && !left.columns.contains_key(*column)
+                });
                 for (column, values) in dropped {
                     if deleted < rows.count && !declared.loses(name) {
+                        let values = values.values();
                         gone.push(format!("column {name}.{column}: {values} different values"));
                     }
                 }

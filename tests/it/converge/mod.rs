@@ -48,6 +48,7 @@ fn holds(engine: &Engine, suite: Suite, part: Part, floor: usize) {
     let data = data_or_skip!().join("schema-pairs");
     let cases = pairs::cases(&data, engine, suite, &part);
     assert!(!cases.is_empty(), "no pairs of {} for {}", suite.name(), engine.name());
+    engine.make_roles(&pairs::roles(&data));
     let tested = run::all(engine, &cases, &Options { jobs: 2, ..Options::default() });
     let tally = Tally::of(&tested);
     eprintln!("{}\n{}", table::markdown(std::slice::from_ref(&tally)), table::reasons(&tested));

@@ -32,7 +32,25 @@ pub struct Rows {
     digest: String,
     /// The columns, and how many different values each has; NULL is one.
     #[serde(rename = "c")]
-    pub columns: BTreeMap<String, u64>,
+    pub columns: BTreeMap<String, Different>,
+}
+
+/// How many different values; PostgreSQL writes it as a text.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Different {
+    Number(u64),
+    Text(String),
+}
+
+impl Different {
+    /// The number.
+    pub fn values(&self) -> u64 {
+        match self {
+            Different::Number(values) => *values,
+            Different::Text(text) => text.parse().unwrap_or(u64::MAX),
+        }
+    }
 }
 
 impl Observation {
