@@ -73,7 +73,8 @@ pub fn tables(place: &Place) -> Result<Vec<Table>, String> {
                 WHERE table_schema = 'information_schema' AND table_name = 'CHECK_CONSTRAINTS'
                 AND column_name = 'TABLE_NAME';";
             let has_checks = place.ask(checks)?.trim() == "1";
-            place.ask(&MYSQL.replace("$1", if has_checks { MYSQL_CHECKS } else { "''" }))?
+            let (checks, join) = if has_checks { ("h.clauses", MYSQL_CHECKS) } else { ("''", "") };
+            place.ask(&MYSQL.replace("$1", checks).replace("$2", join))?
         }
         Place::Sqlite(_) => place.ask(SQLITE)?,
     };
@@ -143,22 +144,26 @@ JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamesp
 JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace m ON m.oid = p.relnamespace
 WHERE k.contype = 'f';";
 
+/// Derived tables with the database's name as a constant: else the server opens every table of
+/// every database for every column.
 const MYSQL: &str = "
 SELECT JSON_OBJECT('table', CONCAT('`', REPLACE(c.table_name, '`', '``'), '`'),
     'column', CONCAT('`', REPLACE(c.column_name, '`', '``'), '`'),
     'type', c.column_type,
     'required', c.is_nullable = 'NO' AND c.column_default IS NULL
         AND c.extra NOT LIKE '%auto_increment%',
-    'key', EXISTS (SELECT 1 FROM information_schema.statistics s
-        WHERE s.table_schema = c.table_schema AND s.table_name = c.table_name
-        AND s.column_name = c.column_name AND s.non_unique = 0),
-    'refers', EXISTS (SELECT 1 FROM information_schema.key_column_usage k
-        WHERE k.table_schema = c.table_schema AND k.table_name = c.table_name
-        AND k.column_name = c.column_name AND k.referenced_table_name IS NOT NULL),
+    'key', s.column_name IS NOT NULL,
+    'refers', k.column_name IS NOT NULL,
     'checks', $1)
 FROM information_schema.columns c
-JOIN information_schema.tables t
-    ON t.table_schema = c.table_schema AND t.table_name = c.table_name
+JOIN information_schema.tables t ON t.table_schema = DATABASE() AND t.table_name = c.table_name
+LEFT JOIN (SELECT DISTINCT table_name, column_name FROM information_schema.statistics
+    WHERE table_schema = DATABASE() AND non_unique = 0) AS s
+    ON s.table_name = c.table_name AND s.column_name = c.column_name
+LEFT JOIN (SELECT DISTINCT table_name, column_name FROM information_schema.key_column_usage
+    WHERE table_schema = DATABASE() AND referenced_table_name IS NOT NULL) AS k
+    ON k.table_name = c.table_name AND k.column_name = c.column_name
+$2
 WHERE c.table_schema = DATABASE() AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
     AND c.extra NOT LIKE '%GENERATED%'
 ORDER BY c.table_name, c.ordinal_position;
@@ -167,9 +172,11 @@ SELECT DISTINCT JSON_OBJECT('table', CONCAT('`', REPLACE(k.table_name, '`', '``'
 FROM information_schema.key_column_usage k
 WHERE k.table_schema = DATABASE() AND k.referenced_table_name IS NOT NULL;";
 
-const MYSQL_CHECKS: &str = "(SELECT GROUP_CONCAT(h.check_clause SEPARATOR ' ')
-    FROM information_schema.check_constraints h
-    WHERE h.constraint_schema = c.table_schema AND h.table_name = c.table_name)";
+const MYSQL_CHECKS: &str = "
+LEFT JOIN (SELECT table_name, GROUP_CONCAT(check_clause SEPARATOR ' ') AS clauses
+    FROM information_schema.check_constraints
+    WHERE constraint_schema = DATABASE() GROUP BY table_name) AS h
+    ON h.table_name = c.table_name";
 
 const SQLITE: &str = "
 SELECT json_object('table', '\"' || replace(t.name, '\"', '\"\"') || '\"',

@@ -28,7 +28,7 @@ pub fn fill(place: &Place, id: &str, side: usize) -> Result<(), String> {
         }
     }
     if !script.is_empty() {
-        place.try_each(&script);
+        place.try_rows(&script);
     }
     Ok(())
 }

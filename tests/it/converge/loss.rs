@@ -76,3 +76,38 @@ impl Declared<'_> {
         })
     }
 }
+
+#[test]
+fn what_goes_must_be_declared() {
+    use super::pairs::Side;
+    use super::place::{Engine, Place};
+    let dir = tempfile::tempdir().unwrap();
+    let look = |name: &str, script: &str| {
+        let place = Place::create(&Engine::Sqlite, dir.path(), name);
+        let side = Side { setup: String::new(), schema: script.to_owned(), seed: String::new() };
+        place.load_side(&side).unwrap();
+        Observation::of(&place).unwrap()
+    };
+    let before = look(
+        "before",
+        "CREATE TABLE t (i, a); INSERT INTO t VALUES (1, 'x'), (2, 'y');
+         CREATE TABLE u (i); INSERT INTO u VALUES (1);",
+    );
+    let after = look("after", "CREATE TABLE t (i); INSERT INTO t VALUES (1);");
+    let gone = |manifest: &str| {
+        std::fs::write(dir.path().join("pack.json"), manifest).unwrap();
+        undeclared(dir.path(), &before, &after)
+    };
+    assert_eq!(
+        gone("{}"),
+        [
+            "table t: 2 rows became 1, declared are 0 inserted and 0 deleted",
+            "column t.a: 2 different values",
+            "table u: 1 rows",
+        ]
+    );
+    let declared = r#"{"migration": {"tables": [{"name": "t", "inserted": 0, "deleted": 1}]},
+        "hazards": [{"kind": "data-loss", "object": "t.a"}, {"kind": "data-loss", "object": "u"}]}"#;
+    assert_eq!(gone(declared), Vec::<String>::new());
+    assert_eq!(gone(&declared.replace("t.a", "tea")), ["column t.a: 2 different values"]);
+}

@@ -330,7 +330,7 @@ FROM (SELECT c.table_name AS n, c.column_name AS c, REPLACE(c.column_name, '`', 
         ELSE CONCAT('CAST(`', REPLACE(c.column_name, '`', '``'), '` AS CHAR)') END, ')') AS e
     FROM information_schema.columns c
     JOIN information_schema.tables t
-        ON t.table_schema = c.table_schema AND t.table_name = c.table_name
+        ON t.table_schema = DATABASE() AND t.table_name = c.table_name
     WHERE c.table_schema = DATABASE() AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
         AND c.table_name <> '_deepdiff_receipts') AS cells
 GROUP BY n;";
@@ -350,3 +350,52 @@ FROM (SELECT n, c,
         AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\')
     ORDER BY n, c)
 GROUP BY n;";
+
+#[test]
+fn a_difference_is_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let look = |name: &str, script: &str| {
+        let place = Place::create(&super::place::Engine::Sqlite, dir.path(), name);
+        place.load(script).unwrap();
+        Observation::of(&place).unwrap()
+    };
+    let one = look(
+        "one",
+        "CREATE TABLE t (a TEXT REFERENCES t (b), b INT UNIQUE); CREATE VIEW v AS SELECT 1;
+         INSERT INTO t VALUES (NULL, 1), (1, 2);",
+    );
+    let other_order = look(
+        "other order",
+        "CREATE VIEW v AS SELECT 1; CREATE TABLE t (b INT UNIQUE, a TEXT REFERENCES t (b));
+         INSERT INTO t VALUES (2, 1), (1, NULL);",
+    );
+    assert_eq!(one.differences(&other_order), Vec::<String>::new());
+    let other = look(
+        "other",
+        "CREATE TABLE t (a TEXT REFERENCES t (b) ON DELETE CASCADE, b INT UNIQUE);
+         INSERT INTO t VALUES (NULL, 1), (2, 2);",
+    );
+    let found = one.differences(&other).join("\n");
+    for word in ["foreign key|t", "view|v", "rows: of table t differ, 2 rows for 2"] {
+        assert!(found.contains(word), "{word} in {found}");
+    }
+}
+
+#[test]
+fn entries_have_no_order() {
+    let entry = |name: &str, body: &str| {
+        format!("\n--\n-- Name: {name}; Type: TABLE; Schema: public; Owner: o\n--\n\n{body}\n")
+    };
+    let table = "CREATE TABLE public.a (\n    x integer,\n    y text\n);\n";
+    let swapped = "CREATE TABLE public.a (\n    y text,\n    x integer\n);\n";
+    let view = entry("v", "CREATE VIEW public.v AS\n SELECT 1;\n");
+    let sorted = |dump: &str| {
+        let mut found = entries(dump);
+        found.sort();
+        found
+    };
+    let one = sorted(&(entry("a", table) + &view));
+    assert_eq!(one.len(), 2);
+    assert_eq!(one, sorted(&(view + &entry("a", swapped))));
+    assert_ne!(one, sorted(&entry("a", &table.replace("integer", "bigint"))));
+}

@@ -14,6 +14,8 @@ pub enum Outcome {
     Refused,
     /// A snapshot was refused or is incomplete.
     NotCaptured,
+    /// `pack` ended with an error that is no refusal.
+    PackFailed,
     /// `apply` said that it is done, and the target is not as wanted.
     Wrong,
     /// Something is gone that the pack does not declare, or a failed `apply` left the target
@@ -37,6 +39,7 @@ impl Outcome {
             Outcome::Converged => "converged",
             Outcome::Refused => "refused",
             Outcome::NotCaptured => "not-captured",
+            Outcome::PackFailed => "pack-failed",
             Outcome::Wrong => "wrong",
             Outcome::Lost => "lost",
             Outcome::ApplyFailed => "apply-failed",

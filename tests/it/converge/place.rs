@@ -106,6 +106,16 @@ impl Place {
         if output.status.success() || is_empty { Ok(()) } else { Err(first_error(&said)) }
     }
 
+    /// Puts in rows of which any may be refused.
+    pub fn try_rows(&self, script: &str) {
+        match self {
+            // After an error PostgreSQL takes nothing more in a transaction.
+            Place::Postgres(_) => self.try_each(script),
+            Place::Mysql(_) => self.try_each(&format!("START TRANSACTION;\n{script}COMMIT;\n")),
+            Place::Sqlite(_) => self.try_each(&format!("BEGIN;\n{script}COMMIT;\n")),
+        }
+    }
+
     /// Runs statements of which any may fail.
     pub fn try_each(&self, script: &str) {
         match self {

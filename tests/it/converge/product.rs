@@ -71,7 +71,7 @@ impl Workspace {
             let error = said.error();
             return Err(match said.code {
                 4 => Ending { outcome: Outcome::Refused, why: reasons::split(&error) },
-                _ => Ending::new(Outcome::ApplyFailed, format!("pack: {error}")),
+                _ => Ending::new(Outcome::PackFailed, format!("pack: {error}")),
             });
         }
         if said.json["complete"] != true {

@@ -11,7 +11,9 @@ pub fn distinct(report: &Report) -> BTreeSet<String> {
 
 /// The refusals in the program's one-line error: `object: reason (hint); object: reason (hint)`.
 pub fn split(error: &str) -> Vec<String> {
-    let list = error.strip_prefix("no pack was made: ").unwrap_or(error);
+    let Some(list) = error.strip_prefix("no pack was made: ") else {
+        return vec![error.to_owned()];
+    };
     let mut parts = vec![String::new()];
     let mut depth = 0usize;
     for word in list.split_inclusive(' ') {
@@ -33,14 +35,32 @@ pub fn split(error: &str) -> Vec<String> {
 /// `OBJECT: reason (hint)` as `…: reason`, with quoted names, literals and numbers left out.
 pub fn without_names(why: &str) -> String {
     let line = why.lines().next().unwrap_or_default();
-    let (object, reason) = match line.split_once(": ") {
-        Some((object, reason)) if !object.contains(' ') || object.len() < 60 => (object, reason),
+    let (object, reason) = match end_of_object(line) {
+        Some(end) if !line.starts_with("no pack was made") => (&line[..end], &line[end + 2..]),
         _ => ("", line),
     };
     let reason = reason.split(" (").next().unwrap_or_default();
     let mut text = if is_ours(object) { format!("{object}: ") } else { String::new() };
     text.push_str(&unquoted(reason, object));
     text.chars().take(160).collect()
+}
+
+/// Where the object of a refusal ends: names and conditions in it may hold a colon, too.
+fn end_of_object(line: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    let mut quote = None;
+    for (at, c) in line.char_indices() {
+        match (quote, c) {
+            (Some(open), _) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"' | '`') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') => depth = depth.saturating_sub(1),
+            (None, ':') if depth == 0 && line[at..].starts_with(": ") => return Some(at),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Words that the harness puts before a reason stay.
@@ -52,7 +72,7 @@ fn is_ours(object: &str) -> bool {
 /// The text without what stands in quotes, without numbers, and without the object's own names.
 fn unquoted(text: &str, object: &str) -> String {
     let names: BTreeSet<&str> =
-        object.split(['.', ' ', '(', ')', ',']).filter(|name| name.len() > 1).collect();
+        object.split(['.', ' ', '(', ')', ',']).filter(|name| is_name(name)).collect();
     let mut words = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -67,10 +87,10 @@ fn unquoted(text: &str, object: &str) -> String {
                 .find(|c: char| !(c.is_alphanumeric() || "_.$".contains(c)))
                 .unwrap_or(rest.len());
             let word = rest[..end].trim_end_matches('.');
-            let is_name = names.contains(word)
+            let is_hidden = names.contains(word)
                 || word.contains(['_', '.'])
                 || word.chars().all(|c| c.is_ascii_digit());
-            words.push_str(if is_name { "…" } else { word });
+            words.push_str(if is_hidden { "…" } else { word });
             rest = &rest[word.len().max(1)..];
         } else {
             words.push(first);
@@ -80,10 +100,17 @@ fn unquoted(text: &str, object: &str) -> String {
     words
 }
 
+/// Whether a word of an object's path is no kind of object.
+fn is_name(word: &str) -> bool {
+    let kinds = ["check", "column", "index", "key", "table", "trigger", "unique", "view"];
+    word.len() > 1 && !kinds.contains(&word)
+}
+
 #[test]
 fn reasons_have_no_names() {
     let why = "public.users.age: the type changes from `int` to `text` (change it by hand)";
     assert_eq!(without_names(why), "the type changes from … to …");
+    assert_eq!(without_names("t.check (a <> ': '): check is gone"), "check is gone");
     assert_eq!(without_names("t: column age_2 of t has 17 rows"), "column … of … has … rows");
     let error = "no pack was made: a: x (h; g); b: y";
     assert_eq!(split(error), ["a: x (h; g)", "b: y"]);

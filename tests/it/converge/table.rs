@@ -46,7 +46,8 @@ pub fn markdown(tallies: &[Tally]) -> String {
         let (loaded, converged) = (tally.loaded(), tally.count(Outcome::Converged));
         let tenths = (converged * 1000).checked_div(loaded).unwrap_or(0);
         let refused = tally.count(Outcome::Refused) + tally.count(Outcome::NotCaptured);
-        let failed = tally.count(Outcome::ApplyFailed) + tally.count(Outcome::Crashed);
+        let failed = [Outcome::ApplyFailed, Outcome::PackFailed, Outcome::Crashed];
+        let failed: usize = failed.iter().map(|outcome| tally.count(*outcome)).sum();
         writeln!(
             text,
             "| {} | {} | {loaded} | {converged} ({}.{} %) | {refused} | {} | {} | {failed} | {} |",
@@ -59,7 +60,7 @@ pub fn markdown(tallies: &[Tally]) -> String {
             tally.count(Outcome::RollbackFailed),
         )
         .expect("because it is memory");
-        for outcome in [Outcome::Crashed, Outcome::Broken] {
+        for outcome in [Outcome::PackFailed, Outcome::Crashed, Outcome::Broken] {
             if tally.count(outcome) > 0 {
                 let (count, word) = (tally.count(outcome), outcome.word());
                 writeln!(text, "\n{count} of {} on {}: {word}\n", tally.suite, tally.engine)

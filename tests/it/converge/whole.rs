@@ -49,7 +49,7 @@ fn whole() {
     let mut out = std::io::stdout().lock();
     writeln!(out, "\n{}", table::markdown(&tallies)).unwrap();
     writeln!(out, "{}", table::reasons(&reports)).unwrap();
-    let bad = [&super::NEVER[..], &[Outcome::NotCaptured]].concat();
+    let bad = [&super::NEVER[..], &[Outcome::NotCaptured, Outcome::PackFailed]].concat();
     writeln!(out, "{}", table::failures(&reports, &bad)).unwrap();
     writeln!(out, "{}", unexpected_loads(&data, &reports)).unwrap();
 }
