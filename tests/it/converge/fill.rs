@@ -151,7 +151,7 @@ impl Plan<'_> {
             return Some(literal);
         }
         let may_be_null = !is_matched && !column.required.is_set();
-        if may_be_null && hash / 16 % 6 == 0 {
+        if may_be_null && (hash / 16).is_multiple_of(6) {
             return None;
         }
         let usage = if is_matched { Use::Matched } else { Use::Free };

@@ -111,7 +111,7 @@ fn reasons_have_no_names() {
     let why = "public.users.age: the type changes from `int` to `text` (change it by hand)";
     assert_eq!(without_names(why), "the type changes from … to …");
     assert_eq!(without_names("t.check (a <> ': '): check is gone"), "check is gone");
-    assert_eq!(without_names("t: column age_2 of t has 17 rows"), "column … of … has … rows");
+    assert_eq!(without_names("tab: column age_2 of tab has 17 rows"), "column … of … has … rows");
     let error = "no pack was made: a: x (h; g); b: y";
     assert_eq!(split(error), ["a: x (h; g)", "b: y"]);
 }

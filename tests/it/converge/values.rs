@@ -112,7 +112,7 @@ fn plain(dialect: Dialect, base: &str, arguments: &str, number: u64, usage: Use)
     let first = base.split(' ').next().unwrap_or_default();
     Some(match first {
         "bool" | "boolean" => match dialect {
-            Dialect::Postgres => (number % 2 == 0).to_string(),
+            Dialect::Postgres => number.is_multiple_of(2).to_string(),
             Dialect::Mysql | Dialect::Sqlite => (number % 2).to_string(),
         },
         "year" => (2000 + number).to_string(),
