@@ -24,6 +24,7 @@ mod codec_samples;
 mod codec_structures;
 mod codec_values;
 mod commands;
+mod converge;
 mod diff_answers;
 mod house;
 mod lab;
