@@ -273,6 +273,8 @@ pub enum DiffFormat {
     Sql,
     /// For a review.
     Markdown,
+    /// For a review in a browser: one page, with nothing beside it (`… > review.html`).
+    Html,
 }
 
 /// `pack`

@@ -1,0 +1,88 @@
+//! `diff --format html`: the difference as one page, written as it is found.
+
+use std::io::Write;
+
+use super::diff::{Filter, exit};
+use super::error::CliError;
+use super::exit::Exit;
+use super::revision::shown;
+use crate::diff::{Comparison, LoadedSnapshot, RowCounts, Verdict};
+use crate::model::NotCaptured;
+use crate::report::html::{Definitions, Ending, HtmlPage, ToldSide};
+use crate::report::rows::RowPrinter as _;
+use crate::store::Reader;
+
+/// A side under the name that the person gave it.
+pub struct NamedSide<'a> {
+    /// As it stands on the command line.
+    pub name: &'a str,
+    /// What it is.
+    pub loaded: &'a LoadedSnapshot,
+}
+
+impl NamedSide<'_> {
+    fn told(&self) -> ToldSide {
+        let snapshot = &self.loaded.snapshot;
+        // A URL may hold a password; the label of what was read does not.
+        let is_url = self.name.contains("://");
+        let name = if is_url { snapshot.source.label.as_str() } else { self.name };
+        let read_at = match (snapshot.read_at.first(), snapshot.read_at.last()) {
+            (Some((start, _)), Some((_, end))) if shown(*start) != shown(*end) => {
+                format!("{} to {}", shown(*start), shown(*end))
+            }
+            (Some((start, _)), _) => shown(*start),
+            _ => String::new(),
+        };
+        ToldSide {
+            name: name.to_owned(),
+            snapshot: self.loaded.id.to_string(),
+            state: snapshot.state.to_string(),
+            source: snapshot.source.label.clone(),
+            server: snapshot.source.server.clone(),
+            read_at,
+            author: snapshot.author.clone(),
+            message: snapshot.message.clone(),
+            is_hash_only: snapshot.is_hash_only,
+        }
+    }
+}
+
+/// Writes the page.
+pub fn write(
+    reader: &Reader,
+    [from, to]: [&NamedSide<'_>; 2],
+    comparison: &Comparison,
+    filter: &Filter<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, CliError> {
+    let Comparison { schema, tables, incomplete } = comparison;
+    let mut page = HtmlPage::begin(out, from.told(), to.told(), tables.len())?;
+    let texts = Definitions::new(from.loaded.definitions(reader)?, to.loaded.definitions(reader)?);
+    page.schema(schema, &texts)?;
+    let mut differs = !schema.is_empty();
+    for table in tables {
+        let counts = if page.has_room() {
+            filter.print(table, &mut page)?
+        } else {
+            let counts = filter.count(table)?;
+            if counts != RowCounts::default() {
+                page.begin(table)?;
+                page.end(table, counts, 0)?;
+            }
+            counts
+        };
+        differs |= counts != RowCounts::default();
+    }
+    let verdict = match (differs, incomplete.is_empty()) {
+        (true, _) => Verdict::Different,
+        (false, false) => Verdict::Incomplete,
+        (false, true) => Verdict::Equal,
+    };
+    let sides = [&from.loaded.snapshot, &to.loaded.snapshot];
+    let mut not_captured: Vec<&NotCaptured> =
+        sides.into_iter().flat_map(|snapshot| &snapshot.not_captured).collect();
+    not_captured.sort();
+    not_captured.dedup();
+    page.finish(&Ending { verdict, incomplete, not_captured: &not_captured })?;
+    Ok(exit(verdict))
+}

@@ -1,0 +1,152 @@
+// Cells as text and as nodes. A value becomes text nodes and nothing else, whatever it holds.
+
+/** An element with a class, and children that are nodes or text. */
+function el(tag, className, ...children) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+function button(text, onClick, className) {
+  const node = el('button', className, text);
+  node.type = 'button';
+  node.addEventListener('click', onClick);
+  return node;
+}
+
+const SIGNS = { '+': ['plus', '+', 'inserted'], '-': ['minus', '−', 'deleted'], '~': ['tilde', '~', 'updated'] };
+
+function hex(base64) {
+  const bytes = atob(base64);
+  let text = '';
+  for (let i = 0; i < bytes.length; i++) text += bytes.charCodeAt(i).toString(16).padStart(2, '0');
+  return `x'${text}'`;
+}
+
+/** What a cell is: `text`, `int`, …, as its member is named in JSON. */
+function kindOf(cell) {
+  if (cell === null) return 'NULL';
+  if (typeof cell === 'object') return cell.cut !== undefined ? kindOf(cell.cut) : Object.keys(cell)[0] ?? '';
+  return { string: 'text', number: 'int', boolean: 'bool' }[typeof cell];
+}
+
+/** The text of a cell, unquoted; bytes in hexadecimal. */
+function plain(cell) {
+  if (cell === null) return 'NULL';
+  if (typeof cell !== 'object') return String(cell);
+  const kind = Object.keys(cell)[0];
+  switch (kind) {
+    case undefined: case '0': case 'absent': case 'unknown': return '';
+    case 'cut': return plain(cell.cut);
+    case 'base64': return hex(cell.base64);
+    case 'raw_text': return `${cell.raw_text.charset} ${hex(cell.raw_text.base64)}`;
+    default: return cell[kind];
+  }
+}
+
+const isNothing = (cell) => cell !== null && typeof cell === 'object'
+  && (Array.isArray(cell) || cell.absent !== undefined || cell.unknown !== undefined);
+
+/** Text that could be taken for another value, or for none, stands in quotes. */
+function isAmbiguous(text) {
+  return text.trim() !== text || text === '' || /^x?'/.test(text) || /^(null|true|false)$/i.test(text)
+    || (/^[-+.\d]|^[-+]?(inf|nan)/i.test(text) && !Number.isNaN(Number(text.replace(/^([-+]?)inf(inity)?$/i, '$1Infinity'))))
+    || /^nan$/i.test(text);
+}
+
+function quoted(cell) {
+  const text = plain(cell);
+  const isText = kindOf(cell) === 'text' && cell.cut === undefined;
+  return isText && isAmbiguous(text) ? `'${text.replaceAll("'", "''")}'` : text;
+}
+
+// What would hide, reorder or end a line is shown by its number.
+const ODD = /[\u0000-\u0009\u000b-\u001f\u007f-\u00a0\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202f\u205f-\u206f\u3164\ufeff\ufff0-\uffff\u{e0000}-\u{e0fff}]+|\n/gu;
+const MOST_MARKS = 40;
+
+function escaped(run) {
+  const names = { '\t': '\\t', '\r': '\\r' };
+  return [...run].map((c) => names[c] ?? `\\u{${c.codePointAt(0).toString(16)}}`).join('');
+}
+
+/** Appends text, odd characters made visible; lines stay lines. */
+function put(parent, text) {
+  let [end, marks] = [0, 0];
+  for (const found of text.matchAll(ODD)) {
+    if (marks++ === MOST_MARKS) break;
+    parent.append(text.slice(end, found.index));
+    const isLine = found[0] === '\n';
+    parent.append(el('span', 'odd', isLine ? '↵' : escaped(found[0])), isLine ? '\n' : '');
+    end = found.index + found[0].length;
+  }
+  parent.append(text.slice(end).replace(ODD, (run) => (run === '\n' ? run : escaped(run))));
+  return parent;
+}
+
+/** Where two texts begin to differ and where, from the end, they stop: whole characters. */
+function common(a, b) {
+  const most = Math.min(a.length, b.length);
+  let start = 0;
+  while (start < most && a[start] === b[start]) start++;
+  if (start > 0 && /[\ud800-\udbff]/.test(a[start - 1])) start--;
+  let end = 0;
+  while (end < most - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
+  if (end > 0 && /[\udc00-\udfff]/.test(a[a.length - end])) end--;
+  return [start, end];
+}
+
+/** How much of a value is shown until somebody asks for the rest. */
+const SHOWN = 200;
+const AROUND = 60;
+
+/** A value as a node. `range` marks a part of it; what is long is cut around that. */
+function valueNode(cell, range, kind) {
+  if (isNothing(cell)) {
+    const words = cell.absent ? 'no such column' : cell.unknown ? 'not stored' : '';
+    return el('span', 'null', words);
+  }
+  if (cell === null) return el('span', 'null', 'NULL', kind ? '' : null);
+  const text = quoted(cell);
+  const node = el('span', 'value');
+  node.dir = 'auto';
+  const isCut = typeof cell === 'object' && cell.cut !== undefined;
+  const unit = isCut && (kindOf(cell) === 'base64' || kindOf(cell) === 'raw_text') ? 'byte' : 'character';
+  const fill = (isWhole) => {
+    const first = isWhole || text.length <= SHOWN || !range ? 0 : Math.max(0, Math.min(range[0] - AROUND, text.length - SHOWN));
+    const last = isWhole || text.length <= SHOWN ? text.length : first + SHOWN;
+    node.replaceChildren(first > 0 || (isCut && cell.at > 0) ? '…' : '');
+    const [a, b] = range ? [Math.min(Math.max(range[0], first), last), Math.min(Math.max(range[1], first), last)] : [last, last];
+    put(node, text.slice(first, a));
+    if (b > a) node.append(put(el('mark'), text.slice(a, b)));
+    put(node, text.slice(b, last));
+    if (last < text.length || isCut) node.append('…');
+    if (isCut) node.append(' ', el('span', 'tag', `${counted(cell.length, unit)}, shortened`));
+    if (text.length > SHOWN) {
+      const all = text.length;
+      node.append(' ', button(isWhole ? 'less' : `all ${number(all)}`, () => fill(!isWhole), 'more'));
+    }
+  };
+  fill(false);
+  if (kind) node.append(' ', el('span', 'tag', kind));
+  return node;
+}
+
+/** A cell before and after. */
+function pairNodes(before, after) {
+  let ranges = [null, null];
+  const [a, b] = [quoted(before), quoted(after)];
+  const kinds = a === b && !isNothing(before) && !isNothing(after) ? [kindOf(before), kindOf(after)] : [null, null];
+  const isLong = Math.max(a.length, b.length) > 8;
+  if (isLong && before !== null && after !== null && a !== b) {
+    const [start, end] = common(a, b);
+    if (3 * (start + end) >= Math.min(a.length, b.length)) {
+      ranges = [[start, a.length - end], [start, b.length - end]];
+    }
+  }
+  const side = (tag, word, cell, i) => {
+    const node = el(tag, 'side', el('span', 'quiet', `${word}: `), valueNode(cell, ranges[i], kinds[i]));
+    return node;
+  };
+  return [side('del', 'before', before, 0), side('ins', 'after', after, 1)];
+}
