@@ -30,6 +30,9 @@ use crate::tree::StoreMode;
 
 /// Compares and prints.
 pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    if args.pack.is_some() && args.format != DiffFormat::Html {
+        return Err(CliError::usage("only a page tells of a pack").hint("--format html --pack DIR"));
+    }
     let store = context.store()?;
     let reader = store.reader()?;
     let from = side(context, &store, &reader, &args.from)?;
@@ -59,7 +62,7 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
                 &NamedSide { name: &args.from, loaded: &from },
                 &NamedSide { name: &args.to, loaded: &to },
             ];
-            return page::write(&reader, sides, &comparison, &filter, &mut out);
+            return page::write(&reader, sides, &mut comparison, args, &filter, &mut out);
         }
         let dialect = Dialect::of(&from.state.engine, &[])?;
         return stream(args, &comparison, &dialect, &filter, &mut out);
@@ -80,9 +83,8 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
             differing.push(table);
         }
     }
-    let is_all = args.columns.is_empty() && !args.data;
-    if is_all && counts.is_empty() && comparison.schema.is_empty() && has_tables {
-        comparison.incomplete.push("tables differ, and no row of them does".to_owned());
+    if args.is_all() && counts.is_empty() && comparison.schema.is_empty() && has_tables {
+        comparison.incomplete.push(UNTOLD.to_owned());
     }
     comparison.tables = differing;
     let report = DiffReport { from: told(&from), to: told(&to), comparison, counts };
@@ -109,6 +111,9 @@ pub(super) fn exit(verdict: Verdict) -> Exit {
         Verdict::Incomplete => Exit::Incomplete,
     }
 }
+
+/// A difference that nothing else tells of.
+pub(super) const UNTOLD: &str = "tables differ, and no row of them does";
 
 fn told(loaded: &LoadedSnapshot) -> Side {
     Side {

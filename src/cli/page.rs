@@ -1,13 +1,17 @@
 //! `diff --format html`: the difference as one page, written as it is found.
 
 use std::io::Write;
+use std::path::Path;
 
-use super::diff::{Filter, exit};
+use super::args::DiffArgs;
+use super::diff::{Filter, UNTOLD, exit};
 use super::error::CliError;
 use super::exit::Exit;
 use super::revision::shown;
 use crate::diff::{Comparison, LoadedSnapshot, RowCounts, Verdict};
+use crate::fsio::RealFs;
 use crate::model::NotCaptured;
+use crate::pack::Pack;
 use crate::report::html::{Definitions, Ending, HtmlPage, ToldSide};
 use crate::report::rows::RowPrinter as _;
 use crate::store::Reader;
@@ -51,16 +55,18 @@ impl NamedSide<'_> {
 pub fn write(
     reader: &Reader,
     [from, to]: [&NamedSide<'_>; 2],
-    comparison: &Comparison,
+    comparison: &mut Comparison,
+    args: &DiffArgs,
     filter: &Filter<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
+    let pack = args.pack.as_deref().map(|dir| pack_of(dir, from, to)).transpose()?;
     let Comparison { schema, tables, incomplete } = comparison;
     let mut page = HtmlPage::begin(out, from.told(), to.told(), tables.len())?;
     let texts = Definitions::new(from.loaded.definitions(reader)?, to.loaded.definitions(reader)?);
     page.schema(schema, &texts)?;
     let mut differs = !schema.is_empty();
-    for table in tables {
+    for table in &*tables {
         let counts = if page.has_room() {
             filter.print(table, &mut page)?
         } else {
@@ -73,6 +79,9 @@ pub fn write(
         };
         differs |= counts != RowCounts::default();
     }
+    if args.is_all() && !differs && !tables.is_empty() {
+        incomplete.push(UNTOLD.to_owned());
+    }
     let verdict = match (differs, incomplete.is_empty()) {
         (true, _) => Verdict::Different,
         (false, false) => Verdict::Incomplete,
@@ -83,6 +92,28 @@ pub fn write(
         sides.into_iter().flat_map(|snapshot| &snapshot.not_captured).collect();
     not_captured.sort();
     not_captured.dedup();
-    page.finish(&Ending { verdict, incomplete, not_captured: &not_captured })?;
+    page.finish(&Ending {
+        verdict,
+        incomplete,
+        not_captured: &not_captured,
+        pack: pack.as_ref().map(|pack| &pack.manifest),
+    })?;
     Ok(exit(verdict))
+}
+
+/// The pack in a folder, if it was made of this very difference.
+fn pack_of(dir: &Path, from: &NamedSide<'_>, to: &NamedSide<'_>) -> Result<Pack, CliError> {
+    let pack = Pack::open(&RealFs, dir)?;
+    let sides = [(from, &pack.manifest.base), (to, &pack.manifest.wanted)];
+    for (side, packed) in sides {
+        let state = side.loaded.snapshot.state.to_string();
+        if state != packed.state {
+            let message = format!("{} is no pack of this difference", dir.display());
+            return Err(CliError::usage(message).hint(format!(
+                "it was made of the states {:.12} and {:.12}",
+                pack.manifest.base.state, pack.manifest.wanted.state
+            )));
+        }
+    }
+    Ok(pack)
 }

@@ -54,6 +54,13 @@ impl Grouped<'_> {
 
     /// The line without its sign.
     pub fn words(&self) -> String {
+        let id = &self.change.id;
+        let words = format!("{} {}", id.kind, visible(&id.to_string()));
+        if self.parts.is_empty() { words } else { format!("{words} ({})", self.part_words()) }
+    }
+
+    /// How many parts of each kind; empty where there are none.
+    pub fn part_words(&self) -> String {
         let mut counts: Vec<(ObjectKind, u64)> = Vec::new();
         for part in &self.parts {
             match counts.iter_mut().find(|(kind, _)| *kind == part.id.kind) {
@@ -61,13 +68,8 @@ impl Grouped<'_> {
                 None => counts.push((part.id.kind, 1)),
             }
         }
-        let id = &self.change.id;
-        let words = format!("{} {}", id.kind, visible(&id.to_string()));
-        if counts.is_empty() {
-            return words;
-        }
         let counts: Vec<String> = counts.into_iter().map(|(kind, n)| counted(kind, n)).collect();
-        format!("{words} ({})", counts.join(", "))
+        counts.join(", ")
     }
 }
 

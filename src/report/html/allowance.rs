@@ -1,7 +1,7 @@
 //! How many rows a page may hold, and how they are shared between tables.
 //!
-//! One large table must not take everything: a table gets at most half of what is left, but for
-//! the last one, which may have all of it. So what a page weighs is bounded, and every table is
+//! One large table must not take everything: of what is left, a fair share is kept for each table
+//! to come, of all together at most half. So what a page weighs is bounded, and every table is
 //! likely to show something.
 
 /// How many rows a page holds at most.
@@ -10,7 +10,7 @@ pub const MOST_ROWS: u64 = 200_000;
 /// How many bytes of rows a page holds at most, give or take a row.
 pub const MOST_BYTES: u64 = 64 << 20;
 
-/// A table may have so many rows, as long as there are any left.
+/// What is kept for each table to come.
 const FAIR_ROWS: u64 = 1_000;
 const FAIR_BYTES: u64 = 256 << 10;
 
@@ -44,10 +44,8 @@ impl Allowance {
     /// Gives the next table its share.
     pub(super) fn begin_table(&mut self) {
         self.tables_to_come = self.tables_to_come.saturating_sub(1);
-        let share = |left: u64, fair: u64| match self.tables_to_come {
-            0 => left,
-            _ => (left / 2).max(fair.min(left)),
-        };
+        let to_come = u64::try_from(self.tables_to_come).unwrap_or(u64::MAX);
+        let share = |left: u64, fair: u64| left - fair.saturating_mul(to_come).min(left / 2);
         (self.table_rows, self.table_bytes) =
             (share(self.rows, FAIR_ROWS), share(self.bytes, FAIR_BYTES));
     }
@@ -84,10 +82,10 @@ mod tests {
     }
 
     #[test]
-    fn the_last_table_may_have_all_that_is_left() {
+    fn a_table_may_have_what_the_others_are_unlikely_to_need() {
         assert_eq!(fill(&mut Allowance::new(1), 1), MOST_ROWS);
         let mut two = Allowance::new(2);
-        assert_eq!((fill(&mut two, 1), fill(&mut two, 1)), (MOST_ROWS / 2, MOST_ROWS / 2));
+        assert_eq!((fill(&mut two, 1), fill(&mut two, 1)), (MOST_ROWS - FAIR_ROWS, FAIR_ROWS));
         assert!(!two.has_room());
     }
 
@@ -95,9 +93,9 @@ mod tests {
     fn no_table_takes_it_all_and_the_sum_is_bounded() {
         let mut many = Allowance::new(1_000);
         let rows: Vec<u64> = (0..1_000).map(|_| fill(&mut many, 1)).collect();
-        assert_eq!((rows[0], rows[1], rows[9]), (100_000, 50_000, FAIR_ROWS));
+        assert_eq!((rows[0], rows[1], rows[9]), (100_000, 50_000, 195));
         assert_eq!(rows.iter().sum::<u64>(), MOST_ROWS);
         let mut wide = Allowance::new(2);
-        assert_eq!(fill(&mut wide, 1 << 20), 32);
+        assert_eq!((fill(&mut wide, 1 << 20), fill(&mut wide, 1 << 20)), (64, 1));
     }
 }

@@ -10,6 +10,7 @@
 mod allowance;
 mod block;
 mod cell;
+mod pack;
 mod policy;
 mod schema;
 mod table;
@@ -26,6 +27,7 @@ use super::json::{not_captured, verdict_word};
 use super::rows::RowPrinter;
 use crate::diff::{RowChange, RowCounts, SchemaChange, TableComparison, Verdict};
 use crate::model::NotCaptured;
+use crate::pack::Manifest;
 use allowance::Allowance;
 use block::Blocks;
 use table::Shape;
@@ -78,6 +80,8 @@ pub struct Ending<'a> {
     pub incomplete: &'a [String],
     /// What either side leaves out.
     pub not_captured: &'a [&'a NotCaptured],
+    /// The change pack that was made of the difference, if the page shall tell of one.
+    pub pack: Option<&'a Manifest>,
 }
 
 /// A page that is being written.
@@ -135,8 +139,7 @@ impl<W: Write> HtmlPage<W> {
 
     /// Ends the page, and gives back what it was written into.
     pub fn finish(mut self, ending: &Ending<'_>) -> io::Result<W> {
-        let left_out: Vec<Json> =
-            ending.not_captured.iter().map(|item| not_captured(item)).collect();
+        let unseen: Vec<Json> = ending.not_captured.iter().map(|item| not_captured(item)).collect();
         let meta = json!({
             "verdict": verdict_word(ending.verdict),
             "from": self.from.to_json(),
@@ -144,7 +147,8 @@ impl<W: Write> HtmlPage<W> {
             "schema": self.schema,
             "tables": self.tables,
             "incomplete": ending.incomplete,
-            "not_captured": left_out,
+            "not_captured": unseen,
+            "pack": ending.pack.map(pack::to_json),
         });
         block::write_element(&mut self.out, "meta", &meta.to_string())?;
         self.out.write_all(policy::page_tail().as_bytes())?;

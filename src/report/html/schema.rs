@@ -78,6 +78,8 @@ pub(super) struct Entry {
     sign: char,
     kind: &'static str,
     name: String,
+    /// What belongs to an object that came or went.
+    parts: String,
     facts: Vec<Json>,
     before: Option<String>,
     after: Option<String>,
@@ -92,6 +94,7 @@ impl Entry {
             "sign": self.sign.to_string(),
             "kind": self.kind,
             "name": self.name,
+            "parts": self.parts,
             "facts": self.facts,
             "before": self.before,
             "after": self.after,
@@ -160,7 +163,8 @@ fn entry(id: &Id, groups: &[&Grouped<'_>], texts: &Definitions) -> Entry {
         }
     }
     let (kind, name) = (id.0.as_str(), id.1.to_string());
-    Entry { sign, kind, name, facts: facts.collect(), before, after, cut }
+    let parts = own.map(|group| group.part_words()).unwrap_or_default();
+    Entry { sign, kind, name, parts, facts: facts.collect(), before, after, cut }
 }
 
 /// What the catalog says before and after, an attribute a line.

@@ -96,12 +96,26 @@ function hazardNode(item) {
   return node;
 }
 
+/** What the change pack does of all this, and what it does not. */
+function packNodes(pack) {
+  const { inserted, deleted, updated } = pack.rows;
+  const runs = el('p', '', `${counted(pack.statements, 'statement')} `, countNodes([['+', inserted], ['-', deleted], ['~', updated]]));
+  const whole = pack.complete ? 'When it has run, the target is exactly as the second snapshot.'
+    : 'Not all of what is shown here runs: some steps are left out.';
+  const nodes = [el('h3', '', 'Change pack'), put(el('p', 'soft'), `Made for ${pack.target}. ${whole}`), runs];
+  if (pack.only?.length) nodes.push(put(el('p', 'soft'), `For the rows of these tables only: ${pack.only.join(', ')}.`));
+  if (pack.left_out.length) nodes.push(el('h3', '', 'Left out, and how to allow it'), noticeList(pack.left_out.map(leftOutNode)));
+  if (pack.hazards.length) nodes.push(el('h3', '', 'To know before'), noticeList(pack.hazards.map(hazardNode)));
+  const back = pack.rollback.statements;
+  nodes.push(el('p', 'soft', `The way back: ${counted(back, 'statement')} (rollback.sql).`));
+  return nodes;
+}
+
 function overview() {
   const body = el('div', 'pad', el('div', 'sides', sideNode('from', meta.from), sideNode('to', meta.to)));
   const part = (title, list) => body.append(el('h3', '', title), list);
   if (meta.incomplete.length) part('Incomplete', noticeList(meta.incomplete.map((text) => put(el('li'), text))));
-  if (meta.hazards?.length) part('To know before', noticeList(meta.hazards.map(hazardNode)));
-  if (meta.left_out?.length) part('Left out', noticeList(meta.left_out.map(leftOutNode)));
+  if (meta.pack) body.append(...packNodes(meta.pack));
   if (meta.tables.length) body.append(...statNode());
   if (meta.verdict === 'equal') body.append(el('p', '', 'Nothing differs.'));
   if (meta.not_captured.length) {
@@ -196,9 +210,12 @@ function go(id) {
   byId('menu').setAttribute('aria-expanded', 'false');
 }
 
+/** How much of the window the head covers: where it is small, the title alone stays. */
+const headHeight = () => byId('top').offsetHeight || byId('heading').offsetHeight;
+
 /** The section at the top of the window. */
 function current() {
-  const head = byId('top').offsetHeight + 4;
+  const head = headHeight() + 16;
   const nodes = [...main.children].filter((node) => node.id);
   return nodes.find((node) => node.getBoundingClientRect().bottom > head + 20)?.id ?? nodes.at(-1)?.id;
 }
@@ -262,7 +279,7 @@ const THEMES = ['auto', 'light', 'dark'];
 function setTheme(theme) {
   if (theme === 'auto') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
-  byId('theme').textContent = theme[0].toUpperCase() + theme.slice(1);
+  byId('theme').textContent = `◐ ${theme[0].toUpperCase()}${theme.slice(1)}`;
   try {
     localStorage.setItem('deepdiff-theme', theme);
   } catch {
@@ -338,9 +355,11 @@ function startNavigation() {
   for (const [id, isOpen] of [['collapse', false], ['expand', true]]) {
     byId(id).addEventListener('click', () => sections.forEach((s) => setOpen(s, isOpen)));
   }
-  new ResizeObserver(() => {
-    document.documentElement.style.setProperty('--head', `${byId('top').offsetHeight}px`);
-  }).observe(byId('top'));
+  const sizes = new ResizeObserver(() => {
+    document.documentElement.style.setProperty('--head', `${headHeight()}px`);
+  });
+  sizes.observe(byId('top'));
+  sizes.observe(byId('heading'));
 }
 
 fillTop();

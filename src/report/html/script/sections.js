@@ -46,8 +46,20 @@ function sectionHead(s) {
     put(words, key.length ? `by ${key.join(', ')}` : 'no key: equal rows are counted');
     head.append(words);
   }
+  if (s.table && meta.pack) head.append(...packChip(s.table));
   if (s.match) head.append(el('span', 'chip', `${number(s.match.length)} match`));
   return head;
+}
+
+const packed = new Map((meta.pack?.tables ?? []).map((table) => [table.name, table]));
+
+/** Where the pack changes other rows of a table than differ: what it does. Rows of tables that are
+ * made or dropped may go with the table. */
+function packChip(table) {
+  const runs = packed.get(table.name) ?? { inserted: 0, deleted: 0, updated: 0 };
+  if (table.change === 'dropped' || tableCounts(table).every(([, count], i) => count === tableCounts(runs)[i][1])) return [];
+  const chip = el('span', 'chip warn', 'the pack runs ', tableTotal(runs) === 0 ? 'none of it' : countNodes(tableCounts(runs)));
+  return [chip];
 }
 
 /** The section's node; its body is filled by `refresh`. */
@@ -226,13 +238,16 @@ function rowNode(row, key, others) {
 function entryNode(entry) {
   const [className, glyph] = SIGNS[entry.sign];
   const toggle = button('', () => setEntry(toggle.getAttribute('aria-expanded') !== 'true'), 'toggle');
+  // An object that came or went is told in its line.
+  const isWhole = entry.facts.length === 1 && entry.facts[0][2].length === 0 && entry.facts[0][0] === entry.sign;
   toggle.append(el('span', className, glyph, ' '), el('span', 'soft', entry.kind.replaceAll('-', ' '), ' '));
   put(toggle, entry.name);
+  if (isWhole) toggle.append(put(el('span', 'soft parts'), entry.parts ? ` (${entry.parts})` : ''));
   const node = el('div', 'entry', toggle);
   const setEntry = (isOpen) => {
     toggle.setAttribute('aria-expanded', String(isOpen));
     while (node.lastChild !== toggle) node.lastChild.remove();
-    if (isOpen) node.append(...entryBody(entry));
+    if (isOpen) node.append(...entryBody(entry, isWhole));
   };
   setEntry(true);
   return node;
@@ -240,7 +255,7 @@ function entryNode(entry) {
 
 const MOST_FACTS = 60;
 
-function entryBody(entry) {
+function entryBody(entry, isWhole) {
   const facts = el('ul', 'facts');
   for (const [sign, words, details] of entry.facts.slice(0, MOST_FACTS)) {
     const line = el('li', '', el('span', SIGNS[sign][0], `${SIGNS[sign][1]} `));
@@ -249,8 +264,9 @@ function entryBody(entry) {
     facts.append(line);
   }
   if (entry.facts.length > MOST_FACTS) facts.append(el('li', 'soft', `… and ${number(entry.facts.length - MOST_FACTS)} more`));
-  if (entry.before === null && entry.after === null) return [facts];
-  const nodes = [facts, ddlNode(entry.before, entry.after)];
+  const nodes = isWhole ? [] : [facts];
+  if (entry.before === null && entry.after === null) return nodes;
+  nodes.push(ddlNode(entry.before, entry.after));
   if (entry.cut) nodes.push(el('p', 'note', `The text is long (${counted(entry.cut, 'byte')}) and shortened here.`));
   return nodes;
 }

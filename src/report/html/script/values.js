@@ -103,10 +103,12 @@ const AROUND = 60;
 /** A value as a node. `range` marks a part of it; what is long is cut around that. */
 function valueNode(cell, range, kind) {
   if (isNothing(cell)) {
-    const words = cell.absent ? 'no such column' : cell.unknown ? 'not stored' : '';
-    return el('span', 'null', words);
+    const words = cell.absent ? 'no such column' : cell.unknown ? 'not stored' : '·';
+    const node = el('span', 'null', words);
+    if (Array.isArray(cell)) node.title = 'unchanged, and not in this page';
+    return node;
   }
-  if (cell === null) return el('span', 'null', 'NULL', kind ? '' : null);
+  if (cell === null) return el('span', 'null', 'NULL');
   const text = quoted(cell);
   const node = el('span', 'value');
   node.dir = 'auto';
@@ -124,7 +126,7 @@ function valueNode(cell, range, kind) {
     if (isCut) node.append(' ', el('span', 'tag', `${counted(cell.length, unit)}, shortened`));
     if (text.length > SHOWN) {
       const all = text.length;
-      node.append(' ', button(isWhole ? 'less' : `all ${number(all)}`, () => fill(!isWhole), 'more'));
+      node.append(' ', button(isWhole ? 'less' : isCut ? 'more' : `all ${number(all)}`, () => fill(!isWhole), 'more'));
     }
   };
   fill(false);
@@ -144,9 +146,7 @@ function pairNodes(before, after) {
       ranges = [[start, a.length - end], [start, b.length - end]];
     }
   }
-  const side = (tag, word, cell, i) => {
-    const node = el(tag, 'side', el('span', 'quiet', `${word}: `), valueNode(cell, ranges[i], kinds[i]));
-    return node;
-  };
+  const side = (tag, word, cell, i) =>
+    el(tag, 'side', el('span', 'quiet', `${word}: `), valueNode(cell, ranges[i], kinds[i]));
   return [side('del', 'before', before, 0), side('ins', 'after', after, 1)];
 }
