@@ -10,9 +10,9 @@ use super::exit::Exit;
 use super::revision::shown;
 use crate::diff::{Comparison, LoadedSnapshot, RowCounts, Verdict};
 use crate::fsio::RealFs;
-use crate::model::NotCaptured;
 use crate::pack::Pack;
 use crate::report::html::{Definitions, Ending, HtmlPage, ToldSide};
+use crate::report::json::not_captured_by;
 use crate::report::rows::RowPrinter as _;
 use crate::store::Reader;
 
@@ -87,15 +87,11 @@ pub fn write(
         (false, false) => Verdict::Incomplete,
         (false, true) => Verdict::Equal,
     };
-    let sides = [&from.loaded.snapshot, &to.loaded.snapshot];
-    let mut not_captured: Vec<&NotCaptured> =
-        sides.into_iter().flat_map(|snapshot| &snapshot.not_captured).collect();
-    not_captured.sort();
-    not_captured.dedup();
+    let [left, right] = [from, to].map(|side| side.loaded.snapshot.not_captured.as_slice());
     page.finish(&Ending {
         verdict,
         incomplete,
-        not_captured: &not_captured,
+        not_captured: &not_captured_by(left, right),
         pack: pack.as_ref().map(|pack| &pack.manifest),
     })?;
     Ok(exit(verdict))

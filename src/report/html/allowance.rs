@@ -7,7 +7,7 @@
 /// How many rows a page holds at most.
 pub const MOST_ROWS: u64 = 200_000;
 
-/// How many bytes of rows a page holds at most, give or take a row.
+/// How many bytes of rows a page holds at most, give or take a row of each table.
 pub const MOST_BYTES: u64 = 64 << 20;
 
 /// What is kept for each table to come.
@@ -60,10 +60,12 @@ impl Allowance {
         may
     }
 
-    /// Takes the bytes of the row that was taken.
+    /// Takes the bytes of the row that was taken. What a table's last row has beyond its share is
+    /// not the others' loss.
     pub(super) fn take_bytes(&mut self, bytes: u64) {
-        self.table_bytes = self.table_bytes.saturating_sub(bytes);
-        self.bytes = self.bytes.saturating_sub(bytes);
+        let taken = bytes.min(self.table_bytes);
+        self.table_bytes -= taken;
+        self.bytes -= taken;
     }
 }
 

@@ -90,7 +90,12 @@ impl Shape {
                 if before.known == Known::All && after.known == Known::All {
                     self.updated(before, after, changed)
                 } else {
-                    let cells = self.known_cells(before, |column| column.before);
+                    // What one side stored would look as if it were unchanged.
+                    let known = match before.known {
+                        Known::Nothing => Known::Nothing,
+                        Known::All | Known::Key => Known::Key,
+                    };
+                    let cells = self.known_cells(before, known, |column| column.before);
                     json!(["~", cells, null])
                 }
             }
@@ -99,12 +104,17 @@ impl Shape {
 
     fn one_side(&mut self, sign: &str, row: &Row, at: impl Fn(&Column) -> Option<usize>) -> Json {
         self.written += row.count;
-        json!([sign, row.count, self.known_cells(row, at)])
+        json!([sign, row.count, self.known_cells(row, row.known, at)])
     }
 
-    fn known_cells(&self, row: &Row, at: impl Fn(&Column) -> Option<usize>) -> Vec<Json> {
+    fn known_cells(
+        &self,
+        row: &Row,
+        known: Known,
+        at: impl Fn(&Column) -> Option<usize>,
+    ) -> Vec<Json> {
         let cell = |column: &Column| {
-            let is_known = match row.known {
+            let is_known = match known {
                 Known::All => true,
                 Known::Key => column.is_key,
                 Known::Nothing => false,

@@ -45,21 +45,12 @@ function lineRows(before, after) {
 /** A line, with the words marked that the other one has not. */
 function markedLine(cell, line, other) {
   if (other === null || line.length > 4000 || other.length > 4000) return put(cell, line);
-  const words = (text) => text.match(/\w+|\s+|[^\w\s]/gu) ?? [];
-  const [mine, theirs] = [words(line), words(other)];
-  const kept = new Set(equalPlaces(mine, theirs, 1 << 18).map(([place]) => place));
-  const isKept = (i) => kept.has(i);
+  const [mine, theirs] = [wordsOf(line), wordsOf(other)];
+  const kept = equalPlaces(mine, theirs, 1 << 18).map(([place]) => place);
   // Little in common is no change of a line, it is another line.
-  const common = mine.filter((word, i) => isKept(i) && word.trim()).length;
+  const common = kept.filter((place) => mine[place].trim()).length;
   if (3 * common < mine.filter((word) => word.trim()).length) return put(cell, line);
-  for (let i = 0, marks = 0; i < mine.length;) {
-    let end = i + 1;
-    while (end < mine.length && (isKept(end) === isKept(i) || marks > MOST_MARKS)) end++;
-    const text = mine.slice(i, end).join('');
-    if (isKept(i)) put(cell, text);
-    else cell.append(put(el('mark'), text)), marks++;
-    i = end;
-  }
+  putMarked(cell, line, unkept(mine, kept), 0, line.length);
   return cell;
 }
 

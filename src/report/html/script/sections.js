@@ -254,13 +254,16 @@ function entryNode(entry) {
 }
 
 const MOST_FACTS = 60;
+const LONGEST_DETAIL = 120;
 
 function entryBody(entry, isWhole) {
   const facts = el('ul', 'facts');
   for (const [sign, words, details] of entry.facts.slice(0, MOST_FACTS)) {
     const line = el('li', '', el('span', SIGNS[sign][0], `${SIGNS[sign][1]} `));
     put(line, words);
-    details.forEach((detail) => line.append(put(el('div', 'detail'), detail)));
+    // What is long, a query or a body, is read better in the text below.
+    const isTold = (detail) => entry.before !== null && entry.after !== null && detail.length > LONGEST_DETAIL;
+    details.filter((detail) => !isTold(detail)).forEach((detail) => line.append(put(el('div', 'detail'), detail)));
     facts.append(line);
   }
   if (entry.facts.length > MOST_FACTS) facts.append(el('li', 'soft', `… and ${number(entry.facts.length - MOST_FACTS)} more`));

@@ -100,11 +100,23 @@ function common(a, b) {
 const SHOWN = 200;
 const AROUND = 60;
 
-/** A value as a node. `range` marks a part of it; what is long is cut around that. */
-function valueNode(cell, range, kind) {
+/** Appends a text from `first` to `last`, with these parts of it marked. */
+function putMarked(node, text, ranges, first, last) {
+  let at = first;
+  for (const [from, to] of ranges) {
+    const [a, b] = [Math.max(from, at), Math.min(to, last)];
+    if (b <= a) continue;
+    put(node, text.slice(at, a));
+    node.append(put(el('mark'), text.slice(a, b)));
+    at = b;
+  }
+  put(node, text.slice(at, last));
+}
+
+/** A value as a node, with parts of it marked; what is long is cut around the first of them. */
+function valueNode(cell, ranges = [], kind = null) {
   if (isNothing(cell)) {
-    const words = cell.absent ? 'no such column' : cell.unknown ? 'not stored' : '·';
-    const node = el('span', 'null', words);
+    const node = el('span', 'null', cell.absent ? 'no such column' : cell.unknown ? 'not stored' : '·');
     if (Array.isArray(cell)) node.title = 'unchanged, and not in this page';
     return node;
   }
@@ -114,19 +126,16 @@ function valueNode(cell, range, kind) {
   node.dir = 'auto';
   const isCut = typeof cell === 'object' && cell.cut !== undefined;
   const unit = isCut && (kindOf(cell) === 'base64' || kindOf(cell) === 'raw_text') ? 'byte' : 'character';
+  const start = ranges.length ? Math.max(0, Math.min(ranges[0][0] - AROUND, text.length - SHOWN)) : 0;
   const fill = (isWhole) => {
-    const first = isWhole || text.length <= SHOWN || !range ? 0 : Math.max(0, Math.min(range[0] - AROUND, text.length - SHOWN));
-    const last = isWhole || text.length <= SHOWN ? text.length : first + SHOWN;
+    const [first, last] = isWhole ? [0, text.length] : [start, Math.min(text.length, start + SHOWN)];
     node.replaceChildren(first > 0 || (isCut && cell.at > 0) ? '…' : '');
-    const [a, b] = range ? [Math.min(Math.max(range[0], first), last), Math.min(Math.max(range[1], first), last)] : [last, last];
-    put(node, text.slice(first, a));
-    if (b > a) node.append(put(el('mark'), text.slice(a, b)));
-    put(node, text.slice(b, last));
+    putMarked(node, text, ranges, first, last);
     if (last < text.length || isCut) node.append('…');
     if (isCut) node.append(' ', el('span', 'tag', `${counted(cell.length, unit)}, shortened`));
     if (text.length > SHOWN) {
-      const all = text.length;
-      node.append(' ', button(isWhole ? 'less' : isCut ? 'more' : `all ${number(all)}`, () => fill(!isWhole), 'more'));
+      const more = isCut ? 'more' : `all ${number(text.length)}`;
+      node.append(' ', button(isWhole ? 'less' : more, () => fill(!isWhole), 'more'));
     }
   };
   fill(false);
@@ -134,18 +143,49 @@ function valueNode(cell, range, kind) {
   return node;
 }
 
-/** A cell before and after. */
-function pairNodes(before, after) {
-  let ranges = [null, null];
-  const [a, b] = [quoted(before), quoted(after)];
-  const kinds = a === b && !isNothing(before) && !isNothing(after) ? [kindOf(before), kindOf(after)] : [null, null];
-  const isLong = Math.max(a.length, b.length) > 8;
-  if (isLong && before !== null && after !== null && a !== b) {
-    const [start, end] = common(a, b);
-    if (3 * (start + end) >= Math.min(a.length, b.length)) {
-      ranges = [[start, a.length - end], [start, b.length - end]];
+const wordsOf = (text) => text.match(/[\p{L}\p{N}\p{M}_]+|\s+|[^\p{L}\p{N}\p{M}_\s]/gu) ?? [];
+
+/** Which parts of two texts differ: words, or else what lies between a common beginning and end. */
+function differing(a, b) {
+  if (Math.max(a.length, b.length) <= LONGEST_BY_WORDS) {
+    const [mine, theirs] = [wordsOf(a), wordsOf(b)];
+    const pairs = equalPlaces(mine, theirs, 1 << 16);
+    const kept = pairs.reduce((sum, [i]) => sum + mine[i].trim().length, 0);
+    if (3 * kept >= Math.min(a.length, b.length)) {
+      return [unkept(mine, pairs.map(([i]) => i)), unkept(theirs, pairs.map(([, j]) => j))];
     }
   }
+  const [start, end] = common(a, b);
+  if (3 * (start + end) < Math.min(a.length, b.length)) return [[], []];
+  return [[[start, a.length - end]], [[start, b.length - end]]];
+}
+
+const LONGEST_BY_WORDS = 1200;
+
+/** The ranges of a text whose words are at none of these places. */
+function unkept(words, places) {
+  const kept = new Set(places);
+  const ranges = [];
+  let at = 0;
+  words.forEach((word, i) => {
+    const end = at + word.length;
+    if (!kept.has(i)) {
+      if (ranges.at(-1)?.[1] === at) ranges.at(-1)[1] = end;
+      else ranges.push([at, end]);
+    }
+    at = end;
+  });
+  // Too many small ones say nothing.
+  return ranges.length > MOST_MARKS ? [[ranges[0][0], ranges.at(-1)[1]]] : ranges;
+}
+
+/** A cell before and after. */
+function pairNodes(before, after) {
+  const [a, b] = [quoted(before), quoted(after)];
+  const areValues = ![before, after].some((cell) => cell === null || isNothing(cell));
+  const kinds = areValues && a === b ? [kindOf(before), kindOf(after)] : [null, null];
+  const isText = areValues && a !== b && Math.max(a.length, b.length) > 8;
+  const ranges = isText ? differing(a, b) : [[], []];
   const side = (tag, word, cell, i) =>
     el(tag, 'side', el('span', 'quiet', `${word}: `), valueNode(cell, ranges[i], kinds[i]));
   return [side('del', 'before', before, 0), side('ins', 'after', after, 1)];
