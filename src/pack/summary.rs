@@ -80,7 +80,7 @@ fn left_out(text: &mut String, items: &[LeftOut]) -> std::fmt::Result {
         items.iter().flat_map(|item| &item.allow).map(|option| for_a_shell(option)).collect();
     if items.len() > 1 && !all.is_empty() {
         let all: Vec<String> = all.iter().map(|option| quoted(option)).collect();
-        writeln!(text, "\nAll of it: make the pack again with\n")?;
+        writeln!(text, "\nTo let all of it run, make the pack again and add\n")?;
         writeln!(text, "    {}", all.join(" \\\n    "))?;
     }
     Ok(())
@@ -179,7 +179,7 @@ mod tests {
              - delete `u v`, 1 row: rows are removed &lt;b>\n  \
                - rows: `(1)`\n  \
                - to allow it: `--allow 'delete-rows:u v'`\n\n\
-             All of it: make the pack again with\n\n    \
+             To let all of it run, make the pack again and add\n\n    \
              --allow 'delete-rows:t'x' \\\n    --allow 'delete-rows:u v'\n"
         );
     }

@@ -123,6 +123,11 @@ fn a_hundred_thousand_rows() {
     browser.run("window.scrollTo(0, document.body.scrollHeight);");
     is_bounded(&browser);
 
+    // What is filled above a section does not push it away.
+    browser.run("window.scrollTo(0, 0);");
+    browser.click("#side a[title='small_20']");
+    browser.wait("document.querySelector('#side a[title=\"small_20\"]').getAttribute('aria-current') === 'true'");
+
     type_filter(&browser, "Customer 9999");
     assert_eq!(status(&browser), "11 of 100,110 rows match");
     assert_eq!(browser.value("document.querySelectorAll('main section').length"), 1);

@@ -99,7 +99,7 @@ function hazardNode(item) {
 /** What the change pack does of all this, and what it does not. */
 function packNodes(pack) {
   const { inserted, deleted, updated } = pack.rows;
-  const runs = el('p', '', `${counted(pack.statements, 'statement')} `, countNodes([['+', inserted], ['-', deleted], ['~', updated]]));
+  const runs = el('p', 'counts', `${counted(pack.statements, 'statement')} `, countNodes([['+', inserted], ['-', deleted], ['~', updated]]));
   const whole = pack.complete ? 'When it has run, the target is exactly as the second snapshot.'
     : 'Not all of what is shown here runs: some steps are left out.';
   const nodes = [el('h3', '', 'Change pack'), put(el('p', 'soft'), `Made for ${pack.target}. ${whole}`), runs];
@@ -130,6 +130,13 @@ function overview() {
 }
 
 // ---------------------------------------------------------------------------------- layout
+
+/** The section that was asked for: what is filled above it must not push it away. */
+let asked = null;
+
+function stay() {
+  if (asked?.isConnected) asked.scrollIntoView();
+}
 
 const near = new IntersectionObserver((entries) => {
   for (const entry of entries) {
@@ -201,9 +208,12 @@ function go(id) {
     }
     s.near = true;
     refresh(s);
-    s.node.scrollIntoView();
+    asked = s.node;
+    stay();
+    markCurrent();
   } else if (id === 'overview' || id === '') {
     if (sectionPage > 0) { sectionPage = 0; layout(); }
+    asked = null;
     scrollTo(0, 0);
   }
   side.classList.remove('open');
@@ -213,8 +223,9 @@ function go(id) {
 /** How much of the window the head covers: where it is small, the title alone stays. */
 const headHeight = () => byId('top').offsetHeight || byId('heading').offsetHeight;
 
-/** The section at the top of the window. */
+/** The section that was asked for last, or else the one at the top of the window. */
 function current() {
+  if (asked?.isConnected) return asked.id;
   const head = headHeight() + 16;
   const nodes = [...main.children].filter((node) => node.id);
   return nodes.find((node) => node.getBoundingClientRect().bottom > head + 20)?.id ?? nodes.at(-1)?.id;
@@ -327,7 +338,10 @@ function startKeys() {
     if (event.target === byId('filter') && event.key === 'Escape') byId('filter').blur();
     const isTyping = /^(input|textarea|select)$/i.test(event.target.tagName);
     if (isTyping || event.ctrlKey || event.metaKey || event.altKey || byId('keys').open) return;
-    if (!Object.hasOwn(KEYS, event.key)) return;
+    if (!Object.hasOwn(KEYS, event.key)) {
+      if (!/^(Shift|Tab)$/.test(event.key)) asked = null;
+      return;
+    }
     event.preventDefault();
     KEYS[event.key][1]();
   });
@@ -360,6 +374,10 @@ function startNavigation() {
   });
   sizes.observe(byId('top'));
   sizes.observe(byId('heading'));
+  new ResizeObserver(stay).observe(main);
+  for (const event of ['wheel', 'touchstart', 'pointerdown']) {
+    addEventListener(event, () => { asked = null; }, { passive: true, capture: true });
+  }
 }
 
 fillTop();

@@ -146,17 +146,20 @@ function pagerNode(s, first, count) {
 
 // ------------------------------------------------------------------------------------ rows
 
-/** The columns that are shown: those of the key first; the unchanged ones where there is room. */
+/** The columns that are shown: those of the key first. Of many, those follow in which something
+ * changed on this page, and then the others, if they are wanted or have something to show. */
 function shownColumns(s, rows) {
   const { columns, key } = s.table;
   const others = columns.map((_, index) => index).filter((index) => !key.includes(index));
-  if (s.allColumns || columns.length <= 8) return [key, others];
-  const used = new Set();
+  if (columns.length <= 8) return [key, others];
+  const [changed, used] = [new Set(), new Set()];
   for (const row of rows) {
-    if (row[0] === '~') Object.keys(row[2] ?? {}).forEach((index) => used.add(Number(index)));
+    if (row[0] === '~') Object.keys(row[2] ?? {}).forEach((index) => changed.add(Number(index)));
     else row[2].forEach((cell, index) => cell !== null && !isNothing(cell) && used.add(index));
   }
-  return [key, others.filter((index) => used.has(index))];
+  const first = others.filter((index) => changed.has(index));
+  const rest = others.filter((index) => !changed.has(index) && (s.allColumns || used.has(index)));
+  return [key, [...first, ...rest]];
 }
 
 function rowNodes(s, rows) {
