@@ -131,11 +131,20 @@ function overview() {
 
 // ---------------------------------------------------------------------------------- layout
 
-/** The section that was asked for: what is filled above it must not push it away. */
+/** The section that was asked for. For a moment, what is filled above it must not push it away;
+ * after that, whoever scrolls means another one. */
 let asked = null;
+let askedUntil = 0;
+const MOMENT = 800;
+
+function ask(node) {
+  asked = node;
+  askedUntil = performance.now() + MOMENT;
+  stay();
+}
 
 function stay() {
-  if (asked?.isConnected) asked.scrollIntoView();
+  if (asked?.isConnected && performance.now() < askedUntil) asked.scrollIntoView();
 }
 
 const near = new IntersectionObserver((entries) => {
@@ -208,8 +217,7 @@ function go(id) {
     }
     s.near = true;
     refresh(s);
-    asked = s.node;
-    stay();
+    ask(s.node);
     markCurrent();
   } else if (id === 'overview' || id === '') {
     if (sectionPage > 0) { sectionPage = 0; layout(); }
@@ -358,6 +366,7 @@ function startNavigation() {
   addEventListener('popstate', () => go(location.hash.slice(1)));
   let isWaiting = false;
   addEventListener('scroll', () => {
+    if (performance.now() > askedUntil) asked = null;
     if (isWaiting) return;
     isWaiting = true;
     requestAnimationFrame(() => { isWaiting = false; markCurrent(); });
