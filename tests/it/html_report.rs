@@ -300,3 +300,34 @@ fn a_pack_of_the_difference_is_told_with_it() {
     std::fs::write(lab.path("change/summary.md"), "edited").unwrap();
     lab.run(&flags).fails(4, "summary.md");
 }
+
+/// A table is told with its indexes where it is new, on its own where it is not; what has no text
+/// is told by what the catalog says.
+#[test]
+fn objects_before_and_after() {
+    let lab = lab(
+        "PRAGMA user_version = 1; CREATE TABLE t(id INTEGER PRIMARY KEY, a); CREATE INDEX i ON t(a);",
+        "PRAGMA user_version = 2; CREATE TABLE t(id INTEGER PRIMARY KEY, a, b TEXT, CHECK(a > 0));
+         CREATE INDEX i ON t(a DESC); CREATE TABLE n(x UNIQUE); CREATE INDEX n_x ON n(x);",
+    );
+    lab.snapshot("prod.db", "prod");
+    lab.snapshot("dev.db", "dev");
+    let page = Page::of(&lab.run(&["diff", "prod", "dev", "--format", "html"]), 1);
+    let schema = &page.meta()["schema"];
+    assert_eq!((&schema["changes"], &schema["count"]), (&json!(5), &json!(4)));
+    let entries = page.items("s", &schema["blocks"]);
+    let told: Vec<String> = entries
+        .iter()
+        .map(|e| format!("{} {} {}", e["sign"], e["kind"], e["name"]).replace('"', ""))
+        .collect();
+    assert_eq!(told, ["~ setting user_version", "+ table n", "~ table t", "~ index i"]);
+    let text = |entry: usize, side: &str| entries[entry][side].as_str().unwrap().to_owned();
+    assert_eq!(text(0, "before"), "setting user_version\n    value: 1");
+    assert_eq!(text(0, "after"), "setting user_version\n    value: 2");
+    assert_eq!(entries[1]["before"], Json::Null);
+    assert_eq!(text(1, "after"), "CREATE TABLE n(x UNIQUE);\n\nCREATE INDEX n_x ON n(x);");
+    assert_eq!(entries[1]["parts"], "1 column, 1 unique constraint, 1 index");
+    assert_eq!(text(2, "before"), "CREATE TABLE t(id INTEGER PRIMARY KEY, a);");
+    assert_eq!(entries[2]["facts"], json!([["+", "column t.b", []], ["+", "check t.(a > 0)", []]]));
+    assert_eq!(text(3, "after"), "CREATE INDEX i ON t(a DESC);");
+}
