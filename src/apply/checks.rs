@@ -89,7 +89,7 @@ pub fn overview(steps: &mut Lines) -> Result<Overview, PackError> {
             "check" | "defer" | "sequence" => &[],
             verb => {
                 overview.changes_schema = true;
-                if verb == "drop-trigger" {
+                if verb == "drop-trigger" || verb == "drop-rule" {
                     overview.dropped_triggers.insert(step.object.to_string());
                 }
                 &[]

@@ -32,7 +32,7 @@ const IN_MEMORY: u64 = 48 << 20;
 /// Plans a pack, proves it on a scratch copy, and seals it.
 pub async fn create_pack(request: &Request<'_>) -> Result<Manifest, PackError> {
     check_sides(request)?;
-    if !request.enforcement()?.changes_schemas() {
+    if !request.enforcement()?.is_proved() {
         // What rows need of such a database is proved in the transaction that changes it.
         let mut none_waits = |_: &Shape, _: &[CellValue]| Ok(false);
         return draft(request, &mut none_waits)?.finish(request.fs, request.hasher);

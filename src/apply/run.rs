@@ -290,8 +290,9 @@ impl Runner<'_, '_> {
         end: Expected,
         reason: &str,
     ) -> Result<(), ApplyError> {
-        let tables = &self.pack.manifest.tables;
-        let facts = selection::vouched(self.enforcement()?, &catalog.facts, tables);
+        let manifest = &self.pack.manifest;
+        let (tables, is_whole) = (&manifest.tables, manifest.changes_schema);
+        let facts = selection::vouched(self.enforcement()?, &catalog.facts, tables, is_whole);
         let found = checks::schema_differences(self.fs, self.pack, &facts, wanted, end)?;
         for difference in found.into_iter().flatten() {
             let hint = "take a new snapshot of the target and make the pack again";
@@ -317,8 +318,8 @@ impl Runner<'_, '_> {
                 .into_iter()
                 .flat_map(|table| &table.triggers)
                 .filter(|trigger| events.contains(trigger.event.as_str()))
+                .filter(|trigger| !steps.dropped_triggers.contains(&trigger.id))
                 .map(|trigger| trigger.name.as_str())
-                .filter(|name| !steps.dropped_triggers.contains(*name))
                 .collect();
             if names.is_empty() {
                 continue;

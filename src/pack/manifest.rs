@@ -53,6 +53,9 @@ pub struct Manifest {
     /// The tables it is for; all where none is named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<String>,
+    /// Whether it changes the schema, and vouches for all of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub changes_schema: bool,
     /// Whether the target will be exactly as wanted: nothing is left out.
     pub is_complete: bool,
     /// The way there.

@@ -31,7 +31,7 @@ impl Purpose {
     /// Date arithmetic that takes every date as stored, and for writing: what does not fit is an
     /// error, 0 is a number like any other, and no table gets another engine than it says. The
     /// names are in the server's order.
-    fn sql_mode(self) -> &'static str {
+    pub(super) fn sql_mode(self) -> &'static str {
         match self {
             Purpose::Read => "ALLOW_INVALID_DATES",
             Purpose::Write => {

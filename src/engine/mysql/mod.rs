@@ -7,12 +7,13 @@
 //! decodes them) and `lookups` finds some of them. `sql` writes text, `statements` whole statements
 //! whose conditions are `guard`'s. `failure` sorts errors. The rest of the program sees `source`,
 //! and of what is changed `target`, with `runs`, `loader` and `receipts`
-//! behind it.
+//! behind it. `ddl` writes the statements that change a schema.
 
 mod batch;
 mod catalog;
 mod connect;
 mod connection;
+mod ddl;
 mod failure;
 mod guard;
 mod keys;
@@ -33,6 +34,7 @@ mod types;
 
 use sqlx::mysql::MySqlConnection;
 
+pub use ddl::MysqlDdl;
 pub use loader::MysqlLoader;
 pub use source::MysqlSource;
 pub use statements::{MysqlDialect, MysqlTable};

@@ -71,6 +71,11 @@ impl SqliteDialect {
         Some("PRAGMA defer_foreign_keys = ON")
     }
 
+    /// Tables may be altered while foreign keys wait.
+    pub fn deferral_end(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Statements that raise the numbering of a table and never lower it.
     pub fn raise_sequence(&self, name: &ObjectName, position: i64, _facts: &[Fact]) -> Vec<String> {
         let name = name.name.replace('\'', "''");

@@ -16,7 +16,7 @@ mod rights;
 mod spelling;
 mod storage;
 mod tables;
-mod tokens;
+pub(super) mod tokens;
 
 use std::collections::BTreeSet;
 

@@ -7,7 +7,7 @@
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::engine::mysql) enum Kind {
     /// A keyword or a name without quotes.
     Word,
     /// A name in quotes.
@@ -22,28 +22,28 @@ pub(super) enum Kind {
 
 /// A piece of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Token<'t> {
-    pub(super) kind: Kind,
+pub(in crate::engine::mysql) struct Token<'t> {
+    pub(in crate::engine::mysql) kind: Kind,
     /// As it was written, quotes included.
-    pub(super) text: &'t str,
+    pub(in crate::engine::mysql) text: &'t str,
     /// Where it begins in the statement.
-    pub(super) start: usize,
+    pub(in crate::engine::mysql) start: usize,
     /// Whether something that is no token stands before it.
-    pub(super) has_gap: bool,
+    pub(in crate::engine::mysql) has_gap: bool,
 }
 
 /// What quotes and backslashes mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Mode {
+pub(in crate::engine::mysql) struct Mode {
     /// `"` quotes names.
-    pub(super) ansi_quotes: bool,
+    pub(in crate::engine::mysql) ansi_quotes: bool,
     /// `\` is an ordinary character.
-    pub(super) no_backslash_escapes: bool,
+    pub(in crate::engine::mysql) no_backslash_escapes: bool,
 }
 
 impl Mode {
     /// The mode of a `sql_mode` list.
-    pub(super) fn of(sql_mode: &str) -> Mode {
+    pub(in crate::engine::mysql) fn of(sql_mode: &str) -> Mode {
         let has = |wanted: &str| sql_mode.split(',').any(|word| word.eq_ignore_ascii_case(wanted));
         Mode { ansi_quotes: has("ANSI_QUOTES"), no_backslash_escapes: has("NO_BACKSLASH_ESCAPES") }
     }
@@ -51,22 +51,22 @@ impl Mode {
 
 impl<'t> Token<'t> {
     /// Where it ends in the statement.
-    pub(super) fn end(&self) -> usize {
+    pub(in crate::engine::mysql) fn end(&self) -> usize {
         self.start + self.text.len()
     }
 
     /// Whether it is this keyword.
-    pub(super) fn is(&self, word: &str) -> bool {
+    pub(in crate::engine::mysql) fn is(&self, word: &str) -> bool {
         self.kind == Kind::Word && self.text.eq_ignore_ascii_case(word)
     }
 
     /// Whether it is this character.
-    pub(super) fn is_symbol(&self, symbol: &str) -> bool {
+    pub(in crate::engine::mysql) fn is_symbol(&self, symbol: &str) -> bool {
         self.kind == Kind::Symbol && self.text == symbol
     }
 
     /// The name it is, without quotes.
-    pub(super) fn name(&self) -> Option<String> {
+    pub(in crate::engine::mysql) fn name(&self) -> Option<String> {
         match self.kind {
             Kind::Word => Some(self.text.to_owned()),
             Kind::Name => {
@@ -79,7 +79,7 @@ impl<'t> Token<'t> {
     }
 
     /// The string it is, as the server prints strings in SHOW CREATE TABLE.
-    pub(super) fn string(&self) -> Option<String> {
+    pub(in crate::engine::mysql) fn string(&self) -> Option<String> {
         if self.kind != Kind::Text {
             return None;
         }
@@ -120,7 +120,7 @@ pub(super) struct Lexer<'t> {
 }
 
 /// All tokens of a text in the default mode.
-pub(super) fn cut(text: &str) -> Vec<Token<'_>> {
+pub(in crate::engine::mysql) fn cut(text: &str) -> Vec<Token<'_>> {
     Lexer::new(text, Mode::default()).collect()
 }
 
