@@ -17,7 +17,6 @@ use crate::engine::sqlite::{OpenOptions, SqliteSession, SqliteTarget};
 use crate::engine::{EngineError, Session, Target};
 use crate::model::snapshot::Scope;
 use crate::model::{Fact, ObjectKind, SinkError, Value};
-use crate::pack::columns::identifier;
 use crate::pack::manifest::MANIFEST;
 use crate::pack::rules::text;
 use crate::pack::shape::Shape;
@@ -151,6 +150,10 @@ pub(super) fn scratch<'a, 's>(session: &'a Session<'s>) -> &'a SqliteSession<'s>
         Session::Sqlite(session) => session,
         _ => unreachable!("a scratch copy is a SQLite database"),
     }
+}
+
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// An insert that binds its values.

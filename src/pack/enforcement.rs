@@ -63,12 +63,12 @@ impl Enforcement {
         self == Enforcement::Sqlite
     }
 
-    /// The engine's schema language.
-    pub fn ddl(self) -> &'static dyn Ddl {
+    /// The engine's schema language, as the server speaks it that a snapshot names.
+    pub fn ddl(self, server: &str) -> Box<dyn Ddl> {
         match self {
-            Enforcement::Sqlite => &SqliteDdl,
-            Enforcement::Postgres => &PostgresDdl,
-            Enforcement::Mysql => &MysqlDdl,
+            Enforcement::Sqlite => Box::new(SqliteDdl),
+            Enforcement::Postgres => Box::new(PostgresDdl),
+            Enforcement::Mysql => Box::new(MysqlDdl::of(server)),
         }
     }
 

@@ -15,7 +15,12 @@ use super::writer::Written;
 use crate::engine::ddl::StepHazard;
 
 /// One way, as it was written.
-pub(super) fn way(written: &Written, schema_before: String, schema_after: String) -> Way {
+pub(super) fn way(
+    plan: &SchemaPlan,
+    written: &Written,
+    schema_before: String,
+    schema_after: String,
+) -> Way {
     let tables: Vec<TableTotals> = written.tables.values().cloned().collect();
     Way {
         statements: written.statements,
@@ -24,7 +29,7 @@ pub(super) fn way(written: &Written, schema_before: String, schema_after: String
         schema_before,
         schema_after,
         is_deferred: written.is_deferred,
-        rebuilds: false,
+        rebuilds: !plan.rebuilt().is_empty(),
     }
 }
 

@@ -30,6 +30,7 @@ use super::{fingerprint, kept, rebuilt, selection, summary};
 use crate::codec::Hasher;
 use crate::diff::TableDefinition;
 use crate::engine::Dialect;
+use crate::engine::ddl::Ddl;
 use crate::engine::sqlite::TextEncoding;
 use crate::fsio::FileSystem;
 use crate::model::{Fact, ObjectKind, ObjectName, Sequence};
@@ -75,8 +76,17 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
         Enforcement::Postgres | Enforcement::Mysql => None,
     };
     let values = ValueFiles::new(request.fs, request.dir, request.rows, plain, encoding);
-    let drafter =
-        Drafter { request, spool: &spool, tables: &tables, values: &values, enforcement, dialect };
+    let ddl = enforcement.ddl(&request.before.source.server);
+    let (spool_read, tables_read, values_read) = (&spool, &tables, &values);
+    let drafter = Drafter {
+        request,
+        spool: spool_read,
+        tables: tables_read,
+        values: values_read,
+        enforcement,
+        ddl,
+        dialect,
+    };
     let written = drafter.write(accepts);
     drop(values);
     match written {
@@ -139,6 +149,7 @@ struct Drafter<'a> {
     tables: &'a [ChangedTable],
     values: &'a ValueFiles<'a>,
     enforcement: Enforcement,
+    ddl: Box<dyn Ddl>,
     dialect: &'a Dialect,
 }
 
@@ -220,7 +231,7 @@ impl<'a> Drafter<'a> {
         let tables: Vec<(ObjectName, bool)> =
             request.before.tables.iter().map(|t| (t.spec.name.clone(), t.rows.rows > 0)).collect();
         let mut plan = schema::plan(
-            self.enforcement.ddl(),
+            self.ddl.as_ref(),
             &SchemaInput {
                 before: side(&request.before.facts, &request.before.definitions),
                 after: side(&request.after.facts, &request.after.definitions),
@@ -272,7 +283,7 @@ impl<'a> Drafter<'a> {
             return Ok(SchemaPlan::unchanged(&request.before.facts));
         }
         let plan = schema::plan(
-            self.enforcement.ddl(),
+            self.ddl.as_ref(),
             &SchemaInput {
                 before: side(&forward.facts_after, &request.after.definitions),
                 after: side(&request.before.facts, &request.before.definitions),
@@ -446,7 +457,7 @@ impl<'a> Drafter<'a> {
             order::Steps::defer(&mut writer)?;
         }
         if plan.steps().next().is_some() {
-            for statement in self.enforcement.ddl().preamble() {
+            for statement in self.ddl.preamble() {
                 writer.prepare(&statement)?;
             }
         }
@@ -537,8 +548,8 @@ impl<'a> Drafter<'a> {
             tables: tables.to_vec(),
             changes_schema: is_whole,
             is_complete: left_out.is_empty() && !selection::is_ignored(request, self.enforcement),
-            migration: way(forward, print(&request.before.facts), print(&plan.facts_after)),
-            rollback: way(backward, print(&plan.facts_after), print(&back.facts_after)),
+            migration: way(plan, forward, print(&request.before.facts), print(&plan.facts_after)),
+            rollback: way(back, backward, print(&plan.facts_after), print(&back.facts_after)),
             files: Vec::new(),
             values: self.values.finish()?,
             left_out,

@@ -21,7 +21,6 @@ use super::order::{Because, Part, RowLeftOut, RowStep, Steps, TableWork};
 use super::output::Output;
 use super::parking::Parking;
 use super::row_hash::RowHasher;
-use super::rules::Rules;
 use super::schema::{SchemaStep, SchemaVerb};
 use super::shape::Shape;
 use super::spool::{Change, Spool, Verb};
@@ -548,7 +547,7 @@ impl Steps for WayWriter<'_> {
         {
             let large = Large { files: self.values, purpose: Purpose::Shown };
             let table = &self.tables[left.table];
-            let text = table.sql.statement(&table.work.shape, &[one], large)?.text;
+            let text = table.sql(&one).statement(&table.work.shape, &[one], large)?.text;
             let mut shown: String = text.chars().take(SHOWN_STATEMENT).collect();
             if shown.len() < text.len() {
                 shown.push('…');

@@ -73,6 +73,12 @@ pub struct SchemaSide<'a> {
 }
 
 impl<'a> SchemaSide<'a> {
+    fn described(&self) -> Schema<'a> {
+        let mut schema = Schema::new(self.facts);
+        self.describe(&mut schema);
+        schema
+    }
+
     fn describe(&self, schema: &mut Schema<'a>) {
         for definition in self.definitions {
             schema.define(definition.kind, &definition.object, &definition.text);
@@ -99,16 +105,11 @@ pub struct SchemaInput<'a> {
 
 /// Plans the schema.
 pub fn plan(ddl: &dyn Ddl, input: &SchemaInput<'_>) -> SchemaPlan {
-    let described = |side: SchemaSide<'_>| {
-        let mut schema = Schema::new(side.facts);
-        side.describe(&mut schema);
-        schema
-    };
-    let mut from = described(input.before);
+    let mut from = input.before.described();
     for (table, has_rows) in input.tables {
         from.count_rows(table, *has_rows);
     }
-    let wanted = described(input.after);
+    let wanted = input.after.described();
     let gated = gate::open(ddl, &from, &wanted, input);
     let mut plan = SchemaPlan {
         left_out: gated.left_out,

@@ -20,7 +20,7 @@ pub enum SchemaVerb {
 }
 
 /// What a step does to one fact that it is worth telling of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deed {
     /// What is done.
     pub verb: SchemaVerb,
