@@ -13,13 +13,15 @@ mod create;
 mod rebuild;
 mod told;
 
+use std::collections::BTreeSet;
+
 use super::sql::quoted;
 use crate::engine::ddl::{
     Alteration, Break, Ddl, FactChange, Schema, Statement, StepHazard, Yielding, flag, list,
     number, text,
 };
 use crate::model::{Fact, FactId, ObjectKind, ObjectName};
-use create::{is_of_table, mentions};
+use create::{is_of_table, names_in};
 
 /// The schema language of SQLite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,10 +62,11 @@ impl Ddl for SqliteDdl {
                 let named = all.filter(|column| columns::names(fact, &column.id.part));
                 needed.extend(named.map(|column| column.id.clone()));
             }
+            // Nothing of this has to be there for SQLite; it is the order that people expect.
             ObjectKind::View | ObjectKind::Trigger | ObjectKind::VirtualTable => {
-                let tables = schema.facts().filter(|fact| fact.id.kind == ObjectKind::Table);
-                let named = tables.filter(|table| says(fact, &table.id.object.name));
-                needed.extend(named.map(|table| table.id.clone()));
+                let tables = said(fact).into_iter().map(ObjectName::bare);
+                let known = tables.filter_map(|name| schema.object(ObjectKind::Table, &name));
+                needed.extend(known.map(|table| table.id.clone()));
             }
             _ => {}
         }
@@ -257,11 +260,11 @@ fn id(kind: ObjectKind, object: &ObjectName) -> FactId {
     FactId { kind, object: object.clone(), part: String::new() }
 }
 
-/// Whether a view, a trigger or a virtual table names something.
-fn says(fact: &Fact, name: &str) -> bool {
+/// The names that a view, a trigger or a virtual table says, whatever they are names of.
+fn said(fact: &Fact) -> BTreeSet<String> {
     let texts = ["query", "when", "body"].into_iter().filter_map(|a| text(fact, a));
     let arguments = list(fact, "arguments").iter().map(String::as_str);
-    texts.chain(arguments).any(|text| mentions(text, name))
+    texts.chain(arguments).flat_map(names_in).collect()
 }
 
 fn set(setting: &Fact) -> Result<Vec<Statement>, String> {
