@@ -90,6 +90,7 @@ mod sqlite_catalog;
 mod sqlite_database;
 mod sqlite_ddl;
 mod sqlite_ddl_lab;
+mod sqlite_packs;
 mod sqlite_rows;
 mod sqlite_schemas;
 mod sqlite_source;
