@@ -36,7 +36,7 @@ pub mod shape;
 mod side;
 pub mod spool;
 pub mod statement;
-mod summary;
+pub mod summary;
 pub mod token;
 pub mod values;
 mod waiting;
