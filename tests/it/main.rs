@@ -93,6 +93,7 @@ mod sqlite_database;
 mod sqlite_ddl;
 mod sqlite_ddl_lab;
 mod sqlite_packs;
+mod sqlite_rebuild_begin;
 mod sqlite_rows;
 mod sqlite_schemas;
 mod sqlite_source;

@@ -12,7 +12,7 @@ const BEFORE: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY AUTOINCREMENT, n TEX
     CREATE TABLE c(id INTEGER PRIMARY KEY, p INT REFERENCES p(id) ON DELETE CASCADE, q TEXT);
     CREATE INDEX cq ON c(q);
     CREATE VIEW w AS SELECT p.n, c.q FROM p JOIN c ON c.p = p.id;
-    CREATE TRIGGER ct AFTER INSERT ON c BEGIN UPDATE p SET v = v + 1 WHERE id = new.p; END;
+    CREATE TRIGGER ct AFTER INSERT ON c BEGIN UPDATE p SET v = new.id WHERE 0; END;
     INSERT INTO p VALUES (1,'a',1),(2,'b',2),(3,'c',3),(9,'gone',4);
     DELETE FROM p WHERE id = 9;
     INSERT INTO c VALUES (1,1,'x'),(2,1,'y'),(3,2,'z');";
@@ -24,7 +24,7 @@ fn after(p: &str, c: &str, rows: &str) -> String {
          CREATE VIEW w AS SELECT p.n, c.q FROM p JOIN c ON c.p = p.id;
          INSERT INTO p(id, n, v) VALUES (1,'a',1),(2,'B',2),(4,'d',4);
          INSERT INTO c(id, p, q) VALUES (1,1,'x'),(3,2,'zz'),(5,4,'new'); {rows};
-         CREATE TRIGGER ct AFTER INSERT ON c BEGIN UPDATE p SET v = v + 1 WHERE id = new.p; END;"
+         CREATE TRIGGER ct AFTER INSERT ON c BEGIN UPDATE p SET v = new.id WHERE 0; END;"
     )
 }
 
@@ -81,12 +81,12 @@ fn columns_come_and_go_with_their_values() {
             "UPDATE p SET x = id",
         ),
     ] {
-        let before = BEFORE.replace("v + 1", "id");
+        let before = BEFORE;
         let rows = if p.contains("DEFAULT 0") { "" } else { rows };
         let p = p.replace("DEFAULT 0", "");
-        let after = after(&p, C, rows).replace("v + 1", "id");
-        PackLab::new(&before, &after).converges();
-        PackLab::new(&after, &before).converges();
+        let after = after(&p, C, rows);
+        PackLab::new(before, &after).converges();
+        PackLab::new(&after, before).converges();
     }
 }
 
@@ -159,7 +159,7 @@ fn a_child_that_the_pack_does_not_know_is_not_lost_with_its_parent() {
     sqlite3(
         &lab.path("copy.db"),
         "DROP TRIGGER ct; INSERT INTO c VALUES (77, 3, 'mine');
-        CREATE TRIGGER ct AFTER INSERT ON c BEGIN UPDATE p SET v = v + 1 WHERE id = new.p; END;",
+        CREATE TRIGGER ct AFTER INSERT ON c BEGIN UPDATE p SET v = new.id WHERE 0; END;",
     );
     let refused =
         lab.apply("change", "copy.db", |options| options.triggers = ["c".to_owned()].into());

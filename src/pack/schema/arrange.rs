@@ -134,11 +134,17 @@ impl<'a> Arrangement<'a> {
             self.drops.insert(action);
             for (id, fate) in &fates.of {
                 if matches!(fate, Fate::Rebuilt) && id.object == table.object {
-                    if fates.from.get(id).is_some() {
+                    let (is_before, is_after) =
+                        (fates.from.get(id).is_some(), fates.to.get(id).is_some());
+                    if is_before {
                         self.unmaker.insert(id, action);
                     }
-                    if fates.to.get(id).is_some() {
+                    if is_after {
                         self.maker.insert(id, action);
+                    } else if id.kind == ObjectKind::Column {
+                        // Its values go, as if it were dropped by itself.
+                        let deed = Deed { verb: SchemaVerb::Drop, id: (*id).clone() };
+                        self.actions[action].deeds.push(deed);
                     }
                 }
             }

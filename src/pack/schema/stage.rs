@@ -57,12 +57,15 @@ fn steps(ddl: &dyn Ddl, actions: Vec<Action>) -> Vec<SchemaStep> {
     let mut steps = Vec::new();
     let mut open: Option<Clauses> = None;
     for action in actions {
-        let Action { deeds, statements, hazards, .. } = action;
+        let Action { mut deeds, statements, mut hazards, .. } = action;
         for statement in statements {
             match statement {
                 Statement::Whole(statement) => {
                     steps.extend(open.take().map(|clauses| close(ddl, clauses)));
-                    let (deeds, hazards) = (deeds.clone(), hazards.clone());
+                    let main = deeds[..1].to_vec();
+                    // What there is to know of several statements is told once.
+                    let deeds = std::mem::replace(&mut deeds, main);
+                    let hazards = std::mem::take(&mut hazards);
                     steps.push(SchemaStep { deeds, statement, hazards });
                 }
                 Statement::Clause { table, clause } => {
