@@ -10,6 +10,7 @@ mod changes;
 mod condition;
 pub mod consent;
 pub mod content;
+mod draft;
 mod edges;
 pub mod enforcement;
 pub mod error;
@@ -25,7 +26,7 @@ mod measure;
 pub mod order;
 mod output;
 pub mod parking;
-pub mod plan;
+mod plan;
 mod rebuilt;
 pub mod request;
 pub mod row_hash;
@@ -44,10 +45,10 @@ mod writer;
 mod written_table;
 
 pub use consent::{Class, Consent};
+pub use draft::{Draft, draft};
 pub use error::{FailureKind, PackError, Refusal};
 pub use folder::{Pack, Run};
 pub use manifest::Manifest;
-pub use plan::{Draft, draft};
 pub use request::{PackSide, Request, RowChanges, check_sides};
 pub use side::StoredRows;
 

@@ -4,9 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deepdiff_db::engine::ddl::{
-    Alteration, Break, Ddl, FactChange, Schema, Statement, Yielding,
-};
+use deepdiff_db::engine::ddl::{Alteration, Break, Ddl, FactChange, Schema, Statement, Yielding};
 use deepdiff_db::engine::postgres::PostgresDdl;
 use deepdiff_db::model::{Catalog, Fact, FactId};
 
@@ -184,8 +182,7 @@ impl Stage<'_> {
         let fact = &facts[id];
         match self.ddl.container(fact, schema) {
             Some(container)
-                if set.contains(&container)
-                    && (!is_made || self.ddl.is_inline(fact, schema)) =>
+                if set.contains(&container) && (!is_made || self.ddl.is_inline(fact, schema)) =>
             {
                 self.holder(&container, is_made)
             }
@@ -210,7 +207,9 @@ impl Stage<'_> {
                         Some((id.clone(), weaker))
                     });
                     let is_new = |id: &FactId| {
-                        !steps.iter().any(|step| matches!(step, Step::Alter(other, ..) if other == id))
+                        !steps
+                            .iter()
+                            .any(|step| matches!(step, Step::Alter(other, ..) if other == id))
                     };
                     match weaker.filter(|(id, _)| is_new(id)) {
                         Some((id, weaker)) => {
@@ -302,7 +301,11 @@ impl Stage<'_> {
                     edges[at].extend(find(&|other| match other {
                         Step::Drop(gone) => {
                             gone == id
-                                || self.ddl.names(&self.from[gone]).iter().any(|n| names.contains(n))
+                                || self
+                                    .ddl
+                                    .names(&self.from[gone])
+                                    .iter()
+                                    .any(|n| names.contains(n))
                         }
                         _ => false,
                     }));

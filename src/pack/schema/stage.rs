@@ -58,14 +58,16 @@ fn steps(ddl: &dyn Ddl, actions: Vec<Action>) -> Vec<SchemaStep> {
     let mut open: Option<Clauses> = None;
     for action in actions {
         let Action { mut deeds, statements, mut hazards, .. } = action;
-        for statement in statements {
+        for (number, statement) in statements.into_iter().enumerate() {
+            if number > 0 {
+                // What there is to know is told once.
+                deeds.truncate(1);
+                hazards.clear();
+            }
             match statement {
                 Statement::Whole(statement) => {
                     steps.extend(open.take().map(|clauses| close(ddl, clauses)));
-                    let main = deeds[..1].to_vec();
-                    // What there is to know of several statements is told once.
-                    let deeds = std::mem::replace(&mut deeds, main);
-                    let hazards = std::mem::take(&mut hazards);
+                    let (deeds, hazards) = (deeds.clone(), hazards.clone());
                     steps.push(SchemaStep { deeds, statement, hazards });
                 }
                 Statement::Clause { table, clause } => {

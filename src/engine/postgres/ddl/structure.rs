@@ -120,8 +120,7 @@ pub(super) fn is_inline(fact: &Fact, schema: &Schema<'_>) -> bool {
         ObjectKind::PrimaryKey | ObjectKind::Unique => !flag(fact, "invalid"),
         // One that calls a function may need what needs the table.
         ObjectKind::Check => {
-            !flag(fact, "not-valid")
-                && !fact.depends_on.iter().any(|name| name.name.ends_with(')'))
+            !flag(fact, "not-valid") && !fact.depends_on.iter().any(|name| name.name.ends_with(')'))
         }
         ObjectKind::Type => !fact.id.part.is_empty(),
         ObjectKind::Sequence => flag(fact, "identity"),
@@ -335,8 +334,9 @@ fn referenced_needs(key: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
             ids.push(part.id.clone());
         }
     }
-    let has_constraint = ids.iter().any(|id| id.kind != ObjectKind::Column && id.object == table
-        && id.kind != ObjectKind::Table);
+    let has_constraint = ids.iter().any(|id| {
+        id.kind != ObjectKind::Column && id.object == table && id.kind != ObjectKind::Table
+    });
     if !has_constraint {
         let unique = schema.of_kind(ObjectKind::Index).filter(|index| {
             flag(index, "unique") && index.table().as_ref() == Some(&table) && is_over(index)
