@@ -361,6 +361,9 @@ impl<'a> Drafter<'a> {
         let mut writer =
             WayWriter::create(request.fs, &sql, &steps, &input.title, self.values, self.dialect)?;
         writer.tables(works, &layouts, &before, &during, request.hasher);
+        // SQLite would delete the rows of a table that goes, and what refers to them, first.
+        let enforces_on_drop = self.enforcement.is_proved();
+        writer.written.rebuilds = enforces_on_drop && plan.steps().any(SchemaStep::drops_table);
         if plan.is_deferred {
             order::Steps::defer(&mut writer)?;
         }
@@ -456,8 +459,8 @@ impl<'a> Drafter<'a> {
             tables: tables.to_vec(),
             changes_schema: is_whole,
             is_complete: left_out.is_empty() && !selection::is_ignored(request, self.enforcement),
-            migration: way(plan, forward, print(&request.before.facts), print(&plan.facts_after)),
-            rollback: way(back, backward, print(&plan.facts_after), print(&back.facts_after)),
+            migration: way(forward, print(&request.before.facts), print(&plan.facts_after)),
+            rollback: way(backward, print(&plan.facts_after), print(&back.facts_after)),
             files: Vec::new(),
             values: self.values.finish()?,
             left_out,

@@ -92,6 +92,8 @@ mod sqlite_catalog;
 mod sqlite_database;
 mod sqlite_ddl;
 mod sqlite_ddl_lab;
+mod sqlite_packs;
+mod sqlite_rebuild_begin;
 mod sqlite_rows;
 mod sqlite_schemas;
 mod sqlite_source;

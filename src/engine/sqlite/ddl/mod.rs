@@ -30,9 +30,6 @@ pub struct SqliteDdl;
 /// Settings that a transaction can change.
 const SETTINGS: [&str; 2] = ["user_version", "application_id"];
 
-/// What every change of a SQLite database locks.
-const LOCK: StepHazard = StepHazard::Lock { mode: "RESERVED", table: String::new() };
-
 impl Ddl for SqliteDdl {
     fn container(&self, fact: &Fact, schema: &Schema<'_>) -> Option<FactId> {
         match fact.id.kind {
@@ -197,6 +194,7 @@ impl Ddl for SqliteDdl {
         rebuild::statements(table, from, to)
     }
 
+    /// That the whole database is locked is told of every pack.
     fn hazards(&self, change: FactChange<'_>, _schema: &Schema<'_>) -> Vec<StepHazard> {
         let of_change = match change {
             FactChange::Created(fact) if fact.id.kind == ObjectKind::Index => {
@@ -218,7 +216,7 @@ impl Ddl for SqliteDdl {
             }
             _ => None,
         };
-        of_change.into_iter().chain([LOCK]).collect()
+        of_change.into_iter().collect()
     }
 
     fn rank(&self, change: FactChange<'_>) -> u16 {
