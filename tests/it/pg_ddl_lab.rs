@@ -4,9 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deepdiff_db::engine::ddl::{
-    Alteration, Break, Ddl, FactChange, Schema, Statement, Yielding,
-};
+use deepdiff_db::engine::ddl::{Alteration, Break, Ddl, FactChange, Schema, Statement, Yielding};
 use deepdiff_db::engine::postgres::PostgresDdl;
 use deepdiff_db::model::{Catalog, Fact, FactId};
 
@@ -193,8 +191,7 @@ impl Stage<'_> {
         let fact = &facts[id];
         match self.ddl.container(fact, schema) {
             Some(container)
-                if set.contains(&container)
-                    && (!is_made || self.ddl.is_inline(fact, schema)) =>
+                if set.contains(&container) && (!is_made || self.ddl.is_inline(fact, schema)) =>
             {
                 self.holder(&container, is_made)
             }
@@ -213,7 +210,9 @@ impl Stage<'_> {
                 }
                 Err(stuck) => {
                     let is_new = |id: &FactId| {
-                        !steps.iter().any(|step| matches!(step, Step::Alter(other, ..) if other == id))
+                        !steps
+                            .iter()
+                            .any(|step| matches!(step, Step::Alter(other, ..) if other == id))
                     };
                     let weaker = stuck.iter().find_map(|&place| {
                         let Step::Create(id) = &steps[place] else { return None };
@@ -314,7 +313,11 @@ impl Stage<'_> {
                     edges[at].extend(find(&|other| match other {
                         Step::Drop(gone) => {
                             gone == id
-                                || self.ddl.names(&self.from[gone]).iter().any(|n| names.contains(n))
+                                || self
+                                    .ddl
+                                    .names(&self.from[gone])
+                                    .iter()
+                                    .any(|n| names.contains(n))
                         }
                         _ => false,
                     }));

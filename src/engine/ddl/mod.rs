@@ -151,13 +151,7 @@ pub trait Ddl: Sync {
     fn drop(&self, fact: &Fact, from: &Schema<'_>) -> Result<Vec<Statement>, String>;
 
     /// How a fact becomes another one.
-    fn alter(
-        &self,
-        before: &Fact,
-        after: &Fact,
-        from: &Schema<'_>,
-        to: &Schema<'_>,
-    ) -> Alteration;
+    fn alter(&self, before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Alteration;
 
     /// What a fact does, which needs another that is broken. `after` is what it shall become; the
     /// fact itself where it shall stay.

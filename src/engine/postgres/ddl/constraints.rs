@@ -141,8 +141,7 @@ pub(super) fn clustering(constraint: &Fact) -> Vec<String> {
 /// Whether a constraint is its parent's, and made and dropped with that: checks are, where tables
 /// inherit, and whatever partitions have of a check.
 pub(super) fn comes_with_parent(constraint: &Fact, schema: &Schema<'_>) -> bool {
-    let is_partition =
-        schema.part(ObjectKind::Partition, &constraint.id.object, "bound").is_some();
+    let is_partition = schema.part(ObjectKind::Partition, &constraint.id.object, "bound").is_some();
     flag(constraint, "inherited") && (!is_partition || constraint.id.kind == ObjectKind::Check)
 }
 
@@ -160,7 +159,8 @@ pub(super) fn create(constraint: &Fact, to: &Schema<'_>) -> Result<Vec<Statement
     if constraint.id.kind == ObjectKind::Exclusion
         && let Some(tablespace) = text(constraint, "tablespace")
     {
-        let index = ObjectName { schema: table.schema.clone(), name: name_of(constraint).to_owned() };
+        let index =
+            ObjectName { schema: table.schema.clone(), name: name_of(constraint).to_owned() };
         statements.push(Statement::whole(format!(
             "ALTER INDEX {} SET TABLESPACE {}",
             qualified(&index),
@@ -294,9 +294,7 @@ pub(super) fn clustering_change(
     after: &Fact,
 ) -> Option<Statement> {
     match (flag(before, "clustered"), flag(after, "clustered")) {
-        (false, true) => {
-            Some(Statement::clause(table, format!("CLUSTER ON {}", quoted(index))))
-        }
+        (false, true) => Some(Statement::clause(table, format!("CLUSTER ON {}", quoted(index)))),
         (true, false) => Some(Statement::clause(table, "SET WITHOUT CLUSTER")),
         _ => None,
     }

@@ -19,11 +19,8 @@ pub(super) fn create(index: &Fact, to: &Schema<'_>) -> Result<Vec<Statement>, St
         return Err(format!("the index {} is not valid", index.id.object));
     }
     let unique = if flag(index, "unique") { "UNIQUE " } else { "" };
-    let mut sql = format!(
-        "CREATE {unique}INDEX {} ON {}",
-        quoted(&index.id.object.name),
-        qualified(&table)
-    );
+    let mut sql =
+        format!("CREATE {unique}INDEX {} ON {}", quoted(&index.id.object.name), qualified(&table));
     if let Some(method) = text(index, "access-method") {
         sql.push_str(&format!(" USING {}", quoted(method)));
     }

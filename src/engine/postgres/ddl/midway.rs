@@ -45,9 +45,12 @@ fn made(after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Option<Fact> {
         }
         ObjectKind::PrimaryKey | ObjectKind::Unique => {
             let stands = match flag(after, "inherited") {
-                true => has_kept_parent(after, from, to) || is_new(object, from) && {
-                    tables::parents(object, to).iter().all(|parent| is_new(parent, from))
-                },
+                true => {
+                    has_kept_parent(after, from, to)
+                        || is_new(object, from) && {
+                            tables::parents(object, to).iter().all(|parent| is_new(parent, from))
+                        }
+                }
                 false => is_new(object, from),
             };
             stands.then(|| after.clone())
@@ -141,8 +144,9 @@ fn changed(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> O
     match after.id.kind {
         ObjectKind::Column if columns::is_of_view(after, to) => Some(before.clone()),
         ObjectKind::Column => changed_column(before, after, from),
-        ObjectKind::Sequence => (flag(before, "identity") == flag(after, "identity"))
-            .then(|| after.clone()),
+        ObjectKind::Sequence => {
+            (flag(before, "identity") == flag(after, "identity")).then(|| after.clone())
+        }
         ObjectKind::Type if text(after, "kind") == Some("ENUM") => {
             let is_enum = text(before, "kind") == Some("ENUM");
             Some(if is_enum { types::between(before, after) } else { after.clone() })

@@ -190,9 +190,9 @@ fn class(class: &Fact, to: &Schema<'_>) -> Result<Vec<Statement>, String> {
     if let Some(family) = family_of(class, to)
         && classes(family, to).iter().any(|(_, first)| first.id == class.id)
     {
-        let own = items(family)?.into_iter().filter(|item| {
-            item.operands.0 == declared && item.operands.1 == declared
-        });
+        let own = items(family)?
+            .into_iter()
+            .filter(|item| item.operands.0 == declared && item.operands.1 == declared);
         parts.extend(own.map(|item| item.words));
     }
     if let Some(storage) = text(class, "storage") {

@@ -81,9 +81,6 @@ pub(super) fn container(fact: &Fact, schema: &Schema<'_>) -> Option<FactId> {
         ObjectKind::Operator if fact.id.part == "class" => {
             operators::family_of(fact, schema).map(|family| family.id.clone())
         }
-        ObjectKind::Foreign if fact.id.part.starts_with("user mapping") => {
-            found(id(ObjectKind::Foreign, object, "server"))
-        }
         ObjectKind::Publication if !fact.id.part.is_empty() && fact.id.part != "subscription" => {
             found(id(ObjectKind::Publication, object, ""))
         }
@@ -112,8 +109,7 @@ pub(super) fn is_inline(fact: &Fact, schema: &Schema<'_>) -> bool {
         }
         // One that calls a function may need what needs the table.
         ObjectKind::Check => {
-            !flag(fact, "not-valid")
-                && !fact.depends_on.iter().any(|name| name.name.ends_with(')'))
+            !flag(fact, "not-valid") && !fact.depends_on.iter().any(|name| name.name.ends_with(')'))
         }
         ObjectKind::Type => !fact.id.part.is_empty(),
         ObjectKind::Sequence => flag(fact, "identity"),
@@ -290,8 +286,9 @@ fn referenced_needs(key: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
             ids.push(part.id.clone());
         }
     }
-    let has_constraint = ids.iter().any(|id| id.kind != ObjectKind::Column && id.object == table
-        && id.kind != ObjectKind::Table);
+    let has_constraint = ids.iter().any(|id| {
+        id.kind != ObjectKind::Column && id.object == table && id.kind != ObjectKind::Table
+    });
     if !has_constraint {
         let unique = schema.of_kind(ObjectKind::Index).filter(|index| {
             flag(index, "unique") && index.table().as_ref() == Some(&table) && is_over(index)
@@ -306,7 +303,8 @@ fn foreign_needs(fact: &Fact) -> Vec<FactId> {
     match fact.id.part.as_str() {
         "server" => text(fact, "wrapper").map(|name| of(name, "wrapper")).into_iter().collect(),
         "table" => text(fact, "server").map(|name| of(name, "server")).into_iter().collect(),
-        _ => Vec::new(),
+        "wrapper" => Vec::new(),
+        _ => vec![id(ObjectKind::Foreign, &fact.id.object, "server")],
     }
 }
 

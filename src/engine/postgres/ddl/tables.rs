@@ -66,8 +66,7 @@ pub(super) fn create(
 fn items(table: &Fact, inline: &[&Fact], to: &Schema<'_>) -> Result<Vec<String>, String> {
     let name = &table.id.object;
     // What comes from a parent is not told again.
-    let comes_along =
-        |fact: &Fact| flag(fact, "inherited") && !list(table, "inherits").is_empty();
+    let comes_along = |fact: &Fact| flag(fact, "inherited") && !list(table, "inherits").is_empty();
     let mut items = Vec::new();
     for column in to.columns(name) {
         if let Some(column) = inline.iter().find(|fact| fact.id == column.id)
@@ -78,10 +77,8 @@ fn items(table: &Fact, inline: &[&Fact], to: &Schema<'_>) -> Result<Vec<String>,
         }
     }
     for fact in inline {
-        let is_constraint = matches!(
-            fact.id.kind,
-            ObjectKind::PrimaryKey | ObjectKind::Unique | ObjectKind::Check
-        );
+        let is_constraint =
+            matches!(fact.id.kind, ObjectKind::PrimaryKey | ObjectKind::Unique | ObjectKind::Check);
         if is_constraint && fact.id.object == *name && !comes_along(fact) {
             items.push(constraints::definition(fact)?);
         }
@@ -146,16 +143,12 @@ pub(super) fn drop(table: &Fact) -> Vec<Statement> {
 }
 
 /// How a table becomes another.
-pub(super) fn alter(
-    before: &Fact,
-    after: &Fact,
-    from: &Schema<'_>,
-    to: &Schema<'_>,
-) -> Alteration {
+pub(super) fn alter(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Alteration {
     let table = &after.id.object;
     let mut clauses = Vec::new();
     if flag(before, "unlogged") != flag(after, "unlogged") {
-        clauses.push(if flag(after, "unlogged") { "SET UNLOGGED" } else { "SET LOGGED" }.to_owned());
+        clauses
+            .push(if flag(after, "unlogged") { "SET UNLOGGED" } else { "SET LOGGED" }.to_owned());
     }
     if text(before, "access-method") != text(after, "access-method") {
         let method = text(after, "access-method").unwrap_or("heap");

@@ -10,12 +10,7 @@ use crate::engine::ddl::{Break, Schema, Yielding, flag, list, text};
 use crate::model::{Attribute, Fact, ObjectKind};
 
 /// What a fact has to do.
-pub(super) fn yields(
-    fact: &Fact,
-    needed: &Fact,
-    broken: Break<'_>,
-    from: &Schema<'_>,
-) -> Yielding {
+pub(super) fn yields(fact: &Fact, needed: &Fact, broken: Break<'_>, from: &Schema<'_>) -> Yielding {
     let is_gone = broken == Break::Gone;
     let gone = || if is_gone { Yielding::Remade } else { Yielding::Stands };
     match fact.id.kind {
@@ -56,8 +51,7 @@ fn reading(fact: &Fact, needed: &Fact, broken: Break<'_>, from: &Schema<'_>) -> 
     let is_hit = match needed.id.kind {
         ObjectKind::Column => {
             // A whole row has every column.
-            is_retyped(needed, broken)
-                && (mentions(&body, &needed.id.part) || body.contains(".*"))
+            is_retyped(needed, broken) && (mentions(&body, &needed.id.part) || body.contains(".*"))
         }
         ObjectKind::PrimaryKey => broken == Break::Gone && body.contains("GROUP BY"),
         _ => broken == Break::Gone,
@@ -185,9 +179,8 @@ fn table(table: &Fact, needed: &Fact, is_gone: bool) -> Yielding {
 }
 
 fn domain(domain: &Fact, needed: &Fact, is_gone: bool) -> Yielding {
-    let is_base = text(domain, "type")
-        .and_then(types::own_type)
-        .is_some_and(|name| name == needed.id.object);
+    let is_base =
+        text(domain, "type").and_then(types::own_type).is_some_and(|name| name == needed.id.object);
     let is_collation = needed.id.kind == ObjectKind::Collation;
     match (is_gone, is_base || is_collation) {
         (false, _) => Yielding::Stands,
