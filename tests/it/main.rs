@@ -59,6 +59,7 @@ mod pg_catalog;
 mod pg_catalog_pairs;
 mod pg_ddl;
 mod pg_ddl_lab;
+mod pg_ddl_pairs;
 mod pg_every_type;
 mod pg_filling;
 mod pg_lab;

@@ -19,6 +19,15 @@ enum Step {
     Create(FactId),
 }
 
+fn named(step: &Step) -> String {
+    let (verb, id) = match step {
+        Step::Drop(id) => ("drop", id),
+        Step::Alter(id, ..) => ("alter", id),
+        Step::Create(id) => ("create", id),
+    };
+    format!("{verb} {} {id}", id.kind)
+}
+
 /// The facts of a catalog by id.
 pub fn facts(catalog: &Catalog) -> Facts {
     catalog.facts.iter().map(|fact| (fact.id.clone(), fact.clone())).collect()
@@ -200,24 +209,27 @@ impl Stage<'_> {
                     return Ok(ordered);
                 }
                 Err(stuck) => {
-                    let weaker = stuck.iter().find_map(|&place| {
-                        let Step::Create(id) = &steps[place] else { return None };
-                        let is_inline = self.holder(id, true) != *id;
-                        let weaker = self.ddl.weaker(&self.to[id]).filter(|_| is_inline)?;
-                        Some((id.clone(), weaker))
-                    });
                     let is_new = |id: &FactId| {
                         !steps
                             .iter()
                             .any(|step| matches!(step, Step::Alter(other, ..) if other == id))
                     };
-                    match weaker.filter(|(id, _)| is_new(id)) {
+                    let weaker = stuck.iter().find_map(|&place| {
+                        let Step::Create(id) = &steps[place] else { return None };
+                        if !is_new(id) {
+                            return None;
+                        }
+                        let is_inline = self.holder(id, true) != *id;
+                        let weaker = self.ddl.weaker(&self.to[id]).filter(|_| is_inline)?;
+                        Some((id.clone(), weaker))
+                    });
+                    match weaker {
                         Some((id, weaker)) => {
                             let full = self.to[&id].clone();
                             steps.push(Step::Alter(id, weaker, full));
                         }
                         None => {
-                            let stuck: Vec<_> = stuck.iter().map(|&at| &steps[at]).collect();
+                            let stuck: Vec<_> = stuck.iter().map(|&at| named(&steps[at])).collect();
                             return Err(format!("a cycle: {stuck:#?}"));
                         }
                     }
@@ -350,8 +362,13 @@ impl Stage<'_> {
         for (at, &group) in group_of.iter().enumerate() {
             members[group].push(at);
         }
-        let key = |group: usize| {
-            members[group].iter().map(|&at| (rank(&steps[at]), at)).min().unwrap_or((0, 0))
+        // What a group is about is its head.
+        let key = |group_number: usize| {
+            let is_head = |&&at: &&usize| match &steps[at] {
+                Step::Alter(..) => true,
+                Step::Drop(id) | Step::Create(id) => group(&steps[at]).1 == *id,
+            };
+            members[group_number].iter().filter(is_head).map(|&at| (rank(&steps[at]), at)).min()
         };
         let mut ready: BTreeSet<_> =
             (0..groups.len()).filter(|&g| waits[g].is_empty()).map(|g| (key(g), g)).collect();
@@ -374,7 +391,17 @@ impl Stage<'_> {
         }
         match done.len() == groups.len() {
             true => Ok(order),
-            false => Err((0..steps.len()).filter(|&at| !done.contains(&group_of[at])).collect()),
+            false => {
+                // Along what is waited for, until something comes up again.
+                let left = (0..groups.len()).find(|group| !done.contains(group));
+                let (mut at, mut seen) = (left.unwrap_or(0), Vec::new());
+                while !seen.contains(&at) {
+                    seen.push(at);
+                    at = waits[at].iter().copied().next().unwrap_or(at);
+                }
+                let start = seen.iter().position(|&group| group == at).unwrap_or(0);
+                Err(seen[start..].iter().flat_map(|&group| members[group].clone()).collect())
+            }
         }
     }
 

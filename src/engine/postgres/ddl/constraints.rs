@@ -8,7 +8,8 @@ use super::spelling::{names, option_changes, options, qualified, quoted};
 use crate::engine::ddl::{Alteration, Schema, Statement, flag, list, text};
 use crate::model::{Fact, ObjectKind, ObjectName};
 
-fn name_of(constraint: &Fact) -> &str {
+/// The name of a constraint.
+pub(super) fn name_of(constraint: &Fact) -> &str {
     text(constraint, "name").unwrap_or(&constraint.id.part)
 }
 
@@ -168,6 +169,7 @@ pub(super) fn create(constraint: &Fact, to: &Schema<'_>) -> Result<Vec<Statement
     }
     let clustering = clustering(constraint).into_iter();
     statements.extend(clustering.map(|clause| Statement::clause(table, clause)));
+    statements.extend(super::tables::identification(table, name_of(constraint), to));
     Ok(statements)
 }
 

@@ -172,7 +172,7 @@ fn created(fact: &Fact, inline: &[&Fact], to: &Schema<'_>) -> Result<Vec<Stateme
         | ObjectKind::Exclusion
         | ObjectKind::Check
         | ObjectKind::ForeignKey => constraints::create(fact, to),
-        ObjectKind::Index => indexes::create(fact),
+        ObjectKind::Index => indexes::create(fact, to),
         ObjectKind::Statistics => indexes::create_statistics(fact),
         ObjectKind::View | ObjectKind::MaterializedView => views::create(fact),
         ObjectKind::Rule => views::create_rule(fact),
@@ -255,7 +255,7 @@ fn altered(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> A
         ObjectKind::Type => types::alter(before, after),
         ObjectKind::Domain => types::alter_domain(before, after),
         ObjectKind::Sequence => sequences::alter(before, after, from, to),
-        ObjectKind::Table => tables::alter(before, after),
+        ObjectKind::Table => tables::alter(before, after, from, to),
         ObjectKind::Column => columns::alter(before, after, from, to),
         ObjectKind::Partition => tables::alter_partition(before, after),
         ObjectKind::PrimaryKey

@@ -3,7 +3,7 @@
 //! What a family holds is told of the family. What concerns the type of one of its classes alone is
 //! made with the class, the rest with the family.
 
-use super::spelling::{parsed, qualified, quoted, without_arguments};
+use super::spelling::{parsed, qualified, quoted, signed, without_arguments};
 use super::words::{self, is_symbol};
 use crate::engine::ddl::{Alteration, Schema, Statement, flag, list, text};
 use crate::model::{Fact, ObjectKind, ObjectName};
@@ -125,6 +125,19 @@ pub(super) fn family_of<'a>(class: &Fact, schema: &Schema<'a>) -> Option<&'a Fac
     let (_, method) = class.id.object.name.rsplit_once(" USING ")?;
     let object = ObjectName { schema: name.schema, name: format!("{} USING {method}", name.name) };
     schema.part(ObjectKind::Operator, &object, "family")
+}
+
+/// The routines and operators that a family holds.
+pub(super) fn members(family: &Fact) -> Vec<ObjectName> {
+    let operators = list(family, "operators").iter().filter_map(|item| {
+        let (_, rest) = item.split_once(' ')?;
+        signed(rest.split_once(" FOR ORDER BY ").map_or(rest, |(signature, _)| signature))
+    });
+    let functions = list(family, "functions").iter().filter_map(|item| {
+        let (_, rest) = item.split_once(" (")?;
+        signed(rest.split_once(") ")?.1)
+    });
+    operators.chain(functions).collect()
 }
 
 /// The types for which a family has classes, with the first class of each.

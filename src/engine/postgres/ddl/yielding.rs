@@ -167,22 +167,15 @@ fn as_text(column: &Fact, from: &Schema<'_>) -> Yielding {
     Yielding::Weakened(weaker)
 }
 
+/// A table of a type is one of its own while the type is made anew.
 fn table(table: &Fact, needed: &Fact, is_gone: bool) -> Yielding {
-    if !is_gone {
-        return Yielding::Stands;
-    }
     let mut weaker = table.clone();
     match needed.id.kind {
-        ObjectKind::Index | ObjectKind::PrimaryKey | ObjectKind::Unique => {
-            weaker.attributes.remove("replica-identity");
-            weaker.attributes.remove("replica-identity-index");
+        ObjectKind::Type if is_gone && weaker.attributes.remove("of-type").is_some() => {
+            Yielding::Weakened(weaker)
         }
-        ObjectKind::Type => {
-            weaker.attributes.remove("of-type");
-        }
-        _ => return Yielding::Stands,
+        _ => Yielding::Stands,
     }
-    Yielding::Weakened(weaker)
 }
 
 fn domain(domain: &Fact, needed: &Fact, is_gone: bool) -> Yielding {
