@@ -90,13 +90,6 @@ fn copied(fact: &Fact) -> Vec<StepHazard> {
     vec![StepHazard::Rewrite, shared(fact)]
 }
 
-impl MysqlDdl {
-    /// Whether columns come and go without touching rows.
-    fn is_instant(self) -> bool {
-        self.is_mariadb || self.is_mysql_from((8, 0, 29))
-    }
-}
-
 fn created(ddl: MysqlDdl, fact: &Fact) -> Vec<StepHazard> {
     match fact.id.kind {
         ObjectKind::Table => Vec::new(),
@@ -144,7 +137,7 @@ fn column(ddl: MysqlDdl, before: &Fact, after: &Fact) -> Vec<StepHazard> {
         () if differs("auto-increment") || differs("srid") || differs("options") => copied(after),
         () if differs("generated") => copied(after),
         () if differs("not-null") => vec![StepHazard::Rewrite, brief(after)],
-        () if differs("after") && !ddl.is_mariadb => vec![StepHazard::Rewrite, brief(after)],
+        () if differs("after") && !ddl.is_mariadb() => vec![StepHazard::Rewrite, brief(after)],
         () => vec![brief(after)],
     };
     let is_less = matches!(relation, Relation::Narrower | Relation::Between(_));

@@ -41,7 +41,7 @@ pub(super) fn definition(ddl: MysqlDdl, key: &Fact) -> Result<String, String> {
         words.push(format!("COMMENT {}", wording::string(comment)));
     }
     if flag(key, "invisible") {
-        words.push(if ddl.is_mariadb { "IGNORED" } else { "INVISIBLE" }.to_owned());
+        words.push(if ddl.is_mariadb() { "IGNORED" } else { "INVISIBLE" }.to_owned());
     }
     Ok(words.join(" "))
 }
@@ -101,7 +101,7 @@ fn differ_only_in(before: &Fact, after: &Fact, name: &str) -> bool {
 /// Makes a key another one, in one statement.
 pub(super) fn alter(ddl: MysqlDdl, before: &Fact, after: &Fact) -> Alteration {
     if after.id.kind != ObjectKind::PrimaryKey && differ_only_in(before, after, "invisible") {
-        let state = match (ddl.is_mariadb, flag(after, "invisible")) {
+        let state = match (ddl.is_mariadb(), flag(after, "invisible")) {
             (true, true) => "IGNORED",
             (true, false) => "NOT IGNORED",
             (false, true) => "INVISIBLE",
@@ -151,7 +151,7 @@ pub(super) fn drop_check(ddl: MysqlDdl, check: &Fact, from: &Schema<'_>) -> Writ
             let bare = Schema::new([column]);
             column::modified(ddl, column, &bare)?
         }
-        None if ddl.is_mariadb => format!("DROP CONSTRAINT {}", quoted(name(check))),
+        None if ddl.is_mariadb() => format!("DROP CONSTRAINT {}", quoted(name(check))),
         None => format!("DROP CHECK {}", quoted(name(check))),
     };
     Ok(vec![Statement::clause(&check.id.object, clause)])

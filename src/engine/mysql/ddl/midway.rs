@@ -43,7 +43,7 @@ pub(super) fn midway(
         ObjectKind::Routine => return before.cloned(),
         ObjectKind::Setting => return after.cloned(),
         ObjectKind::Sequence => return sequence(before, after, to),
-        ObjectKind::Table => return Some(table(before, after)?),
+        ObjectKind::Table => return table(before, after),
         _ => &fact.id.object,
     };
     let is_there = |schema: &Schema<'_>| schema.object(ObjectKind::Table, table).is_some();

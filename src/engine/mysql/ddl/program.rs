@@ -284,7 +284,7 @@ pub(super) fn create_event(ddl: MysqlDdl, event: &Fact, to: &Schema<'_>) -> Writ
     let status = match text(event, "status") {
         None => "ENABLE",
         Some("DISABLED") => "DISABLE",
-        Some("REPLICA DISABLED") if ddl.is_mysql_from((8, 0, 26)) => "DISABLE ON REPLICA",
+        Some("REPLICA DISABLED") if ddl == MysqlDdl::Mysql8029 => "DISABLE ON REPLICA",
         Some("REPLICA DISABLED") => "DISABLE ON SLAVE",
         Some(status) => return Err(format!("its status {status} is not known")),
     };
