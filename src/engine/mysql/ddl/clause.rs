@@ -114,6 +114,10 @@ pub(super) fn joined(table: &ObjectName, clauses: &[String]) -> Option<String> {
     if first == Class::Partition {
         return partitions(&kept).map(|clause| alone(table, &clause));
     }
+    // InnoDB builds one of these at a time.
+    if kept.iter().filter(|clause| clause.starts_with("ADD FULLTEXT ")).count() > 1 {
+        return None;
+    }
     let defaults = kept.iter().filter(|clause| class(clause) == Class::Default);
     for column in defaults.filter_map(|clause| defined(clause)) {
         // A default is dropped of a column that is there already.

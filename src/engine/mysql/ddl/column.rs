@@ -293,10 +293,7 @@ fn altered(
     if is_at_place && !differs {
         return Ok(Vec::new());
     }
-    let moved = match is_at_place {
-        true => BTreeSet::new(),
-        false => moved(from, to, table),
-    };
+    let moved = moved(from, to, table);
     let is_moved = moved.contains(after.id.part.as_str());
     if !is_moved && !differs {
         return Ok(Vec::new());
