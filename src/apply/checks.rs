@@ -8,7 +8,7 @@ use super::rows::{Multiset, Tables, each_hash};
 use super::sinks::EachValue;
 use crate::codec::Hasher;
 use crate::codec::hash::HashAlgorithm;
-use crate::engine::{ForeignKeyViolation, ReadFrom, Session};
+use crate::engine::{EngineError, ForeignKeyViolation, ReadFrom, Session};
 use crate::fsio::FileSystem;
 use crate::model::{ColumnSpec, Fact, ObjectName, RowKey, TableSpec, Value};
 use crate::pack::exact::Exact;
@@ -19,6 +19,9 @@ use crate::pack::{Pack, PackError, Refusal, content, fingerprint};
 
 /// How many facts that differ are named.
 const NAMED_FACTS: usize = 20;
+
+/// How many foreign keys that point nowhere are compared.
+const VIOLATIONS: usize = 100_000;
 
 /// Which end of the migration a schema is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +89,7 @@ pub fn overview(steps: &mut Lines) -> Result<Overview, PackError> {
             "check" | "defer" | "sequence" => &[],
             verb => {
                 overview.changes_schema = true;
-                if verb == "drop-trigger" {
+                if verb == "drop-trigger" || verb == "drop-rule" {
                     overview.dropped_triggers.insert(step.object.to_string());
                 }
                 &[]
@@ -193,6 +196,15 @@ pub fn of_row(verb: &str, table: &str, key: Option<&[Exact]>, reason: String) ->
             refusal.at_row(format!("({})", key.join(", ")))
         }
         None => refusal,
+    }
+}
+
+/// The foreign keys that point nowhere; `None` where nothing is to be enforced: on a scratch copy
+/// that lacks rows which others refer to.
+pub fn violations(session: &Session<'_>) -> Result<Option<Vec<ForeignKeyViolation>>, EngineError> {
+    match session.enforces_foreign_keys()? {
+        true => Ok(Some(session.foreign_key_check(VIOLATIONS)?)),
+        false => Ok(None),
     }
 }
 

@@ -17,7 +17,6 @@ use crate::engine::sqlite::{OpenOptions, SqliteSession, SqliteTarget};
 use crate::engine::{EngineError, Session, Target};
 use crate::model::snapshot::Scope;
 use crate::model::{Fact, ObjectKind, SinkError, Value};
-use crate::pack::columns::identifier;
 use crate::pack::manifest::MANIFEST;
 use crate::pack::rules::text;
 use crate::pack::shape::Shape;
@@ -32,7 +31,7 @@ const IN_MEMORY: u64 = 48 << 20;
 /// Plans a pack, proves it on a scratch copy, and seals it.
 pub async fn create_pack(request: &Request<'_>) -> Result<Manifest, PackError> {
     check_sides(request)?;
-    if !request.enforcement()?.changes_schemas() {
+    if !request.enforcement()?.is_proved() {
         // What rows need of such a database is proved in the transaction that changes it.
         let mut none_waits = |_: &Shape, _: &[CellValue]| Ok(false);
         return draft(request, &mut none_waits)?.finish(request.fs, request.hasher);
@@ -151,6 +150,10 @@ pub(super) fn scratch<'a, 's>(session: &'a Session<'s>) -> &'a SqliteSession<'s>
         Session::Sqlite(session) => session,
         _ => unreachable!("a scratch copy is a SQLite database"),
     }
+}
+
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// An insert that binds its values.

@@ -135,12 +135,12 @@ struct Before {
     firing: BTreeSet<String>,
 }
 
-/// How many foreign keys that point nowhere are compared.
-const VIOLATIONS: usize = 100_000;
-
 impl Runner<'_, '_> {
     fn run(mut self, read_state: Option<&mut ReadState<'_>>) -> Result<Outcome, ApplyError> {
-        self.session.begin()?;
+        match self.pack.way(self.options.run).rebuilds {
+            true => self.session.begin_rebuild()?,
+            false => self.session.begin()?,
+        }
         match self.transaction(read_state) {
             Ok(Step::Done) => Ok(self.outcome),
             Ok(Step::Stop) => {
@@ -165,14 +165,14 @@ impl Runner<'_, '_> {
             return Ok(Step::Stop);
         };
         self.outcome.outcome = Ending::RolledBack;
-        let Some(expected) = self.statements(&before)? else {
+        let Some(mut expected) = self.statements(&before)? else {
             return Ok(Step::Stop);
         };
         let after = match before.changes_schema {
             true => self.session.catalog(&scope)?,
             false => catalog,
         };
-        self.after(&before, &after, &expected)?;
+        self.after(&before, &after, &mut expected)?;
         if self.is_refused() {
             return Ok(Step::Stop);
         }
@@ -255,10 +255,7 @@ impl Runner<'_, '_> {
             return Ok(None);
         }
         let checks_all = steps.changes_schema || self.pack.way(self.options.run).is_deferred;
-        let violations = match checks_all {
-            true => Some(self.session.foreign_key_check(VIOLATIONS)?),
-            false => None,
-        };
+        let violations = if checks_all { checks::violations(self.session)? } else { None };
         let changes_schema = steps.changes_schema;
         Ok(Some(Before { tables, rules, multisets, violations, changes_schema, firing }))
     }
@@ -293,8 +290,9 @@ impl Runner<'_, '_> {
         end: Expected,
         reason: &str,
     ) -> Result<(), ApplyError> {
-        let tables = &self.pack.manifest.tables;
-        let facts = selection::vouched(self.enforcement()?, &catalog.facts, tables);
+        let manifest = &self.pack.manifest;
+        let (tables, is_whole) = (&manifest.tables, manifest.changes_schema);
+        let facts = selection::vouched(self.enforcement()?, &catalog.facts, tables, is_whole);
         let found = checks::schema_differences(self.fs, self.pack, &facts, wanted, end)?;
         for difference in found.into_iter().flatten() {
             let hint = "take a new snapshot of the target and make the pack again";
@@ -320,8 +318,8 @@ impl Runner<'_, '_> {
                 .into_iter()
                 .flat_map(|table| &table.triggers)
                 .filter(|trigger| events.contains(trigger.event.as_str()))
+                .filter(|trigger| !steps.dropped_triggers.contains(&trigger.id))
                 .map(|trigger| trigger.name.as_str())
-                .filter(|name| !steps.dropped_triggers.contains(*name))
                 .collect();
             if names.is_empty() {
                 continue;
@@ -383,13 +381,15 @@ impl Runner<'_, '_> {
         let mut statements = self.pack.statements(self.fs, self.options.run)?;
         let mut pending = Pending::new(self.session, !before.firing.is_empty());
         let mut dropped = BTreeSet::new();
+        // Where tables are built anew no foreign key acts; what then points nowhere is found later.
+        let may_act = !self.pack.way(self.options.run).rebuilds;
         while let Some(step) = steps.next_step()? {
             // Sequences move last, when all is well: no rollback takes that back everywhere.
             if step.verb == "sequence" {
                 pending.changes.statements += 1;
                 continue;
             }
-            if !referring.acting(&step).is_empty() {
+            if may_act && !referring.acting(&step).is_empty() {
                 if let Some(refusal) = pending.run()? {
                     self.refuse(refusal);
                     return Ok(None);
@@ -439,7 +439,7 @@ impl Runner<'_, '_> {
         &mut self,
         before: &Before,
         catalog: &Catalog,
-        changes: &Changes,
+        changes: &mut Changes,
     ) -> Result<(), ApplyError> {
         let tables = Tables::keyed_like(&catalog.tables, &before.tables)?;
         let session = self.session;
@@ -481,7 +481,7 @@ impl Runner<'_, '_> {
         }
         self.count_changes(before, changes)?;
         if let Some(before) = &before.violations {
-            let found = session.foreign_key_check(VIOLATIONS)?;
+            let found = checks::violations(session)?.unwrap_or_default();
             for violation in found.into_iter().filter(|found| !before.contains(found)) {
                 self.refuse(checks::of_violation(&violation));
             }
@@ -503,9 +503,9 @@ impl Runner<'_, '_> {
     }
 
     /// Compares what moved with what was declared.
-    fn count_changes(&mut self, before: &Before, changes: &Changes) -> Result<(), ApplyError> {
+    fn count_changes(&mut self, before: &Before, changes: &mut Changes) -> Result<(), ApplyError> {
         let mut side_effects = Vec::new();
-        for (table, found) in self.session.take_changes()?.unwrap_or_default() {
+        for (table, found) in changes.found(self.session)? {
             let name = table.to_string();
             let more = changes.more_than_declared(&name, found);
             if more != TableChanges::default() {

@@ -76,6 +76,11 @@ struct Link<'a> {
 
 impl Link<'_> {
     fn add(&self, parent: Option<&ChangedTable>, number: &mut u64) -> Result<bool, ApplyError> {
+        // What is referred to may be a column that is not there yet.
+        let is_there = |name: &String| self.spec.columns.iter().any(|c| c.name == *name);
+        if !self.key.parent_columns.iter().all(|(name, _)| is_there(name)) {
+            return Ok(false);
+        }
         // What the pack itself inserts must not be there before, nor is anything needed twice.
         let mut known = BTreeSet::new();
         if let Some(parent) = parent {

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use super::checks;
 use super::error::ApplyError;
 use crate::engine::{EngineError, LargeKind, Session, TableChanges};
+use crate::model::ObjectName;
 use crate::pack::Refusal;
 use crate::pack::label::counted;
-use crate::pack::manifest::StepLine;
+use crate::pack::manifest::{REBUILD_TABLE, StepLine};
 
 /// How many statements go to a server at once.
 const AT_ONCE: usize = 200;
@@ -24,9 +25,39 @@ pub struct Changes {
     start: Option<u64>,
     declared: u64,
     by_table: BTreeMap<String, TableChanges>,
+    /// What the engine told so far, where it was asked in between.
+    found: BTreeMap<ObjectName, TableChanges>,
 }
 
 impl Changes {
+    /// What the engine tells of the changes of each table, the copying of rows aside.
+    pub fn found(
+        &mut self,
+        session: &Session<'_>,
+    ) -> Result<BTreeMap<ObjectName, TableChanges>, ApplyError> {
+        for (table, more) in session.take_changes()?.unwrap_or_default() {
+            let found = self.found.entry(table).or_default();
+            found.inserted += more.inserted;
+            found.updated += more.updated;
+            found.deleted += more.deleted;
+        }
+        Ok(std::mem::take(&mut self.found))
+    }
+
+    /// Asks the engine what changed before rows are copied.
+    fn before_copying(&mut self, session: &Session<'_>) -> Result<(), ApplyError> {
+        self.found = self.found(session)?;
+        Ok(())
+    }
+
+    /// Rows were copied: that is known, whatever table they are in meanwhile.
+    fn after_copying(&mut self, session: &Session<'_>, rows: u64) -> Result<(), ApplyError> {
+        session.take_changes()?;
+        self.declared += rows;
+        self.statements += 1;
+        Ok(())
+    }
+
     /// What changed of a table beyond what was declared. A row that moves to another partition is
     /// inserted there and deleted here.
     pub fn more_than_declared(&self, table: &str, found: TableChanges) -> TableChanges {
@@ -100,6 +131,9 @@ impl<'s> Pending<'s> {
             expected: step.changes,
             refusal: checks::of_step(step, String::new()),
         };
+        if step.verb == REBUILD_TABLE {
+            return self.copy(&one);
+        }
         if !values.is_empty() {
             if let Some(refusal) = self.run()? {
                 return Ok(Some(refusal));
@@ -141,6 +175,24 @@ impl<'s> Pending<'s> {
             (Err(error), Some(one)) => self.failed(one, error),
             (Err(error), None) => Err(error.into()),
         }
+    }
+
+    /// Runs a statement that builds a table anew.
+    fn copy(&mut self, one: &Waiting) -> Result<Option<Refusal>, ApplyError> {
+        if let Some(refusal) = self.run()? {
+            return Ok(Some(refusal));
+        }
+        self.changes.before_copying(self.session)?;
+        let total = self.session.total_changes();
+        if let Err(error) = self.session.execute(&one.text) {
+            return self.failed(one, error);
+        }
+        let copied = match (self.session.total_changes(), total) {
+            (Some(now), Some(before)) => now.saturating_sub(before),
+            _ => 0,
+        };
+        self.changes.after_copying(self.session, copied)?;
+        Ok(None)
     }
 
     fn failed(&self, one: &Waiting, error: EngineError) -> Result<Option<Refusal>, ApplyError> {

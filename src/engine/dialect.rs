@@ -82,6 +82,12 @@ impl Dialect {
         each!(Dialect, self, engine => engine.deferral())
     }
 
+    /// The statements after which foreign keys are checked at each statement again, and those that
+    /// waited have been.
+    pub fn deferral_end(&self) -> Vec<&'static str> {
+        each!(Dialect, self, engine => engine.deferral_end())
+    }
+
     /// Statements that raise a sequence, or the numbering of a table, to a position and never lower
     /// it; none where inserting rows does that. The facts are those of the schema.
     pub fn raise_sequence(&self, name: &ObjectName, position: i64, facts: &[Fact]) -> Vec<String> {

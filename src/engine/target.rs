@@ -159,6 +159,18 @@ impl Session<'_> {
         each!(Session, self, engine => engine.begin_restore())
     }
 
+    /// Begins a transaction in which tables can be built anew. On SQLite foreign keys are not
+    /// enforced while it lasts, and whoever runs it checks them at its end; it is refused where a
+    /// transaction is open already.
+    pub fn begin_rebuild(&self) -> Result<(), EngineError> {
+        each!(Session, self, engine => engine.begin_rebuild())
+    }
+
+    /// Whether foreign keys are enforced, a transaction that builds tables anew aside.
+    pub fn enforces_foreign_keys(&self) -> Result<bool, EngineError> {
+        each!(Session, self, engine => engine.enforces_foreign_keys())
+    }
+
     /// Keeps others from changing the shape of these tables, of the catalog that was read, and from
     /// emptying them, until the end of the transaction.
     pub fn lock_tables(&self, tables: &[&TableSpec]) -> Result<(), EngineError> {

@@ -8,10 +8,11 @@ use super::manifest::ColumnGuard;
 use super::order::TableWork;
 use super::request::{ChangedTable, Request};
 use super::rules::Rules;
-use super::schema_plan::{SchemaStep, SchemaVerb};
+use super::schema::{SchemaStep, SchemaVerb};
 use super::spool::{Change, Spool, SpoolError, Verb};
+use super::written_table::Ends;
 use crate::diff::{CellValue, Row, RowChange, TableComparison};
-use crate::model::{Flow, ObjectName, SinkError, TableSpec};
+use crate::model::{Flow, ObjectKind, ObjectName, SinkError, TableSpec};
 
 /// Takes the changes of all tables; the tables come back sorted by name.
 pub(super) fn spool_changes(
@@ -156,27 +157,34 @@ fn copies_before(
     Ok(copies)
 }
 
-/// What a column that is dropped may hold: its default, and what the changed rows hold.
-pub(super) fn column_guard(
+/// What the columns that a step drops may hold: their defaults, and what the changed rows hold.
+pub(super) fn column_guards(
     step: &SchemaStep,
     works: &[TableWork<'_>],
+    ends: &[Ends<'_>],
     spool: &Spool,
-) -> Result<Option<ColumnGuard>, PackError> {
-    let (SchemaVerb::DropColumn, Some(name)) = (step.verb, &step.column) else { return Ok(None) };
-    let Some(work) = works.iter().find(|work| work.shape.label() == step.table) else {
-        return Ok(None);
-    };
-    let Some(place) = work.shape.place(name) else { return Ok(None) };
-    let default = work.shape.spec.columns[place].default.clone();
-    let mut others = 0;
-    for verb in [Verb::Update, Verb::Delete] {
-        for change in work.read(spool, verb) {
-            let (_, change) = change.map_err(|error| work.damaged(error))?;
-            if work.shape.before(&change, place).here() != Some(&default) {
-                others += change.count;
+) -> Result<Vec<ColumnGuard>, PackError> {
+    let mut guards = Vec::new();
+    for deed in step.deeds_of(SchemaVerb::Drop, ObjectKind::Column) {
+        let table = deed.id.object.to_string();
+        let name = &deed.id.part;
+        let own = works.iter().zip(ends).find(|(work, _)| work.shape.label() == table);
+        let Some((work, ends)) = own else { continue };
+        let Some(place) = work.shape.place(name).filter(|place| work.shape.had(*place)) else {
+            continue;
+        };
+        let spec = ends.before.and_then(|table| table.columns.iter().find(|c| c.name == *name));
+        let Some(default) = spec.map(|column| column.default.clone()) else { continue };
+        let mut others = 0;
+        for verb in [Verb::Update, Verb::Delete] {
+            for change in work.read(spool, verb) {
+                let (_, change) = change.map_err(|error| work.damaged(error))?;
+                if work.shape.before(&change, place).here() != Some(&default) {
+                    others += change.count;
+                }
             }
         }
+        guards.push(ColumnGuard { name: name.clone(), default: Exact(default), others });
     }
-    let default = Exact(default);
-    Ok(Some(ColumnGuard { name: name.clone(), default, others }))
+    Ok(guards)
 }

@@ -20,22 +20,49 @@ pub enum Class {
     LargeDelete,
     /// A table is dropped, with its rows.
     DropTable,
+    /// A column is dropped, with its values.
+    DropColumn,
+    /// A column's type takes less than before.
+    NarrowType,
+    /// A key, check, foreign key or exclusion is dropped.
+    DropConstraint,
     /// An index is dropped.
     DropIndex,
-    /// A view is dropped.
+    /// A view is dropped, materialised or not.
     DropView,
-    /// A trigger is dropped.
+    /// A trigger, rule or event is dropped.
     DropTrigger,
+    /// A function, procedure, operator or cast is dropped.
+    DropRoutine,
+    /// A type, domain or collation is dropped.
+    DropType,
+    /// A sequence is dropped.
+    DropSequence,
+    /// A schema or an extension is dropped.
+    DropSchema,
+    /// A row security policy is dropped.
+    DropPolicy,
+    /// Something else is dropped: foreign servers, publications, text search.
+    DropOther,
 }
 
 impl Class {
-    const EVERY: [Class; 6] = [
+    const EVERY: [Class; 15] = [
         Class::DeleteRows,
         Class::LargeDelete,
         Class::DropTable,
+        Class::DropColumn,
+        Class::NarrowType,
+        Class::DropConstraint,
         Class::DropIndex,
         Class::DropView,
         Class::DropTrigger,
+        Class::DropRoutine,
+        Class::DropType,
+        Class::DropSequence,
+        Class::DropSchema,
+        Class::DropPolicy,
+        Class::DropOther,
     ];
 
     /// The word that allows it.
@@ -44,9 +71,18 @@ impl Class {
             Class::DeleteRows => "delete-rows",
             Class::LargeDelete => "large-delete",
             Class::DropTable => "drop-table",
+            Class::DropColumn => "drop-column",
+            Class::NarrowType => "narrow-type",
+            Class::DropConstraint => "drop-constraint",
             Class::DropIndex => "drop-index",
             Class::DropView => "drop-view",
             Class::DropTrigger => "drop-trigger",
+            Class::DropRoutine => "drop-routine",
+            Class::DropType => "drop-type",
+            Class::DropSequence => "drop-sequence",
+            Class::DropSchema => "drop-schema",
+            Class::DropPolicy => "drop-policy",
+            Class::DropOther => "drop-other",
         }
     }
 

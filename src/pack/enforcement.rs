@@ -5,8 +5,11 @@
 //! same" is not known here, values are folded coarsely: two that may be the same get one token,
 //! which adds an order that may not be needed and never loses one.
 
-use super::rules::{flag, text};
 use super::token::{Conversion, Folding};
+use crate::engine::ddl::{Ddl, flag, text};
+use crate::engine::mysql::MysqlDdl;
+use crate::engine::postgres::PostgresDdl;
+use crate::engine::sqlite::SqliteDdl;
 use crate::model::{Fact, KeyMatching, ObjectName};
 
 /// An engine, as far as planning is concerned.
@@ -50,9 +53,23 @@ impl Enforcement {
         }
     }
 
-    /// Whether a pack for this engine can change the schema, and is proved on a scratch copy.
+    /// Whether a pack for this engine can change the schema.
     pub fn changes_schemas(self) -> bool {
+        self != Enforcement::Mysql
+    }
+
+    /// Whether a pack for this engine is proved on a scratch copy.
+    pub fn is_proved(self) -> bool {
         self == Enforcement::Sqlite
+    }
+
+    /// The engine's schema language, as the server speaks it that a snapshot names.
+    pub fn ddl(self, server: &str) -> Box<dyn Ddl> {
+        match self {
+            Enforcement::Sqlite => Box::new(SqliteDdl),
+            Enforcement::Postgres => Box::new(PostgresDdl),
+            Enforcement::Mysql => Box::new(MysqlDdl::of(server)),
+        }
     }
 
     /// What is locked while a pack runs, for people.

@@ -9,12 +9,18 @@ use super::manifest::{Hazard, LeftOut, TableTotals, TriggerLine, Way};
 use super::order::{Deletes, TableWork};
 use super::request::ChangedTable;
 use super::rules::Rules;
-use super::schema_plan::{SchemaLeftOut, SchemaPlan, SchemaVerb};
+use super::schema::{SchemaLeftOut, SchemaPlan};
 use super::spool::Verb;
 use super::writer::Written;
+use crate::engine::ddl::StepHazard;
 
 /// One way, as it was written.
-pub(super) fn way(written: &Written, schema_before: String, schema_after: String) -> Way {
+pub(super) fn way(
+    plan: &SchemaPlan,
+    written: &Written,
+    schema_before: String,
+    schema_after: String,
+) -> Way {
     let tables: Vec<TableTotals> = written.tables.values().cloned().collect();
     Way {
         statements: written.statements,
@@ -23,6 +29,7 @@ pub(super) fn way(written: &Written, schema_before: String, schema_after: String
         schema_before,
         schema_after,
         is_deferred: written.is_deferred,
+        rebuilds: !plan.rebuilt().is_empty(),
     }
 }
 
@@ -59,10 +66,14 @@ pub(super) fn triggers(
 /// A schema step that is left out, as the SQL file shows it.
 pub(super) fn shown_left_out(left: &SchemaLeftOut) -> String {
     let why = match left.class {
-        Some(class) => format!("{} ({})", left.reason, class.flag(&left.step.object)),
+        Some(class) => format!("{} ({})", left.reason, class.flag(&left.object())),
         None => left.reason.clone(),
     };
-    format!("{}\n  {why}", left.step.statement)
+    let shown = match left.statements.is_empty() {
+        true => format!("{} {}", left.deed.name(), left.object()),
+        false => left.statements.join(";\n"),
+    };
+    format!("{shown}\n  {why}")
 }
 
 /// Everything that is left out, schema first.
@@ -77,15 +88,15 @@ pub(super) fn left_out(
         .left_out
         .iter()
         .map(|left| LeftOut {
-            step: left.step.verb.as_str().to_owned(),
+            step: left.deed.name(),
             class: left.class.map_or("blocked", Class::as_str).to_owned(),
-            object: left.step.object.clone(),
-            rows: match left.step.verb {
-                SchemaVerb::DropTable => find(&left.step.object).map_or(0, |t| t.rows_before),
+            object: left.object(),
+            rows: match left.class {
+                Some(Class::DropTable) => find(&left.object()).map_or(0, |t| t.rows_before),
                 _ => 0,
             },
             keys: Vec::new(),
-            allow: left.class.map(|class| class.flag(&left.step.object)).into_iter().collect(),
+            allow: left.class.map(|class| class.flag(&left.object())).into_iter().collect(),
             reason: left.reason.clone(),
         })
         .collect();
@@ -126,6 +137,18 @@ pub(super) fn hazards(written: &Written, enforcement: Enforcement) -> Vec<Hazard
             rows: *rows,
             bytes: *bytes,
         });
+    }
+    for (object, step, hazard) in &written.schema {
+        let text = match hazard {
+            StepHazard::Rewrite => format!("{step}: the table is written anew, with its indexes"),
+            StepHazard::Scan => format!("{step}: all rows of the table are read"),
+            StepHazard::Narrows => format!("{step}: values may become less than they were"),
+            StepHazard::Lock { mode, table } => format!("{step}: {table} is locked, {mode}"),
+            StepHazard::Behaviour => format!("{step}: who may do what, or what it does, changes"),
+            StepHazard::OutsideTransaction => format!("{step}: it commits by itself"),
+        };
+        let (kind, object) = (hazard.as_str().to_owned(), object.clone());
+        hazards.push(Hazard { kind, object, text, rows: 0, bytes: 0 });
     }
     hazards.extend(written.scans.iter().map(|table| Hazard {
         kind: "scan".to_owned(),

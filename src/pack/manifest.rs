@@ -53,6 +53,9 @@ pub struct Manifest {
     /// The tables it is for; all where none is named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<String>,
+    /// Whether it changes the schema, and vouches for all of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub changes_schema: bool,
     /// Whether the target will be exactly as wanted: nothing is left out.
     pub is_complete: bool,
     /// The way there.
@@ -136,6 +139,10 @@ pub struct Way {
     pub schema_after: String,
     /// Whether foreign keys are checked at the end of the transaction.
     pub is_deferred: bool,
+    /// Whether it builds tables anew: on SQLite foreign keys are not enforced then while it runs,
+    /// and checked when all has run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rebuilds: bool,
 }
 
 /// Numbers of rows.
@@ -352,6 +359,9 @@ pub struct ColumnGuard {
 
 /// The hazard of an update that changes what rows refer to, where they would follow it.
 pub const MOVES_KEY: &str = "moves-key";
+
+/// The verb of the statements that build a table anew: the rows that they copy are no changes.
+pub const REBUILD_TABLE: &str = "rebuild-table";
 
 /// The word for no row.
 pub const ABSENT: &str = "absent";

@@ -1,13 +1,12 @@
 //! Change packs: a reviewed change of a target, both ways, with its guards and its evidence.
 //!
 //! Planning needs no server: two snapshots, what differs, and what a person allows. `plan` is the
-//! whole of it; `schema_plan` decides the schema, `order` (with `edges`, `graph`, `parking`) the
+//! whole of it; `schema` decides the schema, `order` (with `edges`, `graph`, `parking`) the
 //! order of rows, `statement`, `values` and `writer` put it on disk, `folder` reads it again and believes
 //! nothing that its digests do not vouch for. `docs/pack.md` describes every file.
 
 mod batch;
 mod changes;
-pub mod columns;
 mod condition;
 pub mod consent;
 pub mod content;
@@ -27,10 +26,11 @@ pub mod order;
 mod output;
 pub mod parking;
 pub mod plan;
+mod rebuilt;
 pub mod request;
 pub mod row_hash;
 pub mod rules;
-pub mod schema_plan;
+pub mod schema;
 pub mod selection;
 pub mod shape;
 mod side;

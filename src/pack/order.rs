@@ -52,6 +52,8 @@ pub struct TableWork<'a> {
     pub deletes: Deletes,
     /// Changes that an index which stays forbids, and why.
     pub held: BTreeMap<Place, String>,
+    /// Whether its rows change around the statements that build it anew, and not among the others.
+    pub is_rebuilt: bool,
 }
 
 impl<'a> TableWork<'a> {
@@ -82,7 +84,8 @@ impl<'a> TableWork<'a> {
         damaged(self.shape.table(), error)
     }
 
-    fn runs_deletes(&self) -> bool {
+    /// Whether its deletes run.
+    pub fn runs_deletes(&self) -> bool {
         self.deletes == Deletes::Run
     }
 }
@@ -175,7 +178,8 @@ pub fn arrange(
     accepts: &mut Accepts<'_>,
     steps: &mut dyn Steps,
 ) -> Result<(), PackError> {
-    let links = links(tables, rules);
+    let mut links = links(tables, rules);
+    links.retain(|&(child, parent)| !tables[child].is_rebuilt && !tables[parent].is_rebuilt);
     let (is_deferred, parked, known) = (false, 0, Known::new());
     let mut arranger =
         Arranger { spool, tables, rules, accepts, steps, links, is_deferred, parked, known };
@@ -230,7 +234,9 @@ impl Arranger<'_, '_> {
         }
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (table, group) in group_of.iter().enumerate() {
-            groups.entry(*group).or_default().push(table);
+            if !self.tables[table].is_rebuilt {
+                groups.entry(*group).or_default().push(table);
+            }
         }
         let mut groups: Vec<Vec<usize>> =
             groups.into_values().map(|group| self.parents_first(&group)).collect();

@@ -63,7 +63,7 @@ pub fn find(
     };
     if columns.iter().any(|&column| is_referenced(column)) {
         // The rows that refer to it would follow it, or be in its way.
-    } else if !rules.enforcement.changes_schemas() {
+    } else if !rules.enforcement.is_proved() {
         let waiting = |&column: &usize| {
             let value = waiting::on_server(table, shape.name(column), number)?;
             Some((column, value))

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::changes::{column_guard, spool_changes};
+use super::changes::{column_guards, spool_changes};
 use super::consent::Consent;
 use super::enforcement::Enforcement;
 use super::error::{PackError, Refusal};
@@ -20,21 +20,20 @@ use super::output;
 use super::parking::Accepts;
 use super::request::{ChangedTable, PackSide, Request, check_sides};
 use super::rules::Rules;
-use super::schema_plan::{
-    self, Direction, SchemaInput, SchemaPlan, SchemaSide, SchemaStep, SchemaVerb,
-};
+use super::schema::{self, SchemaInput, SchemaPlan, SchemaSide, SchemaStep, SchemaVerb};
 use super::shape::Shape;
 use super::spool::{Spool, Verb};
 use super::values::{self, ValueFiles};
 use super::writer::{WayWriter, Written};
-use super::written_table::{Ends, Layouts};
-use super::{fingerprint, kept, selection, summary};
+use super::written_table::{Ends, FactsAndRules, Layouts};
+use super::{fingerprint, kept, rebuilt, selection, summary};
 use crate::codec::Hasher;
-use crate::diff::{SchemaChange, TableDefinition};
+use crate::diff::TableDefinition;
 use crate::engine::Dialect;
+use crate::engine::ddl::Ddl;
 use crate::engine::sqlite::TextEncoding;
 use crate::fsio::FileSystem;
-use crate::model::{Fact, ObjectKind, Sequence};
+use crate::model::{Fact, ObjectKind, ObjectName, Sequence};
 
 /// A pack that was written and not proved yet.
 #[derive(Debug)]
@@ -77,8 +76,17 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
         Enforcement::Postgres | Enforcement::Mysql => None,
     };
     let values = ValueFiles::new(request.fs, request.dir, request.rows, plain, encoding);
-    let drafter =
-        Drafter { request, spool: &spool, tables: &tables, values: &values, enforcement, dialect };
+    let ddl = enforcement.ddl(&request.before.source.server);
+    let (spool_read, tables_read, values_read) = (&spool, &tables, &values);
+    let drafter = Drafter {
+        request,
+        spool: spool_read,
+        tables: tables_read,
+        values: values_read,
+        enforcement,
+        ddl,
+        dialect,
+    };
     let written = drafter.write(accepts);
     drop(values);
     match written {
@@ -126,12 +134,22 @@ impl Draft {
     }
 }
 
+/// Which way is planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    /// From the target's state to the wanted one.
+    Forward,
+    /// Back, undoing exactly what a pack did.
+    Back,
+}
+
 struct Drafter<'a> {
     request: &'a Request<'a>,
     spool: &'a Spool,
     tables: &'a [ChangedTable],
     values: &'a ValueFiles<'a>,
     enforcement: Enforcement,
+    ddl: Box<dyn Ddl>,
     dialect: &'a Dialect,
 }
 
@@ -140,6 +158,8 @@ struct WayInput<'a> {
     title: String,
     sql: &'static str,
     steps: &'static str,
+    /// The schema before.
+    facts: &'a [Fact],
     plan: &'a SchemaPlan,
     works: &'a [TableWork<'a>],
     ends: Vec<Ends<'a>>,
@@ -163,6 +183,7 @@ impl<'a> Drafter<'a> {
                 ),
                 sql: "migration.sql",
                 steps: "migration.jsonl",
+                facts: &request.before.facts,
                 plan: &plan,
                 works: &works,
                 ends: works.iter().map(|work| self.ends(work, Direction::Forward)).collect(),
@@ -173,7 +194,7 @@ impl<'a> Drafter<'a> {
             accepts,
         )?;
         let skipped = skipped(&works, &forward);
-        let back = self.back_schema(&plan);
+        let back = self.back_schema(&plan)?;
         let back_works = self.back_works(&back, &skipped);
         let backward = self.way(
             &WayInput {
@@ -183,6 +204,7 @@ impl<'a> Drafter<'a> {
                 ),
                 sql: "rollback.sql",
                 steps: "rollback.jsonl",
+                facts: &plan.facts_after,
                 plan: &back,
                 works: &back_works,
                 ends: back_works.iter().map(|work| self.ends(work, Direction::Back)).collect(),
@@ -202,22 +224,22 @@ impl<'a> Drafter<'a> {
 
     fn forward_schema(&self) -> Result<SchemaPlan, PackError> {
         let request = self.request;
-        if !self.enforcement.changes_schemas() {
-            self.check_columns()?;
+        self.check_columns()?;
+        if !request.changes_schema(self.enforcement) {
             return Ok(SchemaPlan::unchanged(&request.before.facts));
         }
-        let has_rows = |name: &str| {
-            request.before.tables.iter().any(|t| t.spec.name.to_string() == name && t.rows.rows > 0)
-        };
-        let mut plan = schema_plan::plan(&SchemaInput {
-            before: side(&request.before.facts, &request.before.definitions),
-            after: side(&request.after.facts, &request.after.definitions),
-            changes: &request.comparison.schema,
-            consent: request.consent,
-            direction: Direction::Forward,
-            has_rows: &has_rows,
-            keeps_rows: &|name| self.missing_for_deletes(name),
-        });
+        let tables: Vec<(ObjectName, bool)> =
+            request.before.tables.iter().map(|t| (t.spec.name.clone(), t.rows.rows > 0)).collect();
+        let mut plan = schema::plan(
+            self.ddl.as_ref(),
+            &SchemaInput {
+                before: side(&request.before.facts, &request.before.definitions),
+                after: side(&request.after.facts, &request.after.definitions),
+                consent: request.consent,
+                tables: &tables,
+                keeps_rows: &|name| self.missing_for_deletes(name),
+            },
+        );
         let rules = self.rules(&plan.facts_for_rows);
         for table in self.tables.iter().filter(|table| table.runs.changes() > 0) {
             let unknown = rules.table(&table.name).map_or(&[][..], |r| &r.unknown_collations);
@@ -255,32 +277,41 @@ impl<'a> Drafter<'a> {
         })
     }
 
-    fn back_schema(&self, forward: &SchemaPlan) -> SchemaPlan {
+    fn back_schema(&self, forward: &SchemaPlan) -> Result<SchemaPlan, PackError> {
         let request = self.request;
-        if !self.enforcement.changes_schemas() {
-            return SchemaPlan::unchanged(&request.before.facts);
+        if !request.changes_schema(self.enforcement) {
+            return Ok(SchemaPlan::unchanged(&request.before.facts));
         }
-        let changes = reversed_changes(&forward.facts_after, &request.before.facts);
-        schema_plan::plan(&SchemaInput {
-            before: side(&forward.facts_after, &request.after.definitions),
-            after: side(&request.before.facts, &request.before.definitions),
-            changes: &changes,
-            consent: &Consent::everything(),
-            direction: Direction::Back,
-            has_rows: &|_| true,
-            keeps_rows: &|_| false,
-        })
+        let plan = schema::plan(
+            self.ddl.as_ref(),
+            &SchemaInput {
+                before: side(&forward.facts_after, &request.after.definitions),
+                after: side(&request.before.facts, &request.before.definitions),
+                consent: &Consent::everything(),
+                tables: &[],
+                keeps_rows: &|_| false,
+            },
+        );
+        if plan.refusals.is_empty() {
+            return Ok(plan);
+        }
+        let back = |mut refusal: Refusal| {
+            refusal.reason = format!("the way back cannot be written: {}", refusal.reason);
+            refusal
+        };
+        Err(PackError::Refused(plan.refusals.into_iter().map(back).collect()))
     }
 
     fn forward_works(&self, plan: &SchemaPlan) -> Result<Vec<TableWork<'a>>, PackError> {
         let dropped = dropped_names(plan);
+        let rebuilt = plan.rebuilt();
         let during = self.rules(&plan.facts_for_rows);
         let wanted = self.rules(&self.request.after.facts);
         let consent = self.request.consent;
         let works = self
             .tables
             .iter()
-            .filter(|table| table.runs.changes() > 0 && !dropped.contains(table.name.as_str()));
+            .filter(|table| table.runs.changes() > 0 && !dropped.contains(&table.name));
         works
             .filter_map(|table| {
                 let deleted = table.runs.of(Verb::Delete).rows;
@@ -303,6 +334,7 @@ impl<'a> Drafter<'a> {
                     skipped: Skipped::default(),
                     deletes,
                     held,
+                    is_rebuilt: rebuilt.contains(&table.name),
                 }))
             })
             .collect()
@@ -313,11 +345,11 @@ impl<'a> Drafter<'a> {
         plan: &SchemaPlan,
         skipped: &BTreeMap<String, Skipped>,
     ) -> Vec<TableWork<'a>> {
-        let dropped = dropped_names(plan);
+        let (dropped, rebuilt) = (dropped_names(plan), plan.rebuilt());
         let works = self
             .tables
             .iter()
-            .filter(|table| table.runs.changes() > 0 && !dropped.contains(table.name.as_str()));
+            .filter(|table| table.runs.changes() > 0 && !dropped.contains(&table.name));
         works
             .filter_map(|table| {
                 Some(TableWork {
@@ -327,6 +359,7 @@ impl<'a> Drafter<'a> {
                     skipped: skipped.get(&table.name).cloned().unwrap_or_default(),
                     deletes: Deletes::Run,
                     held: BTreeMap::new(),
+                    is_rebuilt: rebuilt.contains(&table.name),
                 })
             })
             .collect()
@@ -355,7 +388,7 @@ impl<'a> Drafter<'a> {
     ) -> Result<BTreeMap<&'a str, (TableWork<'a>, Layouts)>, PackError> {
         let mut dropped = BTreeMap::new();
         for name in dropped_names(plan) {
-            let Some(table) = self.table(name) else { continue };
+            let Some(table) = self.table(&name) else { continue };
             let side = match direction {
                 Direction::Forward => table.before.as_ref(),
                 Direction::Back => table.after.as_ref(),
@@ -365,9 +398,10 @@ impl<'a> Drafter<'a> {
                 shape,
                 runs: &table.runs,
                 is_reversed: direction == Direction::Back,
-                skipped: skipped.get(name).cloned().unwrap_or_default(),
+                skipped: skipped.get(&name).cloned().unwrap_or_default(),
                 deletes: Deletes::Run,
                 held: BTreeMap::new(),
+                is_rebuilt: false,
             };
             let layouts = Layouts::new(Ends { before: side, after: None })?;
             dropped.insert(table.name.as_str(), (work, layouts));
@@ -384,7 +418,7 @@ impl<'a> Drafter<'a> {
         };
         let is_raised = |wanted: &&Sequence| {
             let name = wanted.name.to_string();
-            match self.enforcement.changes_schemas() {
+            match self.enforcement.is_proved() {
                 true => rules.table(&name).is_some_and(|table| table.is_autoincrement),
                 false => self.owner_of(&name).is_none_or(|table| self.request.is_for(&table)),
             }
@@ -413,23 +447,47 @@ impl<'a> Drafter<'a> {
         let dir = request.dir;
         let layouts =
             input.ends.iter().map(|ends| Layouts::new(*ends)).collect::<Result<Vec<_>, _>>()?;
-        let rules = self.rules(&plan.facts_for_rows);
+        let of = |facts| FactsAndRules { facts, rules: self.rules(facts) };
+        let (before, during) = (of(input.facts), of(&plan.facts_for_rows));
         let (sql, steps) = (dir.join(input.sql), dir.join(input.steps));
         let mut writer =
             WayWriter::create(request.fs, &sql, &steps, &input.title, self.values, self.dialect)?;
-        writer.tables(works, &layouts, &plan.facts_for_rows, &rules, request.hasher);
+        writer.tables(works, &layouts, &before, &during, request.hasher);
         if plan.is_deferred {
             order::Steps::defer(&mut writer)?;
         }
+        if plan.steps().next().is_some() {
+            for statement in self.ddl.preamble() {
+                writer.prepare(&statement)?;
+            }
+        }
         let schema = |writer: &mut WayWriter<'_>, step: &SchemaStep| {
-            let content = dropped.get(step.object.as_str()).map(|(work, layouts)| (work, layouts));
-            let guard = column_guard(step, works, self.spool)?;
-            writer.schema(step, content, guard, self.spool, request.hasher)
+            let object = step.object();
+            let content = dropped.get(object.as_str()).map(|(work, layouts)| (work, layouts));
+            let guards = column_guards(step, works, &input.ends, self.spool)?;
+            writer.schema(step, content, guards, self.spool, request.hasher)
         };
+        let mut open = None;
         for step in &plan.before_rows {
+            let table = step.rebuilt_table();
+            if table != open {
+                self.put_in(open, works, &mut writer)?;
+                let place = table.as_deref().and_then(|name| place_of(works, name));
+                if let Some(place) = place {
+                    rebuilt::take_out(self.spool, place, &works[place], &mut writer)?;
+                }
+                open = table;
+            }
             schema(&mut writer, step)?;
         }
-        order::arrange(self.spool, works, &rules, accepts, &mut writer)?;
+        self.put_in(open, works, &mut writer)?;
+        order::arrange(self.spool, works, &during.rules, accepts, &mut writer)?;
+        if writer.written.is_deferred && !plan.after_rows.is_empty() {
+            // A table whose deferred checks are pending cannot be altered.
+            for statement in self.dialect.deferral_end() {
+                writer.prepare(statement)?;
+            }
+        }
         for step in &plan.after_rows {
             schema(&mut writer, step)?;
         }
@@ -440,6 +498,19 @@ impl<'a> Drafter<'a> {
             writer.comment(left_out);
         }
         writer.finish()
+    }
+
+    /// Puts the rows of a table that was built anew into it.
+    fn put_in(
+        &self,
+        table: Option<String>,
+        works: &[TableWork<'_>],
+        writer: &mut WayWriter<'_>,
+    ) -> Result<(), PackError> {
+        match table.and_then(|name| place_of(works, &name)) {
+            Some(place) => rebuilt::put_in(self.spool, place, &works[place], writer),
+            None => Ok(()),
+        }
     }
 
     fn manifest(
@@ -453,8 +524,9 @@ impl<'a> Drafter<'a> {
         let request = self.request;
         let plain = Hasher::new(request.hasher.algorithm());
         let tables = request.tables;
+        let is_whole = request.changes_schema(self.enforcement);
         let print = |facts: &[Fact]| {
-            fingerprint::of(&selection::vouched(self.enforcement, facts, tables), &plain)
+            fingerprint::of(&selection::vouched(self.enforcement, facts, tables, is_whole), &plain)
         };
         let left_out = left_out(plan, forward, request.consent, self.tables);
         let triggers = triggers(&self.rules(&plan.facts_for_rows), works, request.consent);
@@ -474,9 +546,10 @@ impl<'a> Drafter<'a> {
             },
             scope: ScopeLine::from(&request.before.scope),
             tables: tables.to_vec(),
+            changes_schema: is_whole,
             is_complete: left_out.is_empty() && !selection::is_ignored(request, self.enforcement),
-            migration: way(forward, print(&request.before.facts), print(&plan.facts_after)),
-            rollback: way(backward, print(&plan.facts_after), print(&back.facts_after)),
+            migration: way(plan, forward, print(&request.before.facts), print(&plan.facts_after)),
+            rollback: way(back, backward, print(&plan.facts_after), print(&back.facts_after)),
             files: Vec::new(),
             values: self.values.finish()?,
             left_out,
@@ -524,7 +597,9 @@ impl<'a> Drafter<'a> {
     ) -> Result<(), PackError> {
         let request = self.request;
         let mut schema = output::Output::create(request.fs, &request.dir.join("schema.jsonl"))?;
-        let vouched = |facts: &[Fact]| selection::vouched(self.enforcement, facts, request.tables);
+        let is_whole = request.changes_schema(self.enforcement);
+        let vouched =
+            |facts: &[Fact]| selection::vouched(self.enforcement, facts, request.tables, is_whole);
         let (before, after) = (vouched(&request.before.facts), vouched(&plan.facts_after));
         for line in fingerprint::lines(&before, &after, hasher) {
             let mut bytes = serde_json::to_vec(&line).expect("a fact line is plain JSON");
@@ -546,10 +621,13 @@ fn manifest_side(side: &PackSide) -> Side {
     Side { snapshot: side.snapshot.to_string(), state: side.state.to_string() }
 }
 
-fn dropped_names(plan: &SchemaPlan) -> BTreeSet<&str> {
-    let steps = plan.before_rows.iter().chain(&plan.after_rows);
-    let drops = steps.filter(|step| step.verb == SchemaVerb::DropTable);
-    drops.map(|step| step.object.as_str()).collect()
+fn dropped_names(plan: &SchemaPlan) -> BTreeSet<String> {
+    let drops = plan.steps().flat_map(|s| s.deeds_of(SchemaVerb::Drop, ObjectKind::Table));
+    drops.map(|deed| deed.id.object.to_string()).collect()
+}
+
+fn place_of(works: &[TableWork<'_>], table: &str) -> Option<usize> {
+    works.iter().position(|work| work.is_rebuilt && work.shape.label() == table)
 }
 
 /// What did not run, by table.
@@ -564,16 +642,4 @@ fn skipped(works: &[TableWork<'_>], written: &Written) -> BTreeMap<String, Skipp
         entry.places.extend(blocked.map(|(_, place)| *place));
     }
     skipped
-}
-
-fn reversed_changes(before: &[Fact], after: &[Fact]) -> Vec<SchemaChange> {
-    let mut changes: BTreeMap<_, SchemaChange> = BTreeMap::new();
-    let empty = |fact: &Fact| SchemaChange { id: fact.id.clone(), before: None, after: None };
-    for fact in before {
-        changes.entry(&fact.id).or_insert_with(|| empty(fact)).before = Some(fact.clone());
-    }
-    for fact in after {
-        changes.entry(&fact.id).or_insert_with(|| empty(fact)).after = Some(fact.clone());
-    }
-    changes.into_values().filter(|change| change.before != change.after).collect()
 }

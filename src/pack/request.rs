@@ -123,6 +123,15 @@ impl Request<'_> {
         })
     }
 
+    /// Whether the pack may change the schema, and vouches for all of it. One for named tables does
+    /// not; nor one between equal schemas on a server.
+    pub fn changes_schema(&self, enforcement: Enforcement) -> bool {
+        enforcement.is_proved()
+            || (enforcement.changes_schemas()
+                && self.tables.is_empty()
+                && !self.comparison.schema.is_empty())
+    }
+
     /// Whether the pack is for this table.
     pub fn is_for(&self, table: &str) -> bool {
         self.tables.is_empty() || self.tables.iter().any(|name| name == table)
@@ -147,7 +156,7 @@ pub struct ChangedTable {
 /// Refuses states that no pack can be made from.
 pub fn check_sides(request: &Request<'_>) -> Result<(), PackError> {
     let enforcement = request.enforcement()?;
-    let mut refusals = match enforcement.changes_schemas() {
+    let mut refusals = match request.changes_schema(enforcement) {
         true if !request.tables.is_empty() => {
             let reason = "a pack for this engine is for all tables";
             vec![Refusal::new("--tables", reason, "leave --tables away")]

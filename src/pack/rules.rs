@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::condition::Condition;
 use super::enforcement::{Compared, Enforcement};
 use super::token::Folding;
-use crate::model::{Attribute, Fact, KeyMatching, ObjectKind, ObjectName};
+pub use crate::engine::ddl::{flag, list, text};
+use crate::model::{Fact, KeyMatching, ObjectKind, ObjectName};
 
 /// What happens to a row whose parent goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub struct ForeignKey {
 pub struct Trigger {
     /// Its name.
     pub name: String,
+    /// The fact that tells of it, as text.
+    pub id: String,
     /// `insert`, `update` or `delete`.
     pub event: String,
 }
@@ -198,7 +201,11 @@ impl Rules {
         let events = text(fact, "event").unwrap_or_default().to_ascii_lowercase();
         let of_rows = events.split(" or ").filter(|event| !["truncate", "select"].contains(event));
         let triggers =
-            of_rows.map(|event| Trigger { name: name.to_owned(), event: event.to_owned() });
+            of_rows.map(|event| Trigger {
+                name: name.to_owned(),
+                id: fact.id.to_string(),
+                event: event.to_owned(),
+            });
         self.entry(&table).triggers.extend(triggers);
     }
 
@@ -264,7 +271,7 @@ impl Rules {
             table.note_collations(&fact.id.object.name, list(fact, "collations"));
         } else if !has_expression {
             table.push_key(label, fact, false, enforcement);
-        } else if enforcement.changes_schemas() {
+        } else if enforcement.is_proved() {
             // The scratch copy shows what such an index refuses.
             table.note_collations(&fact.id.object.name, list(fact, "collations"));
         } else {
@@ -364,7 +371,7 @@ impl TableRules {
 
     fn push_key(&mut self, label: String, fact: &Fact, is_primary: bool, enforcement: Enforcement) {
         let is_computed = |name: &String| self.generated.contains_key(name);
-        if !enforcement.changes_schemas() && list(fact, "columns").iter().any(is_computed) {
+        if !enforcement.is_proved() && list(fact, "columns").iter().any(is_computed) {
             // A key over what is computed is one over what it is computed from.
             self.expressions.push((label, fact.clone()));
             return;
@@ -426,26 +433,5 @@ fn action(text: Option<&str>) -> Action {
         None | Some("NO ACTION") => Action::NoAction,
         Some("RESTRICT") => Action::Restrict,
         Some(_) => Action::Changes,
-    }
-}
-
-/// Whether a fact has this flag.
-pub fn flag(fact: &Fact, name: &str) -> bool {
-    matches!(fact.attributes.get(name), Some(Attribute::Flag))
-}
-
-/// The text of an attribute.
-pub fn text<'f>(fact: &'f Fact, name: &str) -> Option<&'f str> {
-    match fact.attributes.get(name) {
-        Some(Attribute::Text(text)) => Some(text),
-        _ => None,
-    }
-}
-
-/// The items of an attribute; none where it is not there.
-pub fn list<'f>(fact: &'f Fact, name: &str) -> &'f [String] {
-    match fact.attributes.get(name) {
-        Some(Attribute::List(items)) => items,
-        _ => &[],
     }
 }

@@ -14,10 +14,15 @@ use crate::model::{Fact, ObjectKind};
 /// How many differences are named.
 const NAMED: usize = 20;
 
-/// The facts of the schema that a pack vouches for: all where it can change the schema, else those
-/// that rows depend on. `tables` are the tables it is for; all where there are none.
-pub fn vouched(enforcement: Enforcement, facts: &[Fact], tables: &[String]) -> Vec<Fact> {
-    if enforcement.changes_schemas() {
+/// The facts of the schema that a pack vouches for: all where it changes the schema (`is_whole`),
+/// else those that rows depend on. `tables` are the tables it is for; all where there are none.
+pub fn vouched(
+    enforcement: Enforcement,
+    facts: &[Fact],
+    tables: &[String],
+    is_whole: bool,
+) -> Vec<Fact> {
+    if is_whole {
         return facts.to_vec();
     }
     let tables: BTreeSet<&str> = tables.iter().map(String::as_str).collect();
@@ -53,7 +58,7 @@ fn concerns(enforcement: Enforcement, fact: &Fact, tables: &BTreeSet<&str>) -> b
 
 /// What differs between the two schemas and is no matter of the pack.
 pub fn is_ignored(request: &Request<'_>, enforcement: Enforcement) -> bool {
-    !enforcement.changes_schemas()
+    !request.changes_schema(enforcement)
         && (!request.comparison.schema.is_empty()
             || request.comparison.tables.iter().any(|t| !request.is_for(&t.name.to_string())))
 }

@@ -16,6 +16,8 @@ struct Column {
     default: CellValue,
     before: Option<usize>,
     after: Option<usize>,
+    /// Whether it is of another type on the other side.
+    is_retyped: bool,
 }
 
 /// The columns of a table while its rows change.
@@ -57,7 +59,15 @@ impl Shape {
             .iter()
             .filter_map(|name| {
                 let spec = spec_of(name)?;
+                let declared = |side: Option<&TableSpec>| {
+                    side.and_then(|side| side.columns.iter().find(|c| c.name == *name))
+                        .map(|column| column.declared_type.clone())
+                };
+                let is_retyped = declared(before).is_some()
+                    && declared(after).is_some()
+                    && declared(before) != declared(after);
                 Some(Column {
+                    is_retyped,
                     default: CellValue::Here(spec.default.clone()),
                     spec,
                     before: place(before, name),
@@ -119,6 +129,21 @@ impl Shape {
     /// The places of the key's columns, in key order; none where rows have no key.
     pub fn key(&self) -> &[usize] {
         &self.key
+    }
+
+    /// Whether a column is of another type on the other side: what it holds is not comparable.
+    pub fn is_retyped(&self, column: usize) -> bool {
+        self.columns[column].is_retyped
+    }
+
+    /// Whether the table has a column before anything runs.
+    pub fn had(&self, column: usize) -> bool {
+        self.columns[column].before.is_some()
+    }
+
+    /// Whether the table has a column when all has run.
+    pub fn will_have(&self, column: usize) -> bool {
+        self.columns[column].after.is_some()
     }
 
     /// What a column holds before the change.

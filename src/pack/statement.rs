@@ -112,13 +112,30 @@ impl Values<'_> {
 pub struct RowSql {
     table: TableStatements,
     dialect: Dialect,
+    /// The places of the columns that statements may name, sorted.
+    columns: Vec<usize>,
+    /// Those of them whose values statements are guarded by, sorted.
+    guarded: Vec<usize>,
     /// Whether equal rows cannot be told apart: all of them go, and those that stay come back.
     pub takes_all_copies: bool,
+}
+
+/// Which of a table's columns are there when its statements run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Between the stages of a schema change, or where there is none.
+    Midway,
+    /// Before the table is built anew.
+    Before,
+    /// After it was built anew.
+    After,
 }
 
 /// Writes one statement: what it binds, and from where.
 struct Writing<'w> {
     shape: &'w Shape,
+    columns: &'w [usize],
+    guarded: &'w [usize],
     dialect: &'w Dialect,
     large: Large<'w>,
     binds: Vec<Binding>,
@@ -160,8 +177,8 @@ impl<'w> Writing<'w> {
     where
         'w: 'r,
     {
-        let cells = row.iter().enumerate();
-        let cells = cells.map(|(at, value)| Ok((self.shape.name(at), self.guard(value)?)));
+        let cells = self.guarded.iter();
+        let cells = cells.map(|&at| Ok((self.shape.name(at), self.guard(&row[at])?)));
         cells.collect::<Result<_, PackError>>().map(Values)
     }
 
@@ -174,7 +191,8 @@ impl<'w> Writing<'w> {
         'w: 'r,
     {
         let shape = self.shape;
-        let cells = places.iter().map(|&at| Ok((shape.name(at), self.written(&row[at])?)));
+        let places = places.iter().filter(|at| self.columns.contains(at)).collect::<Vec<_>>();
+        let cells = places.into_iter().map(|&at| Ok((shape.name(at), self.written(&row[at])?)));
         cells.collect::<Result<_, PackError>>().map(Values)
     }
 
@@ -185,10 +203,28 @@ impl<'w> Writing<'w> {
 }
 
 impl RowSql {
-    /// The writer for a table, under the facts that hold while rows change.
-    pub fn new(shape: &Shape, dialect: &Dialect, facts: &[Fact], rules: &Rules) -> RowSql {
+    /// The writer for a table at a moment, under the facts and rules that hold then.
+    pub fn new(
+        shape: &Shape,
+        dialect: &Dialect,
+        moment: Moment,
+        facts: &[Fact],
+        rules: &Rules,
+    ) -> RowSql {
         let table_rules = rules.table(shape.label());
+        let is_there = |at: &usize| match moment {
+            Moment::Before => shape.had(*at),
+            Moment::After => shape.will_have(*at),
+            Moment::Midway => {
+                table_rules.is_none_or(|table| table.columns.contains(shape.name(*at)))
+            }
+        };
+        let columns: Vec<usize> = (0..shape.len()).filter(is_there).collect();
+        let is_comparable =
+            |at: &usize| moment != Moment::Midway || (shape.had(*at) && !shape.is_retyped(*at));
+        let guarded: Vec<usize> = columns.iter().copied().filter(is_comparable).collect();
         let mut spec = shape.spec.clone();
+        spec.columns = columns.iter().map(|&at| shape.spec.columns[at].clone()).collect();
         if let Some(rules) = table_rules {
             spec.column_order = rules.columns.iter().cloned().collect();
         }
@@ -196,6 +232,8 @@ impl RowSql {
         RowSql {
             table: dialect.table(&spec, facts),
             dialect: dialect.clone(),
+            columns,
+            guarded,
             takes_all_copies: rules.enforcement.has_hidden_rowids() && hides_rowid,
         }
     }
@@ -213,7 +251,9 @@ impl RowSql {
         moves: &[Move],
         large: Large<'_>,
     ) -> Result<Statement, PackError> {
-        let mut writing = Writing { shape, dialect: &self.dialect, large, binds: Vec::new() };
+        let (columns, guarded) = (&self.columns[..], &self.guarded[..]);
+        let (dialect, binds) = (&self.dialect, Vec::new());
+        let mut writing = Writing { shape, columns, guarded, dialect, large, binds };
         // The engine says what cannot be written.
         let wrong = |error: EngineError| {
             let (table, reason) = (shape.table().clone(), error.to_string());

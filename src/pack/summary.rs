@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::label::counted;
 use super::manifest::{Manifest, Way};
-use super::schema_plan::SchemaPlan;
+use super::schema::SchemaPlan;
 
 /// The text of the summary.
 pub fn write(manifest: &Manifest, plan: &SchemaPlan) -> String {
@@ -30,9 +30,8 @@ fn compose(text: &mut String, manifest: &Manifest, plan: &SchemaPlan) -> std::fm
     if manifest.migration.statements == 0 {
         writeln!(text, "There is nothing to change.")?;
     }
-    let steps = plan.before_rows.iter().chain(&plan.after_rows);
-    for step in steps {
-        writeln!(text, "- {} `{}`{}", step.verb.as_str(), quoted(&step.object), column(step))?;
+    for deed in plan.steps().flat_map(|step| &step.deeds) {
+        writeln!(text, "- {} `{}`", deed.name(), quoted(&deed.id.to_string()))?;
     }
     rows(text, "Rows", &manifest.migration)?;
     rows(text, "Rows of the rollback", &manifest.rollback)?;
@@ -74,10 +73,6 @@ fn rows(text: &mut String, title: &str, way: &Way) -> std::fmt::Result {
         writeln!(text, "| `{name}` | {inserted} | {updated} | {deleted} |")?;
     }
     Ok(())
-}
-
-fn column(step: &super::schema_plan::SchemaStep) -> String {
-    step.column.as_ref().map(|name| format!(", column `{}`", quoted(name))).unwrap_or_default()
 }
 
 fn short(id: &str) -> &str {

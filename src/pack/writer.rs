@@ -21,18 +21,18 @@ use super::order::{Because, Part, RowLeftOut, RowStep, Steps, TableWork};
 use super::output::Output;
 use super::parking::Parking;
 use super::row_hash::RowHasher;
-use super::rules::Rules;
-use super::schema_plan::{SchemaStep, SchemaVerb};
+use super::schema::{SchemaStep, SchemaVerb};
 use super::shape::Shape;
 use super::spool::{Change, Spool, Verb};
 use super::statement::{Large, Move, Purpose, Statement};
 use super::values::ValueFiles;
-use super::written_table::{Layouts, WrittenTable};
+use super::written_table::{FactsAndRules, Layouts, WrittenTable};
 use crate::codec::Hasher;
 use crate::diff::CellValue;
 use crate::engine::Dialect;
+use crate::engine::ddl::StepHazard;
 use crate::fsio::FileSystem;
-use crate::model::{Fact, ObjectName};
+use crate::model::{Fact, ObjectKind, ObjectName};
 
 /// How many left-out statements of a table are shown in the SQL file.
 const SHOWN_LEFT_OUT: u64 = 100;
@@ -71,6 +71,8 @@ pub struct Written {
     pub scans: BTreeSet<String>,
     /// Rows that are not changed: by table, verb, and whether something is in the way.
     pub left_out: BTreeMap<(String, Verb, bool), LeftOutRows>,
+    /// What there is to know of schema steps: object, step, hazard.
+    pub schema: Vec<(String, String, StepHazard)>,
     /// The changes that something is in the way of, by table number and place.
     pub blocked: Vec<(usize, super::spool::Place)>,
 }
@@ -121,14 +123,14 @@ impl<'a> WayWriter<'a> {
         &mut self,
         works: &'a [TableWork<'a>],
         layouts: &'a [Layouts],
-        facts: &[Fact],
-        rules: &Rules,
+        before: &FactsAndRules<'_>,
+        during: &FactsAndRules<'_>,
         hasher: &'a Hasher,
     ) {
         let dialect = self.dialect;
         let tables = works.iter().zip(layouts);
         let tables = tables
-            .map(|(work, ends)| WrittenTable::new(work, ends, dialect, (facts, rules), hasher));
+            .map(|(work, ends)| WrittenTable::new(work, ends, dialect, before, during, hasher));
         self.tables = tables.collect();
     }
 
@@ -172,7 +174,7 @@ impl<'a> WayWriter<'a> {
         line: StepLine<'static>,
         one: Move,
     ) -> Result<(), PackError> {
-        let limits = self.tables[table].sql.limits();
+        let limits = self.tables[table].sql(&one).limits();
         let takes = |batch: &Batch| batch.takes(table, &line, &one, limits.full);
         if !self.batch.as_ref().is_some_and(takes) {
             self.flush()?;
@@ -194,7 +196,9 @@ impl<'a> WayWriter<'a> {
         let Batch { table, moves, mut lines, .. } = batch;
         let large = Large { files: self.values, purpose: Purpose::Runs };
         let table = &self.tables[table];
-        let Statement { text, binds } = table.sql.statement(&table.work.shape, &moves, large)?;
+        let Some(first) = moves.first() else { return Ok(()) };
+        let Statement { text, binds } =
+            table.sql(first).statement(&table.work.shape, &moves, large)?;
         let changes = moves.iter().map(Move::count).sum();
         let Some(last) = lines.pop() else { return Ok(()) };
         for line in &lines {
@@ -203,38 +207,76 @@ impl<'a> WayWriter<'a> {
         self.write(&text, StepLine { changes: Some(changes), binds, ..last })
     }
 
-    /// Writes a schema step. For a table that is dropped, `work` holds its rows as deletes.
+    /// Writes a schema step. For a table that is dropped, `work` holds its rows as deletes; for
+    /// columns that are dropped, `columns` says what they may hold.
     pub fn schema(
         &mut self,
         step: &SchemaStep,
         dropped: Option<(&TableWork<'_>, &Layouts)>,
-        column: Option<ColumnGuard>,
+        columns: Vec<ColumnGuard>,
         spool: &Spool,
         hasher: &Hasher,
     ) -> Result<(), PackError> {
+        let (verb, object) = (step.name(), step_object(step));
+        let mut hazards: Vec<Cow<'_, str>> =
+            step.hazards.iter().map(|hazard| Cow::Borrowed(hazard.as_str())).collect();
+        let told = step.hazards.iter().map(|hazard| (object.clone(), verb.clone(), hazard.clone()));
+        self.written.schema.extend(told);
         let mut line = StepLine {
-            verb: Cow::Borrowed(step.verb.as_str()),
-            object: Cow::Borrowed(&step.object),
-            column,
+            verb: Cow::Owned(verb.clone()),
+            object: Cow::Borrowed(&object),
             ..StepLine::default()
         };
-        match (step.verb, dropped) {
-            (SchemaVerb::DropTable, Some((work, layouts))) => {
+        let drops_table = step.deeds_of(SchemaVerb::Drop, ObjectKind::Table).next().is_some();
+        match dropped {
+            Some((work, layouts)) if drops_table => {
                 let (rows, bytes, digest) = content_of(work, layouts, spool, hasher)?;
-                let loss = (step.object.clone(), step.verb.as_str());
-                self.written.losses.insert(loss, (rows, bytes));
+                self.written.losses.insert((object.clone(), "drop-table"), (rows, bytes));
                 line.content = Some(Content { rows, digest: Cow::Owned(digest) });
-                line.hazards.push(Cow::Borrowed("data-loss"));
+                hazards.push(Cow::Borrowed("data-loss"));
             }
-            (SchemaVerb::DropTable, None) => {
+            None if drops_table => {
                 let digest = content::digest::<PackError>(0, hasher, |_| Ok(()))?;
                 line.content = Some(Content { rows: 0, digest: Cow::Owned(digest) });
             }
-            (SchemaVerb::DropColumn, _) => line.hazards.push(Cow::Borrowed("data-loss")),
-            (SchemaVerb::CreateIndex, _) => line.hazards.push(Cow::Borrowed("scan")),
             _ => {}
         }
+        let (is_one, table) = (step.deeds.len() == 1, step.object());
+        for column in columns {
+            if column.others > 0 {
+                let loss = (format!("{table}.{}", column.name), "drop-column");
+                self.written.losses.insert(loss, (column.others, 0));
+            }
+            if is_one {
+                line.column = Some(column);
+                hazards.push(Cow::Borrowed("data-loss"));
+            } else {
+                self.flush()?;
+                let id = self.number();
+                let guard = StepLine {
+                    id,
+                    verb: Cow::Borrowed("drop-column"),
+                    object: Cow::Borrowed(&table),
+                    column: Some(column),
+                    hazards: vec![Cow::Borrowed("data-loss")],
+                    ..StepLine::default()
+                };
+                self.line(&guard)?;
+            }
+        }
+        line.hazards = hazards;
         self.statement(&step.statement, line)?;
+        Ok(())
+    }
+
+    /// Writes a statement that prepares the others.
+    pub fn prepare(&mut self, statement: &str) -> Result<(), PackError> {
+        let line = StepLine {
+            verb: Cow::Borrowed("prepare"),
+            object: Cow::Borrowed("schema"),
+            ..StepLine::default()
+        };
+        self.statement(statement, line)?;
         Ok(())
     }
 
@@ -328,7 +370,7 @@ impl<'a> WayWriter<'a> {
         let table = &self.tables[step.table];
         let (shape, others) = (&table.work.shape, step.change.others);
         let is_delete = step.change.verb() == Verb::Delete;
-        if !is_delete || others == 0 || !table.sql.takes_all_copies {
+        if !is_delete || others == 0 || !table.takes_all_copies() {
             return Ok(());
         }
         let one = Move::Insert(shape.row_before(step.change), others);
@@ -367,6 +409,14 @@ impl<'a> WayWriter<'a> {
             false => None,
         };
         Ok((before, after))
+    }
+}
+
+/// The object of a step, as its line names it: of a column, the table.
+fn step_object(step: &SchemaStep) -> String {
+    match step.main().id.kind {
+        ObjectKind::Column => step.object(),
+        _ => step.main().id.to_string(),
     }
 }
 
@@ -497,7 +547,7 @@ impl Steps for WayWriter<'_> {
         {
             let large = Large { files: self.values, purpose: Purpose::Shown };
             let table = &self.tables[left.table];
-            let text = table.sql.statement(&table.work.shape, &[one], large)?.text;
+            let text = table.sql(&one).statement(&table.work.shape, &[one], large)?.text;
             let mut shown: String = text.chars().take(SHOWN_STATEMENT).collect();
             if shown.len() < text.len() {
                 shown.push('…');

@@ -9,7 +9,7 @@ use super::row_hash::{RowHasher, layout};
 use super::rules::{Action, Rules};
 use super::shape::Shape;
 use super::spool::Verb;
-use super::statement::{Move, RowSql};
+use super::statement::{Moment, Move, RowSql};
 use crate::codec::Hasher;
 use crate::codec::row::RowLayout;
 use crate::diff::CellValue;
@@ -40,10 +40,18 @@ impl Layouts {
     }
 }
 
+/// What holds at a moment.
+pub(super) struct FactsAndRules<'a> {
+    pub(super) facts: &'a [Fact],
+    pub(super) rules: Rules,
+}
+
 /// A table as its statements are written.
 pub(super) struct WrittenTable<'a> {
     pub(super) work: &'a TableWork<'a>,
-    pub(super) sql: RowSql,
+    sql: RowSql,
+    /// Where the table is built anew: the writer for what happens before that.
+    earlier: Option<RowSql>,
     pub(super) before: Option<RowHasher<'a>>,
     pub(super) after: Option<RowHasher<'a>>,
     /// Columns that no update can set.
@@ -60,18 +68,33 @@ impl<'a> WrittenTable<'a> {
         work: &'a TableWork<'a>,
         layouts: &'a Layouts,
         dialect: &Dialect,
-        (facts, rules): (&[Fact], &Rules),
+        before: &FactsAndRules<'_>,
+        during: &FactsAndRules<'_>,
         hasher: &'a Hasher,
     ) -> Self {
         let name = work.shape.label();
+        let rules = &during.rules;
+        let writer = |moment, side: &FactsAndRules<'_>| {
+            RowSql::new(&work.shape, dialect, moment, side.facts, &side.rules)
+        };
+        let moment = if work.is_rebuilt { Moment::After } else { Moment::Midway };
         WrittenTable {
             work,
-            sql: RowSql::new(&work.shape, dialect, facts, rules),
+            sql: writer(moment, during),
+            earlier: work.is_rebuilt.then(|| writer(Moment::Before, before)),
             before: layouts.before.as_ref().map(|layout| RowHasher::new(layout, hasher)),
             after: layouts.after.as_ref().map(|layout| RowHasher::new(layout, hasher)),
             unset: places(&work.shape, rules.table(name).map(|table| &table.identities)),
             followed: followed(&work.shape, rules),
             is_followed: rules.referring_to(name).any(|key| key.on_delete == Action::Changes),
+        }
+    }
+
+    /// The writer of a statement that does this.
+    pub(super) fn sql(&self, one: &Move) -> &RowSql {
+        match (&self.earlier, one) {
+            (Some(earlier), Move::Delete(..)) => earlier,
+            _ => &self.sql,
         }
     }
 
@@ -92,7 +115,7 @@ impl<'a> WrittenTable<'a> {
         let one = match (step.part, change.verb()) {
             (Part::Whole, Verb::Insert) => Move::Insert(after(), change.count),
             (Part::Whole, Verb::Delete) => {
-                let others = if self.sql.takes_all_copies { change.others } else { 0 };
+                let others = if self.takes_all_copies() { change.others } else { 0 };
                 Move::Delete(before(), change.count + others)
             }
             (Part::Whole, Verb::Update) => Move::Update(before(), after()),
@@ -105,6 +128,11 @@ impl<'a> WrittenTable<'a> {
         };
         let changes = !matches!(&one, Move::Update(before, after) if before == after);
         changes.then_some(one)
+    }
+
+    /// Whether equal rows cannot be told apart when they go.
+    pub(super) fn takes_all_copies(&self) -> bool {
+        self.earlier.as_ref().unwrap_or(&self.sql).takes_all_copies
     }
 }
 

@@ -440,7 +440,7 @@ const SINCE: [(u32, &str, &str); 5] = [
 ];
 
 /// The schema, as a version understands it.
-fn script_for(version: u32) -> String {
+pub fn script_for(version: u32) -> String {
     let newer = SINCE.iter().filter(|(since, ..)| version < *since);
     newer.fold(script(false), |script, (_, words, older)| {
         assert!(script.contains(words), "{words}");

@@ -149,6 +149,11 @@ impl Server {
         Server { name: name.to_owned(), family, socket, port }
     }
 
+    /// The socket, or for PostgreSQL the folder it is in.
+    pub fn socket(&self) -> &str {
+        &self.socket
+    }
+
     /// The folder that a server of `tests/servers` keeps its certificates in.
     pub fn folder(&self) -> &Path {
         let socket = Path::new(&self.socket);

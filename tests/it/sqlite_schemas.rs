@@ -98,47 +98,49 @@ fn the_public_databases_are_understood() {
     }
 }
 
+/// Definitions that SQLite takes and few would write.
+pub const ODD_DEFINITIONS: &[&str] = &[
+    "CREATE TABLE t(a)",
+    "CREATE TABLE t(a INT, CHECK(a>0) CHECK(a<9) UNIQUE(a) CONSTRAINT lonely)",
+    "CREATE TABLE t(a LONG VARCHAR(-1, +2) NOT NULL, b \"quoted type\"(3))",
+    "CREATE TABLE t(a INT PRIMARY KEY ON CONFLICT REPLACE NOT NULL ON CONFLICT IGNORE UNIQUE ON CONFLICT REPLACE)",
+    "CREATE TABLE t(a INT UNIQUE UNIQUE, UNIQUE(a), UNIQUE(a))",
+    "CREATE TABLE t(a INT PRIMARY KEY UNIQUE)",
+    "CREATE TABLE t(id INTEGER PRIMARY KEY UNIQUE)",
+    "CREATE TABLE t(a generated always, b generated always as (a), c INT generated always as (a) stored)",
+    "CREATE TABLE t(a DEFAULT -1, b DEFAULT +1, c DEFAULT - 1.5e3, d DEFAULT abc, e DEFAULT \"abc\")",
+    "CREATE TABLE t(a DEFAULT (1), b DEFAULT (- 1), c DEFAULT ('x' || (2)), d DEFAULT TRUE, e DEFAULT CURRENT_TIME)",
+    "CREATE TABLE t(a DEFAULT NULL NULL, b NOT NULL NOT NULL DEFAULT 1 DEFAULT 2)",
+    "CREATE TABLE t(a COLLATE nocase COLLATE RTRIM, b TEXT COLLATE \"BINARY\")",
+    "CREATE TABLE t(a INT REFERENCES t, b INT REFERENCES t(a) ON INSERT CASCADE ON DELETE SET NULL ON UPDATE SET DEFAULT MATCH simple NOT DEFERRABLE INITIALLY DEFERRED)",
+    "CREATE TABLE t(a INT, b INT, FOREIGN KEY(a, b) REFERENCES nowhere(x, y) ON DELETE RESTRICT DEFERRABLE)",
+    "CREATE TABLE t(a INT CONSTRAINT x REFERENCES t CONSTRAINT y DEFERRABLE INITIALLY IMMEDIATE)",
+    "CREATE TABLE t(a INTEGER, PRIMARY KEY(a AUTOINCREMENT))",
+    "CREATE TABLE t('a b' INT, [c d] INT, `e``f` INT, \"g\"\"h\" INT, PRIMARY KEY('a b', [c d] COLLATE nocase DESC))",
+    "CREATE TABLE t(a TEXT, PRIMARY KEY(a, a COLLATE nocase)) WITHOUT ROWID",
+    "CREATE TABLE t(a TEXT, b, PRIMARY KEY(b, a, b)) WITHOUT ROWID",
+    "CREATE TABLE t(a ANY, b INT) STRICT",
+    "CREATE TABLE t(a INTEGER PRIMARY KEY, b ANY) WITHOUT ROWID, STRICT",
+    "CREATE TABLE \"we\"\"ird\"(\"select\" INT, \"from\" INT CHECK (\"select\" > [from]))",
+    "CREATE TABLE t(a /* ( */ INT -- )\n , b TEXT CHECK (b <> ')' AND b <> '(' ) )",
+    "CREATE TABLE \"if\"(if, replace, rename, begin, \"end\", temp)",
+    "CREATE TABLE t(größe INT, 名前 TEXT UNIQUE, \"😀\" BLOB)",
+    "CREATE TABLE t(a, b AS (a || 'x') VIRTUAL NOT NULL UNIQUE, c INT AS (1) STORED CHECK (c = 1))",
+    "CREATE TABLE t(a,b); CREATE INDEX i ON t(a, b DESC, a+b COLLATE nocase ASC, lower(a) COLLATE RTRIM DESC, (b))",
+    "CREATE TABLE t(a,b); CREATE UNIQUE INDEX 'i x' ON \"t\"(\"a\" COLLATE \"nocase\") WHERE a IS NOT NULL AND (b > 1)",
+    "CREATE TABLE t(a,b); CREATE INDEX i ON t(a ASC); CREATE INDEX j ON t([a] COLLATE binary)",
+    "CREATE TABLE t(a); CREATE VIEW v AS WITH x(y) AS (SELECT a FROM t) SELECT * FROM x; CREATE VIEW w(p, \"q r\") AS SELECT 1, 2",
+    "CREATE TABLE t(a); CREATE TRIGGER tr BEFORE DELETE ON t BEGIN SELECT raise(abort, 'no; END'); END",
+    "CREATE TABLE t(a); CREATE TRIGGER tr UPDATE ON t FOR EACH ROW WHEN (new.a = 'BEGIN') BEGIN DELETE FROM t; UPDATE t SET a = CASE WHEN 1 THEN 2 END; END",
+    "CREATE TABLE t(a); CREATE VIEW v AS SELECT * FROM t; CREATE TRIGGER tr INSTEAD OF INSERT ON v BEGIN INSERT INTO t VALUES (new.a); END",
+    "CREATE TABLE T(a); CREATE TRIGGER tr AFTER INSERT ON t WHEN CASE WHEN new.a THEN 1 ELSE 0 END BEGIN INSERT INTO t SELECT 2 UNION SELECT 3; END",
+    "CREATE TABLE main.t(x); CREATE INDEX main.i ON t(x); CREATE VIEW main.v AS SELECT 1; CREATE TRIGGER main.tr AFTER INSERT ON t BEGIN SELECT 1; END",
+    "CREATE TABLE IF NOT EXISTS t(x); CREATE INDEX IF NOT EXISTS i ON t(x)",
+];
+
 #[test]
 fn odd_but_valid_definitions_are_understood() {
-    let definitions = [
-        "CREATE TABLE t(a)",
-        "CREATE TABLE t(a INT, CHECK(a>0) CHECK(a<9) UNIQUE(a) CONSTRAINT lonely)",
-        "CREATE TABLE t(a LONG VARCHAR(-1, +2) NOT NULL, b \"quoted type\"(3))",
-        "CREATE TABLE t(a INT PRIMARY KEY ON CONFLICT REPLACE NOT NULL ON CONFLICT IGNORE UNIQUE ON CONFLICT REPLACE)",
-        "CREATE TABLE t(a INT UNIQUE UNIQUE, UNIQUE(a), UNIQUE(a))",
-        "CREATE TABLE t(a INT PRIMARY KEY UNIQUE)",
-        "CREATE TABLE t(id INTEGER PRIMARY KEY UNIQUE)",
-        "CREATE TABLE t(a generated always, b generated always as (a), c INT generated always as (a) stored)",
-        "CREATE TABLE t(a DEFAULT -1, b DEFAULT +1, c DEFAULT - 1.5e3, d DEFAULT abc, e DEFAULT \"abc\")",
-        "CREATE TABLE t(a DEFAULT (1), b DEFAULT (- 1), c DEFAULT ('x' || (2)), d DEFAULT TRUE, e DEFAULT CURRENT_TIME)",
-        "CREATE TABLE t(a DEFAULT NULL NULL, b NOT NULL NOT NULL DEFAULT 1 DEFAULT 2)",
-        "CREATE TABLE t(a COLLATE nocase COLLATE RTRIM, b TEXT COLLATE \"BINARY\")",
-        "CREATE TABLE t(a INT REFERENCES t, b INT REFERENCES t(a) ON INSERT CASCADE ON DELETE SET NULL ON UPDATE SET DEFAULT MATCH simple NOT DEFERRABLE INITIALLY DEFERRED)",
-        "CREATE TABLE t(a INT, b INT, FOREIGN KEY(a, b) REFERENCES nowhere(x, y) ON DELETE RESTRICT DEFERRABLE)",
-        "CREATE TABLE t(a INT CONSTRAINT x REFERENCES t CONSTRAINT y DEFERRABLE INITIALLY IMMEDIATE)",
-        "CREATE TABLE t(a INTEGER, PRIMARY KEY(a AUTOINCREMENT))",
-        "CREATE TABLE t('a b' INT, [c d] INT, `e``f` INT, \"g\"\"h\" INT, PRIMARY KEY('a b', [c d] COLLATE nocase DESC))",
-        "CREATE TABLE t(a TEXT, PRIMARY KEY(a, a COLLATE nocase)) WITHOUT ROWID",
-        "CREATE TABLE t(a TEXT, b, PRIMARY KEY(b, a, b)) WITHOUT ROWID",
-        "CREATE TABLE t(a ANY, b INT) STRICT",
-        "CREATE TABLE t(a INTEGER PRIMARY KEY, b ANY) WITHOUT ROWID, STRICT",
-        "CREATE TABLE \"we\"\"ird\"(\"select\" INT, \"from\" INT CHECK (\"select\" > [from]))",
-        "CREATE TABLE t(a /* ( */ INT -- )\n , b TEXT CHECK (b <> ')' AND b <> '(' ) )",
-        "CREATE TABLE \"if\"(if, replace, rename, begin, \"end\", temp)",
-        "CREATE TABLE t(größe INT, 名前 TEXT UNIQUE, \"😀\" BLOB)",
-        "CREATE TABLE t(a, b AS (a || 'x') VIRTUAL NOT NULL UNIQUE, c INT AS (1) STORED CHECK (c = 1))",
-        "CREATE TABLE t(a,b); CREATE INDEX i ON t(a, b DESC, a+b COLLATE nocase ASC, lower(a) COLLATE RTRIM DESC, (b))",
-        "CREATE TABLE t(a,b); CREATE UNIQUE INDEX 'i x' ON \"t\"(\"a\" COLLATE \"nocase\") WHERE a IS NOT NULL AND (b > 1)",
-        "CREATE TABLE t(a,b); CREATE INDEX i ON t(a ASC); CREATE INDEX j ON t([a] COLLATE binary)",
-        "CREATE TABLE t(a); CREATE VIEW v AS WITH x(y) AS (SELECT a FROM t) SELECT * FROM x; CREATE VIEW w(p, \"q r\") AS SELECT 1, 2",
-        "CREATE TABLE t(a); CREATE TRIGGER tr BEFORE DELETE ON t BEGIN SELECT raise(abort, 'no; END'); END",
-        "CREATE TABLE t(a); CREATE TRIGGER tr UPDATE ON t FOR EACH ROW WHEN (new.a = 'BEGIN') BEGIN DELETE FROM t; UPDATE t SET a = CASE WHEN 1 THEN 2 END; END",
-        "CREATE TABLE t(a); CREATE VIEW v AS SELECT * FROM t; CREATE TRIGGER tr INSTEAD OF INSERT ON v BEGIN INSERT INTO t VALUES (new.a); END",
-        "CREATE TABLE T(a); CREATE TRIGGER tr AFTER INSERT ON t WHEN CASE WHEN new.a THEN 1 ELSE 0 END BEGIN INSERT INTO t SELECT 2 UNION SELECT 3; END",
-        "CREATE TABLE main.t(x); CREATE INDEX main.i ON t(x); CREATE VIEW main.v AS SELECT 1; CREATE TRIGGER main.tr AFTER INSERT ON t BEGIN SELECT 1; END",
-        "CREATE TABLE IF NOT EXISTS t(x); CREATE INDEX IF NOT EXISTS i ON t(x)",
-    ];
-    for sql in definitions {
+    for sql in ODD_DEFINITIONS {
         let Some(catalog) = catalog_of(sql) else {
             panic!("SQLite refuses {sql}");
         };
@@ -229,7 +231,8 @@ fn column() -> impl Strategy<Value = String> {
         .prop_map(|(name, declared, rest)| format!("{name} {declared} {}", rest.join(" ")))
 }
 
-fn table() -> impl Strategy<Value = String> {
+/// A table called `t`, which SQLite may refuse.
+pub fn table() -> impl Strategy<Value = String> {
     let constraint = prop::sample::select(vec![
         "PRIMARY KEY (a)",
         "PRIMARY KEY (a, b DESC)",

@@ -96,6 +96,20 @@ pub enum StepHazard {
     OutsideTransaction,
 }
 
+impl StepHazard {
+    /// The stable name, as in a pack.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            StepHazard::Rewrite => "rewrite",
+            StepHazard::Scan => "scan",
+            StepHazard::Narrows => "narrows",
+            StepHazard::Lock { .. } => "lock",
+            StepHazard::Behaviour => "behaviour",
+            StepHazard::OutsideTransaction => "outside-transaction",
+        }
+    }
+}
+
 /// What a step does to a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FactChange<'a> {

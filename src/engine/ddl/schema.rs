@@ -1,6 +1,7 @@
 //! The facts of one schema, found by identity and by object, with the texts beside them.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 
@@ -52,6 +53,17 @@ impl<'a> Schema<'a> {
     /// All facts, sorted by id.
     pub fn facts(&self) -> impl Iterator<Item = &'a Fact> + '_ {
         self.by_id.values().copied()
+    }
+
+    /// All facts of a kind, sorted by id.
+    pub fn of_kind(&self, kind: ObjectKind) -> impl Iterator<Item = &'a Fact> + '_ {
+        let first = FactId { kind, object: ObjectName::bare(""), part: String::new() };
+        self.by_id
+            .range::<FactId, _>((Bound::Included(&first), Bound::Unbounded))
+            .map(|(_, fact)| *fact)
+            .take_while(move |fact| fact.id.kind == kind)
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     /// The fact of this identity.

@@ -61,6 +61,11 @@ impl MysqlDialect {
         None
     }
 
+    /// Nothing waits on these servers.
+    pub fn deferral_end(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Raises a sequence (MariaDB), which never lowers one and is no part of the transaction: it
     /// stays where it was raised to when the transaction is rolled back.
     ///

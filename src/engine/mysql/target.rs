@@ -337,6 +337,16 @@ impl MysqlSession<'_> {
         self.target.begin(false)
     }
 
+    /// Begins a transaction as any other: tables are not built anew here.
+    pub fn begin_rebuild(&self) -> Result<(), EngineError> {
+        self.begin()
+    }
+
+    /// Foreign keys are always enforced.
+    pub fn enforces_foreign_keys(&self) -> Result<bool, EngineError> {
+        Ok(true)
+    }
+
     /// Begins a transaction in which tables are filled and foreign keys are not enforced. Triggers
     /// fire all the same: whoever fills tables that have some makes them afterwards.
     pub fn begin_restore(&self) -> Result<Unenforced, EngineError> {

@@ -187,7 +187,7 @@ fn without_parentheses(name: &str) -> String {
 
 /// The name that stands in SQL as `schema.name`, each quoted or not; without a schema, the name
 /// alone. `None` where it is of another form.
-fn object_name(text: &str) -> Option<ObjectName> {
+pub(super) fn object_name(text: &str) -> Option<ObjectName> {
     let (first, rest) = identifier(text)?;
     match rest.strip_prefix('.') {
         None => rest.is_empty().then(|| ObjectName::bare(first)),

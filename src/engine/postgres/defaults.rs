@@ -80,7 +80,7 @@ impl RowSink for Kept {
 }
 
 /// Whether an expression, as the server writes it, is a constant: a literal, and casts after it.
-fn is_constant(expression: &str) -> bool {
+pub(super) fn is_constant(expression: &str) -> bool {
     let Some(rest) = literal_end(expression) else { return false };
     rest.is_empty() || (rest.starts_with("::") && is_type(&rest[2..]))
 }

@@ -79,6 +79,11 @@ impl PostgresDialect {
         Some("SET CONSTRAINTS ALL DEFERRED")
     }
 
+    /// The statement after which nothing waits for the end of the transaction.
+    pub fn deferral_end(&self) -> Vec<&'static str> {
+        vec!["SET CONSTRAINTS ALL IMMEDIATE"]
+    }
+
     /// The statement that raises a sequence to a position and never lowers it; none for what is no
     /// sequence. One that counts down is lowered, never raised.
     pub fn raise_sequence(&self, name: &ObjectName, position: i64, facts: &[Fact]) -> Vec<String> {

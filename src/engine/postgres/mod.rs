@@ -12,6 +12,7 @@ mod changes;
 mod connect;
 mod declared;
 mod defaults;
+mod ddl;
 mod dialect;
 mod errors;
 mod fixed;
@@ -35,6 +36,7 @@ mod target;
 mod types;
 mod values;
 
+pub use ddl::PostgresDdl;
 pub use dialect::PostgresDialect;
 pub use loader::PostgresLoader;
 pub use session::PostgresSession;

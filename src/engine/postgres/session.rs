@@ -90,6 +90,16 @@ impl<'a> PostgresSession<'a> {
         self.begin_for(Kind::Change)
     }
 
+    /// Begins a transaction as any other: tables are not built anew here.
+    pub fn begin_rebuild(&self) -> Result<(), EngineError> {
+        self.begin()
+    }
+
+    /// Foreign keys are always enforced.
+    pub fn enforces_foreign_keys(&self) -> Result<bool, EngineError> {
+        Ok(true)
+    }
+
     /// Begins a transaction in which tables are filled. An account that may (a superuser, or from
     /// PostgreSQL 15 on one with the right to set `session_replication_role`) fills them with
     /// foreign keys and triggers at rest, those aside that are always on. With any other, triggers

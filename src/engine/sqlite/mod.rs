@@ -2,13 +2,14 @@
 //!
 //! `connect` opens, `catalog` reads what there is (with `pragmas`, `tokens`, `parse`, `agreement`,
 //! `facts`, `keys` and `defaults`), `rows` reads the data, `types` says what a value is, `sql`
-//! (with `float` and `statements`) writes text, `source` and `target` are what the rest of the
-//! program sees. All unsafe code is in `handle`.
+//! (with `float` and `statements`) writes text, `ddl` the text that changes schemas, `source` and
+//! `target` are what the rest of the program sees. All unsafe code is in `handle`.
 
 mod agreement;
 mod catalog;
 mod cells;
 mod connect;
+mod ddl;
 mod defaults;
 mod facts;
 mod float;
@@ -16,6 +17,8 @@ mod handle;
 mod keys;
 mod parse;
 mod pragmas;
+mod prepared;
+mod put_off;
 mod rows;
 mod source;
 mod sql;
@@ -23,12 +26,15 @@ mod statements;
 mod target;
 mod tokens;
 mod types;
+mod violations;
 
 pub use connect::OpenOptions;
+pub use ddl::SqliteDdl;
+pub use prepared::{SqliteLoader, SqlitePrepared};
 pub use rows::KeyReader;
 pub use source::SqliteSource;
 pub use statements::TableSql;
-pub use target::{SqliteLoader, SqlitePrepared, SqliteSession, SqliteTarget};
+pub use target::{SqliteSession, SqliteTarget};
 pub use types::{Affinity, StorageClass, TextEncoding};
 
 use super::StatementLimits;
@@ -63,6 +69,11 @@ impl SqliteDialect {
     /// The statement after which foreign keys are checked at the end of the transaction.
     pub fn deferral(&self) -> Option<&'static str> {
         Some("PRAGMA defer_foreign_keys = ON")
+    }
+
+    /// Tables may be altered while foreign keys wait.
+    pub fn deferral_end(&self) -> Vec<&'static str> {
+        Vec::new()
     }
 
     /// Statements that raise the numbering of a table and never lower it.

@@ -12,11 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sqlx::sqlite::SqliteOperation;
 
 use super::connect::{Access, Footprint, Link, Locked, OpenOptions, beside, classify};
-use super::handle::{Bind, Failure, Statement, Switch, library_version};
+use super::handle::{Bind, Switch, library_version};
+use super::prepared::{self, SqliteLoader, SqlitePrepared};
+use super::put_off::PutOff;
 use super::rows::{self, KeyReader};
 use super::sql::quoted;
-use super::types::{StorageClass, TextEncoding, bind_of, bind_stored, describe};
-use super::{catalog, types};
+use super::types::{StorageClass, TextEncoding, bind_stored};
+use super::{catalog, types, violations};
 use crate::engine::error::EngineError;
 use crate::engine::url::canonical;
 use crate::engine::{
@@ -124,7 +126,7 @@ impl SqliteTarget {
     pub async fn session(&mut self) -> Result<SqliteSession<'_>, EngineError> {
         let encoding = self.encoding;
         let locked = self.link.lock().await?;
-        Ok(SqliteSession { locked, encoding, changes: None })
+        Ok(SqliteSession { locked, encoding, changes: None, put_off: PutOff::default() })
     }
 
     /// Closes the connection. An open transaction is rolled back.
@@ -142,12 +144,43 @@ pub struct SqliteSession<'a> {
     locked: Locked<'a>,
     encoding: TextEncoding,
     changes: Option<ChangesByTable>,
+    /// What is set back when the transaction has ended.
+    put_off: PutOff,
 }
 
 impl SqliteSession<'_> {
     /// Begins a transaction that holds the write lock from now on.
     pub fn begin(&self) -> Result<(), EngineError> {
+        self.put_off.set_back(&self.locked)?;
         self.locked.execute("BEGIN IMMEDIATE", "begin a transaction on")
+    }
+
+    /// Begins a transaction in which tables can be built anew: foreign keys are not enforced, and a
+    /// table that is renamed changes no text but its own. Both are as before when the transaction
+    /// has ended, however it ends. Refused where a transaction is open: there SQLite would go on
+    /// enforcing foreign keys, and say nothing.
+    pub fn begin_rebuild(&self) -> Result<(), EngineError> {
+        if self.is_in_transaction() {
+            return Err(EngineError::Unsupported {
+                database: self.locked.name.to_owned(),
+                what: "tables cannot be built anew in a transaction that is open already"
+                    .to_owned(),
+            });
+        }
+        let begun = self
+            .put_off
+            .put_off(&self.locked)
+            .and_then(|()| self.locked.execute("BEGIN IMMEDIATE", "begin a transaction on"));
+        if begun.is_err() {
+            // The first error is the one to report; the next transaction tries again.
+            let _ = self.put_off.set_back(&self.locked);
+        }
+        begun
+    }
+
+    /// Whether foreign keys are enforced outside of transactions that put them off.
+    pub fn enforces_foreign_keys(&self) -> Result<bool, EngineError> {
+        self.put_off.enforces_foreign_keys(&self.locked)
     }
 
     /// Begins a transaction in which foreign keys are not enforced; they stay so until the
@@ -227,6 +260,10 @@ impl SqliteSession<'_> {
     /// Commits. After it, closing the target may move the log into the file, as for any writer.
     pub fn commit(&self) -> Result<(), EngineError> {
         self.locked.execute("COMMIT", "commit to")?;
+        if let Err(error) = self.put_off.set_back(&self.locked) {
+            // What is committed is committed; the next transaction tries again.
+            tracing::warn!(%error, "settings of the connection are not set back yet");
+        }
         self.locked
             .database
             .switch(Switch::NoCheckpointOnClose, false)
@@ -238,7 +275,7 @@ impl SqliteSession<'_> {
         if self.locked.database.is_in_transaction() {
             self.locked.execute("ROLLBACK", "roll back")?;
         }
-        Ok(())
+        self.put_off.set_back(&self.locked)
     }
 
     /// Whether a transaction is open.
@@ -251,7 +288,7 @@ impl SqliteSession<'_> {
     pub fn execute(&self, sql: &str) -> Result<u64, EngineError> {
         let wrong = |failure| classify(self.locked.name, &shown(sql), failure);
         let mut statement = self.locked.database.prepare(sql).map_err(wrong)?;
-        run(&self.locked, &mut statement, &[]).map_err(wrong)
+        prepared::run(&self.locked, &mut statement, &[]).map_err(wrong)
     }
 
     /// Runs statements one after the other, until one fails.
@@ -287,7 +324,7 @@ impl SqliteSession<'_> {
                 bind_stored(class, bytes, self.encoding, room)
             })
             .collect();
-        run(&self.locked, &mut statement, &binds).map_err(wrong)
+        prepared::run(&self.locked, &mut statement, &binds).map_err(wrong)
     }
 
     /// Runs the statements of a text one after the other.
@@ -315,7 +352,7 @@ impl SqliteSession<'_> {
             let names = names.join(", ");
             self.prepare(&format!("INSERT INTO main.{into} ({names}) VALUES ({places})"))?
         };
-        Ok(SqliteLoader { insert })
+        Ok(SqliteLoader::new(insert))
     }
 
     /// Prepares a statement that is run many times.
@@ -326,7 +363,7 @@ impl SqliteSession<'_> {
             .database
             .prepare(sql)
             .map_err(|failure| classify(self.locked.name, &shown, failure))?;
-        Ok(SqlitePrepared { locked: &self.locked, encoding: self.encoding, statement, shown })
+        Ok(SqlitePrepared::new(&self.locked, self.encoding, statement, shown))
     }
 
     /// The catalog as this transaction sees it.
@@ -381,23 +418,10 @@ impl SqliteSession<'_> {
         rows::read_referencing(locked, self.encoding, child, columns, parent_key, limit, sink)
     }
 
-    /// Foreign keys that point nowhere, at most `limit` of them.
+    /// Foreign keys that point nowhere, at most `limit` of them. Those of which SQLite says that
+    /// they fit no key of their parent cannot be looked at.
     pub fn foreign_key_check(&self, limit: usize) -> Result<Vec<ForeignKeyViolation>, EngineError> {
-        let action = "check the foreign keys of";
-        let wrong = |failure| classify(self.locked.name, action, failure);
-        let mut statement =
-            self.locked.database.prepare("PRAGMA main.foreign_key_check").map_err(wrong)?;
-        let mut violations = Vec::new();
-        while violations.len() < limit && statement.step().map_err(wrong)? {
-            let table = statement.text(0).map_err(wrong)?.unwrap_or_default().to_owned();
-            let parent = statement.text(2).map_err(wrong)?.unwrap_or_default().to_owned();
-            violations.push(ForeignKeyViolation {
-                table: ObjectName::bare(table),
-                row: statement.text(1).map_err(wrong)?.map(str::to_owned),
-                parent: ObjectName::bare(parent),
-            });
-        }
-        Ok(violations)
+        violations::find(&self.locked, limit)
     }
 
     /// Nothing to do: where checks wait, [`SqliteSession::foreign_key_check`] makes them.
@@ -467,65 +491,6 @@ impl SqliteSession<'_> {
     pub fn encoding(&self) -> types::TextEncoding {
         self.encoding
     }
-}
-
-/// Fills a table.
-pub struct SqliteLoader<'s> {
-    insert: SqlitePrepared<'s>,
-}
-
-impl SqliteLoader<'_> {
-    /// Adds a row, its values in the order of [`TableSpec::columns`].
-    pub fn push(&mut self, row: &[Value]) -> Result<(), EngineError> {
-        self.insert.run(row).map(drop)
-    }
-
-    /// Nothing is left: rows are written as they come.
-    pub fn finish(self) -> Result<(), EngineError> {
-        Ok(())
-    }
-}
-
-/// A statement that is run many times.
-pub struct SqlitePrepared<'s> {
-    locked: &'s Locked<'s>,
-    encoding: TextEncoding,
-    statement: Statement<'s>,
-    shown: String,
-}
-
-impl SqlitePrepared<'_> {
-    /// Runs the statement with these parameters; says how many rows it changed directly.
-    pub fn run<'v>(
-        &mut self,
-        parameters: impl IntoIterator<Item = &'v Value>,
-    ) -> Result<u64, EngineError> {
-        let parameters: Vec<&Value> = parameters.into_iter().collect();
-        let mut rooms = vec![Vec::new(); parameters.len()];
-        let mut binds = Vec::with_capacity(parameters.len());
-        for (value, room) in parameters.into_iter().zip(&mut rooms) {
-            let bound = bind_of(value, self.encoding, room);
-            binds.push(bound.ok_or_else(|| EngineError::Unsupported {
-                database: self.locked.name.to_owned(),
-                what: format!("could not {}: SQLite cannot hold {}", self.shown, describe(value)),
-            })?);
-        }
-        run(self.locked, &mut self.statement, &binds)
-            .map_err(|failure| classify(self.locked.name, &self.shown, failure))
-    }
-}
-
-/// Runs a statement to its end. SQLite keeps the count of an earlier statement where this one
-/// changes no rows, so that is told by the total.
-fn run(
-    locked: &Locked<'_>,
-    statement: &mut Statement<'_>,
-    parameters: &[Bind<'_>],
-) -> Result<u64, Failure> {
-    let before = locked.database.total_changes();
-    statement.run_with(parameters)?;
-    let is_changed = locked.database.total_changes() != before && !statement.is_read_only();
-    Ok(if is_changed { locked.database.changes() } else { 0 })
 }
 
 async fn prepare(link: &mut Link) -> Result<TextEncoding, EngineError> {

@@ -10,9 +10,10 @@ mod table;
 mod trigger;
 mod view;
 
-pub(super) use index::{CreateIndex, parse_index};
+pub(super) use index::{CreateIndex, IndexTerm, parse_index};
 pub(super) use table::{
-    CheckClause, CreateTable, ForeignKeyClause, KeyClause, normal_default, parse_table,
+    CheckClause, ColumnClause, CreateTable, ForeignKeyClause, KeyClause, KeyTerm, normal_default,
+    parse_table,
 };
 pub(super) use trigger::{CreateTrigger, parse_trigger};
 pub(super) use view::{CreateView, CreateVirtualTable, parse_view, parse_virtual_table};

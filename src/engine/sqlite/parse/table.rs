@@ -49,6 +49,8 @@ pub(in crate::engine::sqlite) struct KeyClause {
     /// What a conflict does, where it is not ABORT.
     pub(in crate::engine::sqlite) conflict: Option<String>,
     pub(in crate::engine::sqlite) is_autoincrement: bool,
+    /// Whether it stands with its column: `INTEGER PRIMARY KEY DESC` is another key there.
+    pub(in crate::engine::sqlite) is_of_column: bool,
 }
 
 /// A column of a key.
@@ -213,11 +215,19 @@ fn column_constraint(
         let terms = vec![term(descending(cursor))];
         let conflict = conflict(cursor)?;
         let is_autoincrement = cursor.take_words(&["AUTOINCREMENT"]);
-        set_primary_key(table, KeyClause { name, terms, conflict, is_autoincrement })?;
+        let key = KeyClause { name, terms, conflict, is_autoincrement, is_of_column: true };
+        set_primary_key(table, key)?;
     } else if cursor.take_words(&["UNIQUE"]) {
         let terms = vec![term(false)];
         let conflict = conflict(cursor)?;
-        table.uniques.push(KeyClause { name, terms, conflict, is_autoincrement: false });
+        let is_of_column = true;
+        table.uniques.push(KeyClause {
+            name,
+            terms,
+            conflict,
+            is_of_column,
+            ..KeyClause::default()
+        });
     } else if cursor.take_words(&["CHECK"]) {
         check(cursor, table, name)?;
     } else if cursor.take_words(&["DEFAULT"]) {
@@ -265,11 +275,14 @@ fn table_constraint(
         }
         let terms = key_terms(&inner)?;
         let conflict = conflict(cursor)?;
-        set_primary_key(table, KeyClause { name, terms, conflict, is_autoincrement })
+        set_primary_key(
+            table,
+            KeyClause { name, terms, conflict, is_autoincrement, ..KeyClause::default() },
+        )
     } else if cursor.take_words(&["UNIQUE"]) {
         let terms = key_terms(&cursor.bracketed()?)?;
         let conflict = conflict(cursor)?;
-        table.uniques.push(KeyClause { name, terms, conflict, is_autoincrement: false });
+        table.uniques.push(KeyClause { name, terms, conflict, ..KeyClause::default() });
         Ok(())
     } else if cursor.take_words(&["CHECK"]) {
         check(cursor, table, name)

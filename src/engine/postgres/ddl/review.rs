@@ -1,0 +1,300 @@
+//! What a reviewer has to know of a step, and where a step stands when nothing else orders it.
+
+use super::casts::{Conversion, conversion};
+use super::{columns, programs};
+use crate::engine::ddl::{FactChange, Schema, StepHazard, flag, list, text};
+use crate::model::{Fact, ObjectKind, ObjectName};
+
+const EXCLUSIVE: &str = "ACCESS EXCLUSIVE";
+const SHARE: &str = "SHARE";
+const SHARE_ROW: &str = "SHARE ROW EXCLUSIVE";
+const SHARE_UPDATE: &str = "SHARE UPDATE EXCLUSIVE";
+
+/// The order of kinds, as they are made.
+const ORDER: [ObjectKind; 34] = [
+    ObjectKind::Setting,
+    ObjectKind::DefaultGrant,
+    ObjectKind::Schema,
+    ObjectKind::Extension,
+    ObjectKind::Collation,
+    ObjectKind::Type,
+    ObjectKind::Domain,
+    ObjectKind::Sequence,
+    ObjectKind::Routine,
+    ObjectKind::Operator,
+    ObjectKind::Cast,
+    ObjectKind::TextSearch,
+    ObjectKind::Foreign,
+    ObjectKind::Table,
+    ObjectKind::Column,
+    ObjectKind::Check,
+    ObjectKind::Partition,
+    ObjectKind::PrimaryKey,
+    ObjectKind::Unique,
+    ObjectKind::Exclusion,
+    ObjectKind::Index,
+    ObjectKind::ForeignKey,
+    ObjectKind::Statistics,
+    ObjectKind::View,
+    ObjectKind::MaterializedView,
+    ObjectKind::Rule,
+    ObjectKind::Trigger,
+    ObjectKind::Policy,
+    ObjectKind::Publication,
+    ObjectKind::Owner,
+    ObjectKind::Grant,
+    ObjectKind::Comment,
+    ObjectKind::EventTrigger,
+    ObjectKind::VirtualTable,
+];
+
+/// Where a step stands: what goes first, against the order in which it was made.
+pub(super) fn rank(change: FactChange<'_>) -> u16 {
+    let place = |fact: &Fact| {
+        let place = ORDER.iter().position(|kind| *kind == fact.id.kind).unwrap_or(ORDER.len());
+        u16::try_from(place).unwrap_or(u16::MAX / 2)
+    };
+    match change {
+        FactChange::Dropped(fact) => 100 - place(fact),
+        // New privileges by default must not reach what is made meanwhile.
+        FactChange::Created(fact) if fact.id.kind == ObjectKind::DefaultGrant => 300,
+        FactChange::Altered(_, fact) | FactChange::Created(fact) => 200 + place(fact),
+    }
+}
+
+/// What a reviewer has to know.
+pub(super) fn hazards(change: FactChange<'_>, schema: &Schema<'_>) -> Vec<StepHazard> {
+    let mut hazards = match change {
+        FactChange::Created(fact) => created(fact, schema),
+        FactChange::Dropped(fact) => dropped(fact),
+        FactChange::Altered(before, after) => altered(before, after, schema),
+    };
+    hazards.sort();
+    hazards.dedup();
+    hazards
+}
+
+fn lock(mode: &'static str, table: &ObjectName) -> StepHazard {
+    StepHazard::Lock { mode, table: table.to_string() }
+}
+
+/// The table that a fact is a part of.
+fn table_of(fact: &Fact) -> Option<ObjectName> {
+    match fact.id.kind {
+        ObjectKind::Index | ObjectKind::Statistics => fact.table(),
+        ObjectKind::Trigger => Some(programs::table_of(fact)),
+        ObjectKind::Check if flag(fact, "domain") => None,
+        ObjectKind::Table
+        | ObjectKind::Column
+        | ObjectKind::PrimaryKey
+        | ObjectKind::Unique
+        | ObjectKind::Exclusion
+        | ObjectKind::Check
+        | ObjectKind::ForeignKey
+        | ObjectKind::Partition
+        | ObjectKind::Rule
+        | ObjectKind::Policy => Some(fact.id.object.clone()),
+        _ => None,
+    }
+}
+
+/// What changes who may do what, or what happens by itself.
+fn is_behaviour(kind: ObjectKind) -> bool {
+    matches!(
+        kind,
+        ObjectKind::Trigger
+            | ObjectKind::EventTrigger
+            | ObjectKind::Rule
+            | ObjectKind::Policy
+            | ObjectKind::Routine
+            | ObjectKind::Owner
+            | ObjectKind::Grant
+            | ObjectKind::DefaultGrant
+            | ObjectKind::Publication
+    )
+}
+
+fn created(fact: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> {
+    let mut hazards = Vec::new();
+    if is_behaviour(fact.id.kind) {
+        hazards.push(StepHazard::Behaviour);
+    }
+    let Some(table) = table_of(fact) else { return hazards };
+    match fact.id.kind {
+        ObjectKind::Table => {}
+        ObjectKind::Column => {
+            hazards.push(lock(EXCLUSIVE, &table));
+            let is_written = flag(fact, "stored")
+                || text(fact, "identity").is_some()
+                || text(fact, "type")
+                    .and_then(super::types::own_type)
+                    .is_some_and(|name| schema.object(ObjectKind::Domain, &name).is_some());
+            if is_written {
+                hazards.push(StepHazard::Rewrite);
+            }
+        }
+        ObjectKind::Index => {
+            hazards.extend([lock(SHARE, &table), StepHazard::Scan]);
+        }
+        ObjectKind::ForeignKey => {
+            hazards.push(lock(SHARE_ROW, &table));
+            if let Some(referenced) = super::constraints::referenced(fact) {
+                hazards.push(lock(SHARE_ROW, &referenced));
+            }
+            if !flag(fact, "not-valid") && !flag(fact, "not-enforced") {
+                hazards.push(StepHazard::Scan);
+            }
+        }
+        ObjectKind::Check => {
+            hazards.push(lock(EXCLUSIVE, &table));
+            if !flag(fact, "not-valid") && !flag(fact, "not-enforced") {
+                hazards.push(StepHazard::Scan);
+            }
+        }
+        ObjectKind::PrimaryKey | ObjectKind::Unique | ObjectKind::Exclusion => {
+            hazards.extend([lock(EXCLUSIVE, &table), StepHazard::Scan]);
+        }
+        ObjectKind::Trigger => hazards.push(lock(SHARE_ROW, &table)),
+        ObjectKind::Statistics => hazards.push(lock(SHARE_UPDATE, &table)),
+        ObjectKind::Partition if fact.id.part == "bound" => {
+            hazards.extend([lock(EXCLUSIVE, &table), StepHazard::Scan]);
+            if let Some(parent) = super::tables::partitioned(fact) {
+                hazards.push(lock(SHARE_UPDATE, &parent));
+            }
+        }
+        _ => hazards.push(lock(EXCLUSIVE, &table)),
+    }
+    hazards
+}
+
+fn dropped(fact: &Fact) -> Vec<StepHazard> {
+    let mut hazards = Vec::new();
+    if is_behaviour(fact.id.kind) {
+        hazards.push(StepHazard::Behaviour);
+    }
+    let Some(table) = table_of(fact) else { return hazards };
+    match fact.id.kind {
+        ObjectKind::Statistics => hazards.push(lock(SHARE_UPDATE, &table)),
+        ObjectKind::ForeignKey => {
+            hazards.push(lock(EXCLUSIVE, &table));
+            hazards.extend(super::constraints::referenced(fact).map(|t| lock(EXCLUSIVE, &t)));
+        }
+        ObjectKind::Partition => {
+            hazards.push(lock(EXCLUSIVE, &table));
+            hazards.extend(super::tables::partitioned(fact).map(|t| lock(EXCLUSIVE, &t)));
+        }
+        _ => hazards.push(lock(EXCLUSIVE, &table)),
+    }
+    hazards
+}
+
+fn altered(before: &Fact, after: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> {
+    let mut hazards = Vec::new();
+    if is_behaviour(after.id.kind) {
+        hazards.push(StepHazard::Behaviour);
+    }
+    let differs = |name: &str| before.attributes.get(name) != after.attributes.get(name);
+    let Some(table) = table_of(after) else { return hazards };
+    match after.id.kind {
+        ObjectKind::Column => {
+            hazards.push(lock(EXCLUSIVE, &table));
+            if columns::is_retyped(before, after) {
+                hazards.extend(retyped(before, after, schema));
+            }
+            if flag(after, "not-null") && !flag(before, "not-null") {
+                hazards.push(StepHazard::Scan);
+            }
+        }
+        ObjectKind::Table => {
+            let is_light = super::constraints::differing(before, after) == ["options"];
+            hazards.push(lock(if is_light { SHARE_UPDATE } else { EXCLUSIVE }, &table));
+            if differs("unlogged") || differs("access-method") || differs("tablespace") {
+                hazards.push(StepHazard::Rewrite);
+            }
+        }
+        ObjectKind::Check | ObjectKind::ForeignKey if differs("not-valid") => {
+            hazards.extend([lock(SHARE_UPDATE, &table), StepHazard::Scan]);
+        }
+        ObjectKind::Partition => {
+            hazards.extend([lock(EXCLUSIVE, &table), StepHazard::Scan]);
+        }
+        ObjectKind::Statistics => hazards.push(lock(SHARE_UPDATE, &table)),
+        ObjectKind::Trigger => hazards.push(lock(SHARE_ROW, &table)),
+        _ => hazards.push(lock(EXCLUSIVE, &table)),
+    }
+    hazards
+}
+
+/// What the server does to the rows of a column whose type changes.
+fn retyped(before: &Fact, after: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> {
+    let (Some(old), Some(new)) = (text(before, "type"), text(after, "type")) else {
+        return vec![StepHazard::Rewrite];
+    };
+    if is_wider(old, new) {
+        return Vec::new();
+    }
+    let mut hazards = vec![StepHazard::Rewrite];
+    let grows = [
+        ("smallint", "integer"),
+        ("smallint", "bigint"),
+        ("integer", "bigint"),
+        ("smallint", "numeric"),
+        ("integer", "numeric"),
+        ("bigint", "numeric"),
+        ("real", "double precision"),
+        ("date", "timestamp without time zone"),
+    ];
+    let is_text = |name: &str| name == "text" || name == "character varying";
+    let is_loss = conversion(old, new, schema, schema) != Conversion::Explicit
+        && !grows.contains(&(old, new))
+        && !is_text(new);
+    if is_loss && old != new {
+        hazards.push(StepHazard::Narrows);
+    }
+    hazards
+}
+
+/// Whether the server takes values of the one type for values of the other as they are.
+fn is_wider(old: &str, new: &str) -> bool {
+    let split = |name: &str| -> (String, Option<Vec<i64>>) {
+        let Some((base, rest)) = name.split_once('(') else { return (name.to_owned(), None) };
+        let numbers = rest.trim_end_matches(')').split(',').filter_map(|n| n.parse().ok());
+        (base.to_owned(), Some(numbers.collect()))
+    };
+    let ((old, old_numbers), (new, new_numbers)) = (split(old), split(new));
+    let is_text = |name: &str| name == "text" || name == "character varying";
+    match (old_numbers, new_numbers) {
+        (_, None) if is_text(&old) && is_text(&new) => true,
+        (Some(a), Some(b)) if old == new && old == "character varying" => a <= b,
+        (Some(a), Some(b)) if old == new && old == "numeric" => {
+            a.len() == 2 && b.len() == 2 && a[1] == b[1] && a[0] <= b[0]
+        }
+        (Some(_), None) if old == new && old == "numeric" => true,
+        (None, None) => old == new,
+        _ => false,
+    }
+}
+
+/// Whether what is remade may wait until the rows are changed: it does not help to find or write
+/// them.
+pub(super) fn can_wait(fact: &Fact) -> bool {
+    match fact.id.kind {
+        ObjectKind::View
+        | ObjectKind::MaterializedView
+        | ObjectKind::Rule
+        | ObjectKind::Policy
+        | ObjectKind::Trigger
+        | ObjectKind::EventTrigger
+        | ObjectKind::Statistics
+        | ObjectKind::Publication
+        | ObjectKind::ForeignKey
+        | ObjectKind::Exclusion
+        | ObjectKind::Check
+        | ObjectKind::Owner
+        | ObjectKind::Grant
+        | ObjectKind::DefaultGrant
+        | ObjectKind::Comment => true,
+        ObjectKind::Index => !list(fact, "terms").is_empty() || text(fact, "where").is_some(),
+        _ => false,
+    }
+}

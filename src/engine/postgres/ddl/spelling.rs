@@ -1,0 +1,159 @@
+//! How names, texts and lists are spelled in statements, and how what the catalog wrote is read.
+//!
+//! Names are always quoted and texts always escaped, so nothing that a database holds can end a
+//! statement. What the server wrote as SQL (types, expressions, names with their schema) is used
+//! as it stands.
+
+use crate::engine::postgres::declared::object_name;
+pub(super) use crate::engine::postgres::sql::quoted;
+use crate::model::ObjectName;
+
+/// The name of an object, with its schema where it is in one.
+pub(super) fn qualified(name: &ObjectName) -> String {
+    match name.schema.is_empty() {
+        true => quoted(&name.name),
+        false => format!("{}.{}", quoted(&name.schema), quoted(&name.name)),
+    }
+}
+
+/// A string literal, under `standard_conforming_strings`.
+pub(super) fn string(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Quoted names in a row.
+pub(super) fn names(list: &[String]) -> String {
+    let names: Vec<String> = list.iter().map(|name| quoted(name)).collect();
+    names.join(", ")
+}
+
+/// A role, or everybody.
+pub(super) fn role(name: &str) -> String {
+    if name == "PUBLIC" { name.to_owned() } else { quoted(name) }
+}
+
+/// The name of a storage option: words, and the table it is of in front of a dot.
+pub(super) fn option_name(name: &str) -> String {
+    let is_plain = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    let parts: Vec<String> = name
+        .splitn(2, '.')
+        .map(|part| if is_plain(part) { part.to_owned() } else { quoted(part) })
+        .collect();
+    parts.join(".")
+}
+
+/// Storage options, `name=value` each.
+pub(super) fn options(items: &[String]) -> String {
+    let items: Vec<String> = items
+        .iter()
+        .map(|item| {
+            let (name, value) = item.split_once('=').unwrap_or((item, ""));
+            let is_number = !value.is_empty() && value.chars().all(|c| c.is_ascii_digit());
+            let value = if is_number { value.to_owned() } else { string(value) };
+            format!("{} = {value}", option_name(name))
+        })
+        .collect();
+    items.join(", ")
+}
+
+/// What turns storage options into others: those to set and those to reset, either may be empty.
+pub(super) fn option_changes(before: &[String], after: &[String]) -> (String, String) {
+    let set: Vec<String> = after.iter().filter(|item| !before.contains(item)).cloned().collect();
+    let name = |item: &String| item.split_once('=').map_or(item.as_str(), |(name, _)| name).to_owned();
+    let kept: Vec<String> = after.iter().map(name).collect();
+    let reset: Vec<String> = before
+        .iter()
+        .map(name)
+        .filter(|name| !kept.contains(name))
+        .map(|name| option_name(&name))
+        .collect();
+    (options(&set), reset.join(", "))
+}
+
+/// The name that stands in SQL, quoted or not.
+pub(super) fn parsed(sql: &str) -> Option<ObjectName> {
+    object_name(sql)
+}
+
+/// The name of a routine or an operator without the list of its arguments.
+pub(super) fn without_arguments(signature: &str) -> &str {
+    split_signature(signature).map_or(signature, |(name, _)| name)
+}
+
+/// The name of a routine and what stands between its parentheses. Parentheses may be part of the
+/// name, and of quoted names within the list.
+pub(super) fn split_signature(signature: &str) -> Option<(&str, &str)> {
+    let inner = signature.strip_suffix(')')?;
+    let mut is_quoted = false;
+    for (at, character) in inner.char_indices().rev() {
+        match character {
+            '"' => is_quoted = !is_quoted,
+            '(' if !is_quoted => return Some((&inner[..at], &inner[at + 1..])),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether a piece of SQL has this name in it, quoted or not. Texts are looked through as well: a
+/// name too many does no harm.
+pub(super) fn mentions(sql: &str, name: &str) -> bool {
+    let quoted = quoted(name);
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let mut rest = sql;
+    while let Some(found) = rest.find(name) {
+        let (before, after) = (&rest[..found], &rest[found + name.len()..]);
+        let stands_alone = !before.chars().next_back().is_some_and(is_part)
+            && !after.chars().next().is_some_and(is_part);
+        if stands_alone {
+            return true;
+        }
+        let step = rest[found..].chars().next().map_or(1, char::len_utf8);
+        rest = &rest[found + step..];
+    }
+    sql.contains(&quoted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_split_at_their_last_list() {
+        for (signature, name, arguments) in [
+            ("f()", "f", ""),
+            ("f(integer, text[])", "f", "integer, text[]"),
+            ("odd (x)(integer)", "odd (x)", "integer"),
+            ("f(public.\"a(b)\")", "f", "public.\"a(b)\""),
+            ("f(public.\"a\"\"(\")", "f", "public.\"a\"\"(\""),
+        ] {
+            assert_eq!(split_signature(signature), Some((name, arguments)));
+        }
+        assert_eq!(split_signature("f"), None);
+    }
+
+    #[test]
+    fn names_are_found_as_words() {
+        assert!(mentions("(total > 0)", "total"));
+        assert!(mentions("(\"odd \"\"name\" > 0)", "odd \"name"));
+        assert!(!mentions("(subtotal > 0)", "total"));
+        assert!(!mentions("(totals > 0)", "total"));
+        assert!(mentions("subtotal + total", "total"));
+    }
+
+    #[test]
+    fn options_are_set_and_reset() {
+        let list = |items: &[&str]| items.iter().map(|&item| item.to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            options(&list(&["fillfactor=80", "toast.autovacuum_enabled=false"])),
+            "fillfactor = 80, toast.autovacuum_enabled = 'false'"
+        );
+        assert_eq!(
+            option_changes(&list(&["a=1", "b=2"]), &list(&["a=3"])),
+            ("a = 3".to_owned(), "b".to_owned())
+        );
+        assert_eq!(options(&list(&["it's=o'k"])), "\"it's\" = 'o''k'");
+    }
+}
