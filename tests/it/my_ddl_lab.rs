@@ -1,9 +1,9 @@
 //! From one schema to another on a real server, by the statements that are planned.
 
 use deepdiff_db::diff::TableDefinition;
+use deepdiff_db::engine::ddl::Ddl;
 use deepdiff_db::engine::mysql::{MysqlDdl, MysqlTarget};
 use deepdiff_db::engine::{OpenOptions, SourceUrl};
-use deepdiff_db::engine::ddl::Ddl;
 use deepdiff_db::model::{Catalog, Fact, ObjectName};
 use deepdiff_db::pack::consent::Consent;
 use deepdiff_db::pack::schema::{self, SchemaInput, SchemaPlan, SchemaSide};
@@ -15,7 +15,7 @@ use crate::servers::{Database, Server};
 pub const OPTIONS: &str = "CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci";
 
 /// The schema language of a server.
-pub fn ddl(server: &Server) -> &'static MysqlDdl {
+pub fn ddl(server: &Server) -> MysqlDdl {
     let version = server.run("mysql", "SELECT VERSION()");
     let program = if version.contains("MariaDB") { "MariaDB" } else { "MySQL" };
     MysqlDdl::of(&format!("{program} {version}"))
@@ -70,7 +70,9 @@ fn differences(expected: &[Fact], found: &[Fact]) -> Vec<String> {
 /// Runs statements in a session that is pinned as that of a pack is.
 pub fn run(database: &Database, ddl: &dyn Ddl, statements: &[String]) -> Result<(), String> {
     my_lab::block_on(async {
-        let SourceUrl::Mysql(url) = database.url().parse().unwrap() else { panic!("because it is a server of MySQL") };
+        let SourceUrl::Mysql(url) = database.url().parse().unwrap() else {
+            panic!("because it is a server of MySQL")
+        };
         let mut target = MysqlTarget::open(&url, &OpenOptions::default()).await.unwrap();
         let session = target.session().await.unwrap();
         for statement in ddl.preamble().iter().chain(statements) {
@@ -90,23 +92,24 @@ pub fn run(database: &Database, ddl: &dyn Ddl, statements: &[String]) -> Result<
 pub fn migrate(database: &Database, after: &Catalog) -> Result<(), String> {
     let ddl = ddl(&database.server);
     let before = my_lab::catalog(database);
-    let plan = plan(ddl, &before, after);
+    let plan = plan(&ddl, &before, after);
     let text = |steps: &[deepdiff_db::pack::schema::SchemaStep]| {
         steps.iter().map(|step| step.statement.clone()).collect::<Vec<String>>()
     };
     let (first, second) = (text(&plan.before_rows), text(&plan.after_rows));
-    let story = || format!("-- before rows\n{}\n-- after rows\n{}", first.join(";\n"), second.join(";\n"));
+    let story =
+        || format!("-- before rows\n{}\n-- after rows\n{}", first.join(";\n"), second.join(";\n"));
     if !plan.refusals.is_empty() || !plan.left_out.is_empty() {
         let refusals: Vec<String> = plan.refusals.iter().map(|r| format!("{r:?}")).collect();
         let left_out: Vec<String> = plan.left_out.iter().map(|l| format!("{l:?}")).collect();
         return Err(format!("refused: {}\n{}", refusals.join("\n"), left_out.join("\n")));
     }
-    run(database, ddl, &first).map_err(|error| format!("{error}\n{}", story()))?;
+    run(database, &ddl, &first).map_err(|error| format!("{error}\n{}", story()))?;
     let wrong = differences(&plan.facts_for_rows, &my_lab::catalog(database).facts);
     if !wrong.is_empty() {
         return Err(format!("midway:\n{}\n{}", wrong.join("\n"), story()));
     }
-    run(database, ddl, &second).map_err(|error| format!("{error}\n{}", story()))?;
+    run(database, &ddl, &second).map_err(|error| format!("{error}\n{}", story()))?;
     let wrong = differences(&after.facts, &my_lab::catalog(database).facts);
     match wrong.is_empty() {
         true => Ok(()),
@@ -116,7 +119,17 @@ pub fn migrate(database: &Database, after: &Catalog) -> Result<(), String> {
 
 /// Loads both schemas, and goes from the first to the second and back.
 pub fn there_and_back(server: &Server, first: &str, second: &str) -> Result<(), String> {
-    let (a, b) = (server.database(OPTIONS), server.database(OPTIONS));
+    there_and_back_with(server, first, second, OPTIONS)
+}
+
+/// The same in databases with these options.
+pub fn there_and_back_with(
+    server: &Server,
+    first: &str,
+    second: &str,
+    options: &str,
+) -> Result<(), String> {
+    let (a, b) = (server.database(options), server.database(options));
     for (database, script) in [(&a, first), (&b, second)] {
         let loaded = server.try_run(&database.name, script);
         if !loaded.status.success() {

@@ -45,18 +45,18 @@ pub enum MysqlDdl {
 impl MysqlDdl {
     /// The language of a server, as a snapshot names it: `MariaDB 10.11.6-MariaDB`, `MySQL 8.4.2`.
     /// MySQL that names no version is taken for the newest.
-    pub fn of(server: &str) -> &'static MysqlDdl {
+    pub fn of(server: &str) -> MysqlDdl {
         if server.contains("MariaDB") {
-            return &MysqlDdl::MariaDb;
+            return MysqlDdl::MariaDb;
         }
         let mut numbers = server
             .split(|c: char| !c.is_ascii_digit())
             .filter_map(|digits| digits.parse::<u32>().ok());
         let mut next = || numbers.next();
         match (next(), next(), next()) {
-            (Some(5), ..) => &MysqlDdl::Mysql57,
-            (Some(8), Some(0), Some(patch)) if patch < 29 => &MysqlDdl::Mysql80,
-            _ => &MysqlDdl::Mysql8029,
+            (Some(5), ..) => MysqlDdl::Mysql57,
+            (Some(8), Some(0), Some(patch)) if patch < 29 => MysqlDdl::Mysql80,
+            _ => MysqlDdl::Mysql8029,
         }
     }
 
