@@ -208,8 +208,25 @@ pub(super) fn create_foreign(key: &Fact) -> Written {
     Ok(vec![Statement::clause(&key.id.object, clause)])
 }
 
-/// Drops a foreign key.
-pub(super) fn drop_foreign(key: &Fact) -> Written {
-    let clause = format!("DROP FOREIGN KEY {}", quoted(name(key)));
+/// Drops a foreign key. An index that the server made for it would give way to the one of the next
+/// foreign key over these columns; made again, it stays.
+pub(super) fn drop_foreign(ddl: MysqlDdl, key: &Fact, from: &Schema<'_>) -> Written {
+    let mut clause = format!("DROP FOREIGN KEY {}", quoted(name(key)));
+    if let Some(index) = made_for(key, from) {
+        let (name, definition) = (quoted(name(index)), definition(ddl, index)?);
+        clause.push_str(&format!(", DROP INDEX {name}, ADD {definition}"));
+    }
     Ok(vec![Statement::clause(&key.id.object, clause)])
+}
+
+/// The index that the server made for a foreign key, by the names it gives where none are given.
+fn made_for<'a>(key: &Fact, from: &Schema<'a>) -> Option<&'a Fact> {
+    let table = &key.id.object;
+    let columns = list(key, "columns");
+    let has_columns = |fact: &Fact| list(fact, "columns") == columns;
+    let keys = from.parts(ObjectKind::ForeignKey, table);
+    let is_only = keys.filter(|other| has_columns(other)).count() == 1;
+    let is_unnamed = name(key).starts_with(&format!("{}_ibfk_", table.name));
+    let index = from.part(ObjectKind::Index, table, columns.first()?)?;
+    (is_only && is_unnamed && has_columns(index) && text(index, "kind").is_none()).then_some(index)
 }

@@ -130,7 +130,7 @@ impl Ddl for MysqlDdl {
             ObjectKind::Column => column::drop(fact),
             ObjectKind::PrimaryKey | ObjectKind::Unique | ObjectKind::Index => Ok(key::drop(fact)),
             ObjectKind::Check => key::drop_check(*self, fact, from),
-            ObjectKind::ForeignKey => key::drop_foreign(fact),
+            ObjectKind::ForeignKey => key::drop_foreign(*self, fact, from),
             ObjectKind::Partition => partition::drop(fact),
             ObjectKind::View => {
                 Ok(vec![Statement::whole(format!("DROP VIEW {}", wording::object(fact)))])
