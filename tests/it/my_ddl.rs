@@ -261,6 +261,96 @@ const PAIRS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// What MariaDB alone knows.
+const MARIADB: &[(&str, &str, &str)] = &[
+    (
+        "m15 checks of columns and tables",
+        "CREATE TABLE t (a int CHECK (a > 0), b json, c int, d int CHECK (d > 1), \
+         CONSTRAINT x CHECK (c > 0))",
+        "CREATE TABLE t (a bigint, b longtext, c int CHECK (c > 1), d int CHECK (d > 2), e json, \
+         CONSTRAINT x CHECK (c > 0 AND a > 0), CONSTRAINT y CHECK (e <> '))'))",
+    ),
+    (
+        "m16 system versioning",
+        "CREATE TABLE t (a int, b int); CREATE TABLE u (a int) WITH SYSTEM VERSIONING; \
+         CREATE TABLE w (a int, b int) WITH SYSTEM VERSIONING",
+        "CREATE TABLE t (a int, b int WITHOUT SYSTEM VERSIONING) WITH SYSTEM VERSIONING; \
+         CREATE TABLE u (a int); CREATE TABLE w (a bigint, c int, b int) WITH SYSTEM VERSIONING",
+    ),
+    (
+        "m16 system versioning with columns",
+        "CREATE TABLE t (a int)",
+        "CREATE TABLE t (a int, rs timestamp(6) GENERATED ALWAYS AS ROW START, re timestamp(6) \
+         GENERATED ALWAYS AS ROW END INVISIBLE, PERIOD FOR SYSTEM_TIME (rs, re)) \
+         WITH SYSTEM VERSIONING",
+    ),
+    (
+        "m16 periods",
+        "CREATE TABLE t (id int, s date, e date)",
+        "CREATE TABLE t (id int, s date, e date, PERIOD FOR p (s, e), \
+         UNIQUE u (id, p WITHOUT OVERLAPS))",
+    ),
+    (
+        "m16 sequences",
+        "CREATE SEQUENCE s; CREATE SEQUENCE gone; CREATE TABLE t (a int DEFAULT NEXTVAL(gone), b int)",
+        "CREATE SEQUENCE s START 5 INCREMENT -2 MINVALUE -100 MAXVALUE 90 CACHE 7 CYCLE; \
+         CREATE SEQUENCE new NOCACHE; \
+         CREATE TABLE t (a int, b int DEFAULT NEXTVAL(new), c uuid DEFAULT uuid())",
+    ),
+    (
+        "m9 what is not seen",
+        "CREATE TABLE t (a int, b int DEFAULT 5, c text, KEY k (a), KEY l (b))",
+        "CREATE TABLE t (a int, b int INVISIBLE DEFAULT 5, c text COMPRESSED, KEY k (a) IGNORED, \
+         KEY l (b DESC))",
+    ),
+    (
+        "m7 defaults that are computed",
+        "CREATE TABLE t (a int, b blob, c int DEFAULT (1 + 2))",
+        "CREATE TABLE t (a int DEFAULT (c + 1), b blob DEFAULT 'x''', c int DEFAULT (2 + 3), \
+         d inet6 DEFAULT '::1')",
+    ),
+    (
+        "m12 what MariaDB keeps in pages",
+        "CREATE TABLE t (a int)",
+        "CREATE TABLE t (a int) PAGE_COMPRESSED=1 ROW_FORMAT=COMPACT",
+    ),
+];
+
+/// What MySQL 8 and later know.
+const MYSQL_8: &[(&str, &str, &str)] = &[
+    (
+        "m15 checks that are not enforced",
+        "CREATE TABLE t (a int, b int CHECK (b > 0), CONSTRAINT x CHECK (a > 0), \
+         CONSTRAINT y CHECK (a < 9))",
+        "CREATE TABLE t (a int, b int, CONSTRAINT x CHECK (a > 0) NOT ENFORCED, \
+         CONSTRAINT y CHECK (a < 8), CONSTRAINT z CHECK (json_valid('{\"a\": \\'x\\'}')))",
+    ),
+    (
+        "m7 indexes over expressions",
+        "CREATE TABLE t (a int, b varchar(9), j json, KEY k (a))",
+        "CREATE TABLE t (a int, b varchar(9), j json, KEY k ((a + 1), b DESC), \
+         UNIQUE u ((lower(b))), KEY m ((CAST(j->'$.x' AS UNSIGNED ARRAY))), KEY i (a) INVISIBLE)",
+    ),
+    (
+        "m7 defaults that are computed",
+        "CREATE TABLE t (a int, j json, b blob)",
+        "CREATE TABLE t (a int DEFAULT (abs(-5)), j json DEFAULT (json_array()), \
+         b blob DEFAULT ('x'), c text NOT NULL DEFAULT (concat('a', uuid())), \
+         d datetime DEFAULT (now() + INTERVAL 1 DAY))",
+    ),
+    (
+        "m9 what is not seen, and where it lies",
+        "CREATE TABLE t (a int, b int, g point NOT NULL)",
+        "CREATE TABLE t (a int, b int INVISIBLE, g point NOT NULL SRID 4326, SPATIAL KEY s (g))",
+    ),
+    (
+        "what has no default, not even NULL",
+        "CREATE TABLE t (a int, b int DEFAULT 1)",
+        "CREATE TABLE t (a int, b int DEFAULT 1, c int); ALTER TABLE t ALTER COLUMN a DROP DEFAULT; \
+         ALTER TABLE t ALTER COLUMN c DROP DEFAULT",
+    ),
+];
+
 fn all(pairs: &[(&str, &str, &str)], servers: &[servers::Server]) {
     let only = std::env::var("ONLY").ok();
     let mut wrong = Vec::new();
@@ -286,7 +376,25 @@ fn every_change_there_and_back() {
 
 #[test]
 fn x1_every_schema_from_nothing_and_back() {
-    let first: Vec<(&str, &str, &str)> =
-        PAIRS.iter().map(|(what, _, second)| (*what, "", *second)).collect();
-    all(&first, &servers::mysql_servers());
+    all(&from_nothing(PAIRS), &servers::mysql_servers());
+}
+
+fn from_nothing<'p>(pairs: &[(&'p str, &'p str, &'p str)]) -> Vec<(&'p str, &'p str, &'p str)> {
+    pairs.iter().map(|(what, _, second)| (*what, "", *second)).collect()
+}
+
+#[test]
+fn what_mariadb_alone_knows() {
+    let servers = [servers::mariadb()];
+    all(MARIADB, &servers);
+    all(&from_nothing(MARIADB), &servers);
+}
+
+#[test]
+fn what_mysql_8_and_later_know() {
+    // MariaDB and MySQL 5.7 know other things, or less.
+    let mut servers = servers::mysql_servers();
+    servers.retain(|server| server.name.starts_with("mysql-") && server.name != "mysql-5.7");
+    all(MYSQL_8, &servers);
+    all(&from_nothing(MYSQL_8), &servers);
 }
