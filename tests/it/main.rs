@@ -38,6 +38,8 @@ mod my_catalog_rights;
 mod my_catalog_schemas;
 mod my_catalog_servers;
 mod my_database;
+mod my_ddl;
+mod my_ddl_lab;
 mod my_lab;
 mod my_live;
 mod my_packs;

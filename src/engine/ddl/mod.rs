@@ -201,6 +201,13 @@ pub trait Ddl: Sync {
     /// One clause as a statement.
     fn alter_table(&self, table: &ObjectName, clause: &str) -> String;
 
+    /// The facts of a wanted schema of which parts are left out, with the places that they have
+    /// without those: what says which one it stands behind says it of one that is there.
+    fn mended(&self, facts: Vec<Fact>, from: &Schema<'_>, wanted: &Schema<'_>) -> Vec<Fact> {
+        let _ = (from, wanted);
+        facts
+    }
+
     /// Statements with which a way begins that changes the schema.
     fn preamble(&self) -> Vec<String>;
 }

@@ -8,6 +8,9 @@
 use crate::engine::mysql::sql::quoted;
 use crate::model::ObjectName;
 
+/// What stands before the column that another one comes after.
+const AFTER: &str = " AFTER ";
+
 /// What a clause is about, in the order of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
@@ -81,7 +84,6 @@ fn defined(clause: &str) -> Option<String> {
 
 /// The column that a clause puts its own after.
 fn put_after(clause: &str) -> Option<String> {
-    const AFTER: &str = " AFTER ";
     // A name at the end: its quotes inside are doubled, so AFTER stands before an odd one.
     clause.match_indices(AFTER).find_map(|(at, _)| {
         let rest = clause.get(at + AFTER.len()..)?;
@@ -114,6 +116,10 @@ pub(super) fn joined(table: &ObjectName, clauses: &[String]) -> Option<String> {
     if first == Class::Partition {
         return partitions(&kept).map(|clause| alone(table, &clause));
     }
+    // InnoDB builds one of these at a time.
+    if kept.iter().filter(|clause| clause.starts_with("ADD FULLTEXT ")).count() > 1 {
+        return None;
+    }
     let defaults = kept.iter().filter(|clause| class(clause) == Class::Default);
     for column in defaults.filter_map(|clause| defined(clause)) {
         // A default is dropped of a column that is there already.
@@ -139,12 +145,20 @@ fn last_definitions(clauses: Vec<&str>) -> Vec<&str> {
             is_modified(clause) && is_modified(other) && defined(clause) == defined(other)
         });
         match same {
-            Some(at) if kept[at].starts_with(clause) => {}
+            Some(at) if is_placed(clause, kept[at]) => {}
             Some(at) => kept[at] = clause,
             None => kept.push(clause),
         }
     }
     kept
+}
+
+/// Whether a definition is another one with a place.
+fn is_placed(bare: &str, placed: &str) -> bool {
+    placed.strip_prefix(bare).is_some_and(|rest| match rest.strip_prefix(AFTER) {
+        Some(name) => leading_name(name).is_some_and(|(_, length)| length == name.len()),
+        None => rest.is_empty() || rest == " FIRST",
+    })
 }
 
 /// In the order of a statement; columns behind those they come after.
@@ -243,6 +257,8 @@ mod tests {
         assert_eq!(joined.as_deref(), Some("ALTER TABLE `t` MODIFY COLUMN `a` int FIRST"));
         let joined = join(&["MODIFY COLUMN `a` int FIRST", "MODIFY COLUMN `a` int"]);
         assert_eq!(joined.as_deref(), Some("ALTER TABLE `t` MODIFY COLUMN `a` int FIRST"));
+        let joined = join(&["MODIFY COLUMN `a` int NOT NULL", "MODIFY COLUMN `a` int"]);
+        assert_eq!(joined.as_deref(), Some("ALTER TABLE `t` MODIFY COLUMN `a` int"));
         let joined = join(&["MODIFY COLUMN `a` int", "MODIFY COLUMN `a` text"]);
         assert_eq!(joined.as_deref(), Some("ALTER TABLE `t` MODIFY COLUMN `a` text"));
     }

@@ -104,7 +104,7 @@ fn default_of(ddl: MysqlDdl, column: &Fact, type_text: &str) -> Result<Option<St
         return Err(format!("its default `{default}` is not understood"));
     }
     // MySQL takes no literal for types without a length.
-    let takes_literals = ddl.is_mariadb || !types::is_unbounded(type_text);
+    let takes_literals = ddl.is_mariadb() || !types::is_unbounded(type_text);
     Ok(Some(match takes_literals && is_literal(&cut(default)) {
         true => default.to_owned(),
         false => format!("({default})"),
@@ -152,7 +152,7 @@ pub(super) fn definition(
         words.push("INVISIBLE".to_owned());
     }
     if let Some(srid) = wording::word_of(column, "srid")? {
-        let words_of = if ddl.is_mariadb { "REF_SYSTEM_ID=" } else { "SRID " };
+        let words_of = if ddl.is_mariadb() { "REF_SYSTEM_ID=" } else { "SRID " };
         words.push(format!("{words_of}{srid}"));
     }
     if flag(column, "without-system-versioning") {
@@ -293,10 +293,7 @@ fn altered(
     if is_at_place && !differs {
         return Ok(Vec::new());
     }
-    let moved = match is_at_place {
-        true => BTreeSet::new(),
-        false => moved(from, to, table),
-    };
+    let moved = moved(from, to, table);
     let is_moved = moved.contains(after.id.part.as_str());
     if !is_moved && !differs {
         return Ok(Vec::new());

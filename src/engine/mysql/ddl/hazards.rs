@@ -12,9 +12,11 @@ use crate::model::{Fact, FactId, ObjectKind};
 /// Where changes of one table stand: together, so that they become one statement.
 const TABLES: u16 = 2_000;
 /// How many places there are for tables.
-const PLACES: u32 = 40_000;
+const PLACES: u16 = 30_000;
+/// Where their partitions change.
+const PARTITIONS: u16 = TABLES + PLACES;
 /// Behind the tables.
-const AFTER: u16 = 50_000;
+const AFTER: u16 = PARTITIONS + PLACES;
 
 /// Where a step stands among others that nothing else orders.
 pub(super) fn rank(change: FactChange<'_>) -> u16 {
@@ -34,13 +36,13 @@ pub(super) fn rank(change: FactChange<'_>) -> u16 {
         (ObjectKind::Table, true) => AFTER + 100,
         (ObjectKind::Sequence, true) => AFTER + 110,
         (ObjectKind::Table, false) if is_made => 1_000,
-        (ObjectKind::Partition, _) => AFTER,
+        (ObjectKind::Partition, _) => PARTITIONS + place(&fact.id),
         (ObjectKind::ForeignKey, false) => AFTER + 200,
         (ObjectKind::Routine, false) => AFTER + 300,
         (ObjectKind::View, false) => AFTER + 310,
         (ObjectKind::Trigger, false) => AFTER + 320,
         (ObjectKind::Event, false) => AFTER + 330,
-        _ => place(&fact.id),
+        _ => TABLES + place(&fact.id),
     }
 }
 
@@ -51,7 +53,7 @@ fn place(id: &FactId) -> u16 {
         .name
         .bytes()
         .fold(2_166_136_261u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619));
-    TABLES + u16::try_from(hash % PLACES).unwrap_or(0)
+    u16::try_from(hash % u32::from(PLACES)).unwrap_or(0)
 }
 
 /// What a reviewer has to know of a change.
@@ -88,13 +90,6 @@ fn brief(fact: &Fact) -> StepHazard {
 
 fn copied(fact: &Fact) -> Vec<StepHazard> {
     vec![StepHazard::Rewrite, shared(fact)]
-}
-
-impl MysqlDdl {
-    /// Whether columns come and go without touching rows.
-    fn is_instant(self) -> bool {
-        self.is_mariadb || self.is_mysql_from((8, 0, 29))
-    }
 }
 
 fn created(ddl: MysqlDdl, fact: &Fact) -> Vec<StepHazard> {
@@ -144,7 +139,7 @@ fn column(ddl: MysqlDdl, before: &Fact, after: &Fact) -> Vec<StepHazard> {
         () if differs("auto-increment") || differs("srid") || differs("options") => copied(after),
         () if differs("generated") => copied(after),
         () if differs("not-null") => vec![StepHazard::Rewrite, brief(after)],
-        () if differs("after") && !ddl.is_mariadb => vec![StepHazard::Rewrite, brief(after)],
+        () if differs("after") && !ddl.is_mariadb() => vec![StepHazard::Rewrite, brief(after)],
         () => vec![brief(after)],
     };
     let is_less = matches!(relation, Relation::Narrower | Relation::Between(_));

@@ -41,7 +41,7 @@ pub(super) fn definition(ddl: MysqlDdl, key: &Fact) -> Result<String, String> {
         words.push(format!("COMMENT {}", wording::string(comment)));
     }
     if flag(key, "invisible") {
-        words.push(if ddl.is_mariadb { "IGNORED" } else { "INVISIBLE" }.to_owned());
+        words.push(if ddl.is_mariadb() { "IGNORED" } else { "INVISIBLE" }.to_owned());
     }
     Ok(words.join(" "))
 }
@@ -101,7 +101,7 @@ fn differ_only_in(before: &Fact, after: &Fact, name: &str) -> bool {
 /// Makes a key another one, in one statement.
 pub(super) fn alter(ddl: MysqlDdl, before: &Fact, after: &Fact) -> Alteration {
     if after.id.kind != ObjectKind::PrimaryKey && differ_only_in(before, after, "invisible") {
-        let state = match (ddl.is_mariadb, flag(after, "invisible")) {
+        let state = match (ddl.is_mariadb(), flag(after, "invisible")) {
             (true, true) => "IGNORED",
             (true, false) => "NOT IGNORED",
             (false, true) => "INVISIBLE",
@@ -151,7 +151,7 @@ pub(super) fn drop_check(ddl: MysqlDdl, check: &Fact, from: &Schema<'_>) -> Writ
             let bare = Schema::new([column]);
             column::modified(ddl, column, &bare)?
         }
-        None if ddl.is_mariadb => format!("DROP CONSTRAINT {}", quoted(name(check))),
+        None if ddl.is_mariadb() => format!("DROP CONSTRAINT {}", quoted(name(check))),
         None => format!("DROP CHECK {}", quoted(name(check))),
     };
     Ok(vec![Statement::clause(&check.id.object, clause)])
@@ -208,8 +208,25 @@ pub(super) fn create_foreign(key: &Fact) -> Written {
     Ok(vec![Statement::clause(&key.id.object, clause)])
 }
 
-/// Drops a foreign key.
-pub(super) fn drop_foreign(key: &Fact) -> Written {
-    let clause = format!("DROP FOREIGN KEY {}", quoted(name(key)));
+/// Drops a foreign key. An index that the server made for it would give way to the one of the next
+/// foreign key over these columns; made again, it stays.
+pub(super) fn drop_foreign(ddl: MysqlDdl, key: &Fact, from: &Schema<'_>) -> Written {
+    let mut clause = format!("DROP FOREIGN KEY {}", quoted(name(key)));
+    if let Some(index) = made_for(key, from) {
+        let (name, definition) = (quoted(name(index)), definition(ddl, index)?);
+        clause.push_str(&format!(", DROP INDEX {name}, ADD {definition}"));
+    }
     Ok(vec![Statement::clause(&key.id.object, clause)])
+}
+
+/// The index that the server made for a foreign key, by the names it gives where none are given.
+fn made_for<'a>(key: &Fact, from: &Schema<'a>) -> Option<&'a Fact> {
+    let table = &key.id.object;
+    let columns = list(key, "columns");
+    let has_columns = |fact: &Fact| list(fact, "columns") == columns;
+    let keys = from.parts(ObjectKind::ForeignKey, table);
+    let is_only = keys.filter(|other| has_columns(other)).count() == 1;
+    let is_unnamed = name(key).starts_with(&format!("{}_ibfk_", table.name));
+    let index = from.part(ObjectKind::Index, table, columns.first()?)?;
+    (is_only && is_unnamed && has_columns(index) && text(index, "kind").is_none()).then_some(index)
 }

@@ -43,7 +43,7 @@ pub(super) fn midway(
         ObjectKind::Routine => return before.cloned(),
         ObjectKind::Setting => return after.cloned(),
         ObjectKind::Sequence => return sequence(before, after, to),
-        ObjectKind::Table => return Some(table(before, after)?),
+        ObjectKind::Table => return table(before, after),
         _ => &fact.id.object,
     };
     let is_there = |schema: &Schema<'_>| schema.object(ObjectKind::Table, table).is_some();
@@ -55,6 +55,13 @@ pub(super) fn midway(
     match fact.id.kind {
         ObjectKind::Column => {
             let mut middle = column_midway(before, after, from, to)?;
+            let is_versioned = |schema: &Schema<'_>| {
+                let table = schema.object(ObjectKind::Table, table);
+                table.is_some_and(|table| flag(table, "system-versioned"))
+            };
+            if !is_versioned(from) || !is_versioned(to) {
+                middle.attributes.remove("without-system-versioning");
+            }
             let place = place(&middle, from, to);
             set_text(&mut middle, "after", place);
             Some(middle)

@@ -12,6 +12,7 @@ mod column;
 mod hazards;
 mod key;
 mod labels;
+mod mend;
 mod midway;
 mod needs;
 mod partition;
@@ -28,34 +29,44 @@ use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 /// Statements of a fact, or why there are none.
 type Written = Result<Vec<Statement>, String>;
 
-/// The schema language of MySQL or MariaDB of one version.
+/// The schema language of MySQL or MariaDB, as far as versions differ in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MysqlDdl {
-    is_mariadb: bool,
-    /// Major and minor number, and the third one.
-    version: (u32, u32, u32),
+pub enum MysqlDdl {
+    /// MariaDB.
+    MariaDb,
+    /// MySQL 5.7.
+    Mysql57,
+    /// MySQL 8.0, before columns came and went at once.
+    Mysql80,
+    /// MySQL from 8.0.29 on.
+    Mysql8029,
 }
 
 impl MysqlDdl {
     /// The language of a server, as a snapshot names it: `MariaDB 10.11.6-MariaDB`, `MySQL 8.4.2`.
-    /// What names no version is taken for the oldest one that is supported.
+    /// MySQL that names no version is taken for the newest.
     pub fn of(server: &str) -> MysqlDdl {
-        let is_mariadb = server.contains("MariaDB");
+        if server.contains("MariaDB") {
+            return MysqlDdl::MariaDb;
+        }
         let mut numbers = server
             .split(|c: char| !c.is_ascii_digit())
-            .filter(|digits| !digits.is_empty())
-            .map(|digits| digits.parse::<u32>().unwrap_or(u32::MAX));
-        let oldest = if is_mariadb { (10, 6, 0) } else { (5, 7, 0) };
-        let version = match (numbers.next(), numbers.next(), numbers.next()) {
-            (Some(major), Some(minor), third) => (major, minor, third.unwrap_or(0)),
-            _ => oldest,
-        };
-        MysqlDdl { is_mariadb, version }
+            .filter_map(|digits| digits.parse::<u32>().ok());
+        let mut next = || numbers.next();
+        match (next(), next(), next()) {
+            (Some(5), ..) => MysqlDdl::Mysql57,
+            (Some(8), Some(0), Some(patch)) if patch < 29 => MysqlDdl::Mysql80,
+            _ => MysqlDdl::Mysql8029,
+        }
     }
 
-    /// Whether this is MySQL from a version on.
-    fn is_mysql_from(self, version: (u32, u32, u32)) -> bool {
-        !self.is_mariadb && self.version >= version
+    fn is_mariadb(self) -> bool {
+        self == MysqlDdl::MariaDb
+    }
+
+    /// Whether columns come and go without touching rows.
+    fn is_instant(self) -> bool {
+        matches!(self, MysqlDdl::MariaDb | MysqlDdl::Mysql8029)
     }
 }
 
@@ -73,7 +84,7 @@ impl Ddl for MysqlDdl {
     }
 
     fn names(&self, fact: &Fact) -> Vec<String> {
-        needs::names(fact, self.is_mariadb)
+        needs::names(fact, self.is_mariadb())
     }
 
     fn midway(
@@ -119,7 +130,7 @@ impl Ddl for MysqlDdl {
             ObjectKind::Column => column::drop(fact),
             ObjectKind::PrimaryKey | ObjectKind::Unique | ObjectKind::Index => Ok(key::drop(fact)),
             ObjectKind::Check => key::drop_check(*self, fact, from),
-            ObjectKind::ForeignKey => key::drop_foreign(fact),
+            ObjectKind::ForeignKey => key::drop_foreign(*self, fact, from),
             ObjectKind::Partition => partition::drop(fact),
             ObjectKind::View => {
                 Ok(vec![Statement::whole(format!("DROP VIEW {}", wording::object(fact)))])
@@ -188,9 +199,13 @@ impl Ddl for MysqlDdl {
         clause::alone(table, clause)
     }
 
+    fn mended(&self, facts: Vec<Fact>, from: &Schema<'_>, wanted: &Schema<'_>) -> Vec<Fact> {
+        mend::mended(facts, from, wanted)
+    }
+
     fn preamble(&self) -> Vec<String> {
         // Without it, a table with system versioning cannot be changed at all.
-        match self.is_mariadb {
+        match self.is_mariadb() {
             true => vec!["SET system_versioning_alter_history = KEEP".to_owned()],
             false => Vec::new(),
         }

@@ -246,7 +246,17 @@ pub(super) fn create_routine(routine: &Fact, to: &Schema<'_>) -> Written {
 /// Drops a routine.
 pub(super) fn drop_routine(routine: &Fact) -> Written {
     let (kind, name) = routine_name(routine)?;
-    Ok(vec![Statement::whole(format!("DROP {kind} {name}"))])
+    let statement = format!("DROP {kind} {name}");
+    if !kind.starts_with("PACKAGE") {
+        return Ok(vec![Statement::Whole(statement)]);
+    }
+    // The word is known in the mode of Oracle only.
+    let pinned = Purpose::Write.sql_mode();
+    Ok(vec![
+        Statement::whole("SET sql_mode = 'ORACLE'"),
+        Statement::Whole(statement),
+        Statement::Whole(format!("SET sql_mode = '{pinned}'")),
+    ])
 }
 
 /// Makes a trigger, behind the one it follows.
@@ -284,7 +294,7 @@ pub(super) fn create_event(ddl: MysqlDdl, event: &Fact, to: &Schema<'_>) -> Writ
     let status = match text(event, "status") {
         None => "ENABLE",
         Some("DISABLED") => "DISABLE",
-        Some("REPLICA DISABLED") if ddl.is_mysql_from((8, 0, 26)) => "DISABLE ON REPLICA",
+        Some("REPLICA DISABLED") if ddl == MysqlDdl::Mysql8029 => "DISABLE ON REPLICA",
         Some("REPLICA DISABLED") => "DISABLE ON SLAVE",
         Some(status) => return Err(format!("its status {status} is not known")),
     };

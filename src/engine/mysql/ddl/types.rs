@@ -323,7 +323,7 @@ pub(super) fn charset_between(before: &Fact, after: &Fact) -> Option<(String, St
         let (charset, collation) = (text(fact, "charset")?, text(fact, "collation")?);
         Some((charset.to_owned(), collation.to_owned()))
     };
-    let Some(is) = of(after) else { return None };
+    let is = of(after)?;
     let Some(was) = of(before) else { return Some(is) };
     if was.0 == is.0 {
         return Some(is);
