@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::checks;
 use super::error::ApplyError;
 use super::options::{Held, Options, Place};
 use super::outcome::{Ending, Outcome};
@@ -255,7 +256,7 @@ impl Proof<'_, '_> {
         let are_complete = stand_ins::add(self.session, self.request, self.draft)?;
         self.define(ObjectKind::VirtualTable)?;
         self.define(ObjectKind::View)?;
-        self.choose_triggers();
+        self.choose_triggers()?;
         self.define(ObjectKind::Trigger)?;
         self.session.apply_settings(&self.draft.facts_before)?;
         self.session.commit()?;
@@ -310,17 +311,27 @@ impl Proof<'_, '_> {
         Ok(())
     }
 
-    /// Leaves away the triggers that are there all the time and would fire.
-    fn choose_triggers(&mut self) {
+    /// Leaves away the triggers that are there all the time and would fire. Those of a table that is
+    /// built anew are dropped before, and must be there for that.
+    fn choose_triggers(&mut self) -> Result<(), ApplyError> {
+        let pack = Pack::unsealed(&self.draft.dir, self.draft.manifest.clone());
+        let mut dropped = BTreeSet::new();
+        for run in [Run::Forward, Run::Back] {
+            let overview = checks::overview(&mut pack.steps(self.request.fs, run)?)?;
+            dropped.extend(overview.dropped_triggers);
+        }
         let changed: BTreeSet<&str> =
             self.draft.tables.iter().map(|table| table.name.as_str()).collect();
         for fact in &self.draft.facts_before {
             let is_trigger = fact.id.kind == ObjectKind::Trigger;
             let fires = text(fact, "table").is_some_and(|table| changed.contains(table));
-            if is_trigger && fires && self.draft.facts_after.contains(fact) {
+            let stays = self.draft.facts_after.contains(fact)
+                && !dropped.contains(&fact.id.object.to_string());
+            if is_trigger && fires && stays {
                 self.left_away.insert(fact.id.object.name.clone());
             }
         }
+        Ok(())
     }
 }
 
