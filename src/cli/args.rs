@@ -260,6 +260,17 @@ pub struct DiffArgs {
     /// How to print.
     #[arg(long, value_enum, default_value = "text")]
     pub format: DiffFormat,
+    /// With `--format html`: the folder of a change pack that was made of this difference. The page
+    /// then also says what runs, what is left out and how to allow it, and what to know before.
+    #[arg(long, value_name = "DIR")]
+    pub pack: Option<PathBuf>,
+}
+
+impl DiffArgs {
+    /// Whether every change counts.
+    pub fn is_all(&self) -> bool {
+        self.columns.is_empty() && !self.data
+    }
 }
 
 /// A way to print a difference.
@@ -273,6 +284,8 @@ pub enum DiffFormat {
     Sql,
     /// For a review.
     Markdown,
+    /// For a review in a browser: one page, with nothing beside it (`… > review.html`).
+    Html,
 }
 
 /// `pack`

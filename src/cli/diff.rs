@@ -10,6 +10,7 @@ use super::cat::{table_named, unknown_table};
 use super::context::Context;
 use super::error::CliError;
 use super::exit::Exit;
+use super::page::{self, NamedSide};
 use super::scratch::Scratch;
 use super::snapshot::Taking;
 use super::statements::SqlRows;
@@ -29,6 +30,9 @@ use crate::tree::StoreMode;
 
 /// Compares and prints.
 pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    if args.pack.is_some() && args.format != DiffFormat::Html {
+        return Err(CliError::usage("only a page tells of a pack").hint("--format html --pack DIR"));
+    }
     let store = context.store()?;
     let reader = store.reader()?;
     let from = side(context, &store, &reader, &args.from)?;
@@ -38,6 +42,9 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
     check_columns(&reader, args, [&from, &to])?;
     if args.data {
         comparison.schema.clear();
+    }
+    if args.schema {
+        comparison.tables.clear();
     }
     let access = access(&store, &reader);
     let filter = Filter { columns: &args.columns, limit: args.limit, access: &access };
@@ -50,6 +57,13 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
             return Err(CliError::new(Exit::Incomplete, message)
                 .hint("it was taken with --hash-only; take one without"));
         }
+        if args.format == DiffFormat::Html {
+            let sides = [
+                &NamedSide { name: &args.from, loaded: &from },
+                &NamedSide { name: &args.to, loaded: &to },
+            ];
+            return page::write(&reader, sides, &mut comparison, args, &filter, &mut out);
+        }
         let dialect = Dialect::of(&from.state.engine, &[])?;
         return stream(args, &comparison, &dialect, &filter, &mut out);
     }
@@ -57,9 +71,6 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
     let mut texts = Vec::new();
     let has_details = !context.global.json && !args.stat;
     let mut room = if has_details { LONGEST_TEXT } else { 0 };
-    if args.schema {
-        comparison.tables.clear();
-    }
     let has_tables = !comparison.tables.is_empty();
     // A table that has other columns, and the same rows, is a change of the schema alone.
     let mut differing = Vec::new();
@@ -72,9 +83,8 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
             differing.push(table);
         }
     }
-    let is_all = args.columns.is_empty() && !args.data;
-    if is_all && counts.is_empty() && comparison.schema.is_empty() && has_tables {
-        comparison.incomplete.push("tables differ, and no row of them does".to_owned());
+    if args.is_all() && counts.is_empty() && comparison.schema.is_empty() && has_tables {
+        comparison.incomplete.push(UNTOLD.to_owned());
     }
     comparison.tables = differing;
     let report = DiffReport { from: told(&from), to: told(&to), comparison, counts };
@@ -93,13 +103,17 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
     Ok(exit(report.verdict()))
 }
 
-fn exit(verdict: Verdict) -> Exit {
+/// The exit code of a verdict.
+pub(super) fn exit(verdict: Verdict) -> Exit {
     match verdict {
         Verdict::Equal => Exit::Done,
         Verdict::Different => Exit::Different,
         Verdict::Incomplete => Exit::Incomplete,
     }
 }
+
+/// A difference that nothing else tells of.
+pub(super) const UNTOLD: &str = "tables differ, and no row of them does";
 
 fn told(loaded: &LoadedSnapshot) -> Side {
     Side {
@@ -204,14 +218,15 @@ fn check_columns(
 }
 
 /// What of the changed rows is wanted.
-struct Filter<'a> {
+pub(super) struct Filter<'a> {
     columns: &'a [String],
     limit: Option<u64>,
     access: &'a Access<'a>,
 }
 
 impl Filter<'_> {
-    fn count(&self, table: &TableComparison) -> Result<RowCounts, CliError> {
+    /// The counts of the wanted changes.
+    pub(super) fn count(&self, table: &TableComparison) -> Result<RowCounts, CliError> {
         if self.columns.is_empty() {
             return Ok(diff::count(self.access, table)?);
         }
@@ -272,7 +287,7 @@ impl Filter<'_> {
     }
 
     /// Prints the changes of a table, and nothing where there are none.
-    fn print(
+    pub(super) fn print(
         &self,
         table: &TableComparison,
         printer: &mut dyn RowPrinter,
@@ -358,37 +373,33 @@ fn stream(
     filter: &Filter<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
-    if !args.data {
-        match args.format {
-            DiffFormat::Jsonl => {
-                for change in &comparison.schema {
-                    writeln!(out, "{}", serde_json::json!({"schema": schema::to_json(change)}))?;
-                }
+    match args.format {
+        DiffFormat::Jsonl => {
+            for change in &comparison.schema {
+                writeln!(out, "{}", serde_json::json!({"schema": schema::to_json(change)}))?;
             }
-            DiffFormat::Markdown => {
-                for group in schema::grouped(&comparison.schema) {
-                    writeln!(out, "- `{}`", group.headline())?;
-                }
+        }
+        DiffFormat::Markdown => {
+            for group in schema::grouped(&comparison.schema) {
+                writeln!(out, "- `{}`", group.headline())?;
             }
-            DiffFormat::Text | DiffFormat::Sql => {
-                for group in schema::grouped(&comparison.schema) {
-                    writeln!(out, "-- schema: {}", group.headline())?;
-                }
+        }
+        DiffFormat::Text | DiffFormat::Html | DiffFormat::Sql => {
+            for group in schema::grouped(&comparison.schema) {
+                writeln!(out, "-- schema: {}", group.headline())?;
             }
         }
     }
     let mut differs = !comparison.schema.is_empty();
-    if !args.schema {
-        for table in &comparison.tables {
-            let mut printer: Box<dyn RowPrinter + '_> = match args.format {
-                DiffFormat::Jsonl => Box::new(JsonlRows::new(&mut *out)),
-                DiffFormat::Markdown => Box::new(MarkdownRows::new(&mut *out)),
-                DiffFormat::Sql => Box::new(SqlRows::new(&mut *out, dialect.clone())),
-                DiffFormat::Text => Box::new(TextRows::new(&mut *out)),
-            };
-            let counts = filter.print(table, printer.as_mut())?;
-            differs |= counts != RowCounts::default();
-        }
+    for table in &comparison.tables {
+        let mut printer: Box<dyn RowPrinter + '_> = match args.format {
+            DiffFormat::Jsonl => Box::new(JsonlRows::new(&mut *out)),
+            DiffFormat::Markdown => Box::new(MarkdownRows::new(&mut *out)),
+            DiffFormat::Sql => Box::new(SqlRows::new(&mut *out, dialect.clone())),
+            DiffFormat::Text | DiffFormat::Html => Box::new(TextRows::new(&mut *out)),
+        };
+        let counts = filter.print(table, printer.as_mut())?;
+        differs |= counts != RowCounts::default();
     }
     out.flush()?;
     Ok(match (differs, comparison.incomplete.is_empty()) {

@@ -21,6 +21,7 @@ pub mod maintain;
 pub mod manual;
 pub mod names;
 pub mod pack;
+mod page;
 pub mod progress;
 pub mod restore;
 pub mod revision;

@@ -12,6 +12,7 @@ use super::exit::Exit;
 use super::snapshot::runtime;
 use crate::apply::create_pack;
 use crate::diff;
+use crate::pack::summary::for_a_shell;
 use crate::pack::{Consent, Manifest, PackSide, Request, StoredRows};
 use crate::report::stat::plural;
 use crate::report::value::visible;
@@ -97,26 +98,4 @@ fn print(out: &mut dyn Write, args: &PackArgs, manifest: &Manifest) -> Result<()
     writeln!(out, "read {}/summary.md and migration.sql, then:", args.output.display())?;
     writeln!(out, "  deepdiff-db apply {} --to TARGET --dry-run", args.output.display())?;
     Ok(())
-}
-
-/// An option as a shell takes it: its value is quoted where a shell would take it apart.
-fn for_a_shell(option: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_:./=,".contains(c);
-    match option.split_once(' ') {
-        Some((flag, value)) if !value.chars().all(is_plain) => {
-            format!("{flag} '{}'", value.replace('\'', "'\\''"))
-        }
-        _ => option.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_can_be_pasted() {
-        assert_eq!(for_a_shell("--allow drop-table:t"), "--allow drop-table:t");
-        assert_eq!(for_a_shell("--allow drop-table:a b's"), "--allow 'drop-table:a b'\\''s'");
-    }
 }

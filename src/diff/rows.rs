@@ -16,7 +16,7 @@ use crate::store::Objects;
 use crate::tree::rows::{Known, Row, RowValue, row_values};
 use crate::tree::{
     Pairs, RowAt, RowComparer, Rows, SORT_BUDGET, ScratchObjects, ScratchSpace, Span, StoreMode,
-    Tree, TreeDiff, TreePlan, rekey,
+    Tree, TreeDiff, TreeError, TreePlan, rekey,
 };
 
 /// Takes changed rows.
@@ -258,23 +258,47 @@ fn both(
     compare(&left_tree, &right_tree, &right.table.spec.key, on_event)
 }
 
-/// The key itself changed: the left side is sorted anew by the key of the right.
+/// The key itself changed: the left side is sorted anew by the key of the right. Where that does not
+/// identify its rows, both sides are sorted by all that a row holds.
 fn rekeyed(
     access: &Access<'_>,
     left: Side<'_>,
     right: Side<'_>,
     on_event: &mut OnEvent<'_>,
 ) -> Result<(), DiffError> {
-    let mut table = left.table.clone();
-    table.spec.key = right.table.spec.key.clone();
-    let side = Side { table: &table, mode: left.mode };
-    let plan = side.plan()?.shared();
-    let sorted = ScratchObjects::new(access.objects, access.scratch.as_ref())?;
-    let left_tree = left.tree(access.objects)?;
-    let root = rekey(&left_tree, &plan, &sorted, &access.scratch, SORT_BUDGET)?;
-    let left_tree = Tree::new(&sorted, plan, root);
-    let right_tree = right.tree(access.objects)?;
-    compare(&left_tree, &right_tree, &right.table.spec.key, on_event)
+    let key = &right.table.spec.key;
+    let has = |name: &&str| left.table.spec.columns.iter().any(|c| c.name == **name);
+    if key.column_names().iter().all(has) {
+        let sorted = ScratchObjects::new(access.objects, access.scratch.as_ref())?;
+        match by_key(access, left, key, &sorted) {
+            Ok(left_tree) => {
+                return compare(&left_tree, &right.tree(access.objects)?, key, on_event);
+            }
+            Err(DiffError::Tree(TreeError::DuplicateKey { .. } | TreeError::NullInKey { .. })) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let key = RowKey::RowHash;
+    let left_rows = ScratchObjects::new(access.objects, access.scratch.as_ref())?;
+    let right_rows = ScratchObjects::new(access.objects, access.scratch.as_ref())?;
+    let left_tree = by_key(access, left, &key, &left_rows)?;
+    let right_tree = by_key(access, right, &key, &right_rows)?;
+    compare(&left_tree, &right_tree, &key, on_event)
+}
+
+/// The rows of a side, sorted anew by another key.
+fn by_key<'o>(
+    access: &Access<'_>,
+    side: Side<'_>,
+    key: &RowKey,
+    sorted: &'o ScratchObjects<'_>,
+) -> Result<Tree<'o>, DiffError> {
+    let mut table = side.table.clone();
+    table.spec.key = key.clone();
+    let plan = Side { table: &table, mode: side.mode }.plan()?.shared();
+    let tree = side.tree(access.objects)?;
+    let root = rekey(&tree, &plan, sorted, &access.scratch, SORT_BUDGET)?;
+    Ok(Tree::new(sorted, plan, root))
 }
 
 fn compare(

@@ -10,7 +10,7 @@ use super::request::{ChangedTable, Request};
 use super::rules::Rules;
 use super::schema::{SchemaStep, SchemaVerb};
 use super::spool::{Change, Spool, SpoolError, Verb};
-use super::written_table::Ends;
+use crate::codec::state::StoredTable;
 use crate::diff::{CellValue, Row, RowChange, TableComparison};
 use crate::model::{Flow, ObjectKind, ObjectName, SinkError, TableSpec};
 
@@ -161,26 +161,27 @@ fn copies_before(
 pub(super) fn column_guards(
     step: &SchemaStep,
     works: &[TableWork<'_>],
-    ends: &[Ends<'_>],
+    tables: &[StoredTable],
     spool: &Spool,
 ) -> Result<Vec<ColumnGuard>, PackError> {
     let mut guards = Vec::new();
     for deed in step.deeds_of(SchemaVerb::Drop, ObjectKind::Column) {
         let table = deed.id.object.to_string();
         let name = &deed.id.part;
-        let own = works.iter().zip(ends).find(|(work, _)| work.shape.label() == table);
-        let Some((work, ends)) = own else { continue };
-        let Some(place) = work.shape.place(name).filter(|place| work.shape.had(*place)) else {
-            continue;
-        };
-        let spec = ends.before.and_then(|table| table.columns.iter().find(|c| c.name == *name));
-        let Some(default) = spec.map(|column| column.default.clone()) else { continue };
+        let spec = tables.iter().map(|table| &table.spec).find(|t| t.name == deed.id.object);
+        let column = spec.and_then(|spec| spec.columns.iter().find(|c| c.name == *name));
+        // A column without values of its own loses none.
+        let Some(default) = column.map(|column| column.default.clone()) else { continue };
+        let work = works.iter().find(|work| work.shape.label() == table);
+        let place = work.and_then(|work| work.shape.place(name));
         let mut others = 0;
-        for verb in [Verb::Update, Verb::Delete] {
-            for change in work.read(spool, verb) {
-                let (_, change) = change.map_err(|error| work.damaged(error))?;
-                if work.shape.before(&change, place).here() != Some(&default) {
-                    others += change.count;
+        if let (Some(work), Some(place)) = (work, place) {
+            for change in [Verb::Update, Verb::Delete].map(|verb| work.read(spool, verb)) {
+                for change in change {
+                    let (_, change) = change.map_err(|error| work.damaged(error))?;
+                    if work.shape.before(&change, place).here() != Some(&default) {
+                        others += change.count;
+                    }
                 }
             }
         }

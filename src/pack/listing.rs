@@ -15,12 +15,7 @@ use super::writer::Written;
 use crate::engine::ddl::StepHazard;
 
 /// One way, as it was written.
-pub(super) fn way(
-    plan: &SchemaPlan,
-    written: &Written,
-    schema_before: String,
-    schema_after: String,
-) -> Way {
+pub(super) fn way(written: &Written, schema_before: String, schema_after: String) -> Way {
     let tables: Vec<TableTotals> = written.tables.values().cloned().collect();
     Way {
         statements: written.statements,
@@ -29,7 +24,7 @@ pub(super) fn way(
         schema_before,
         schema_after,
         is_deferred: written.is_deferred,
-        rebuilds: !plan.rebuilt().is_empty(),
+        rebuilds: written.rebuilds,
     }
 }
 

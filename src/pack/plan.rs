@@ -2,137 +2,39 @@
 //!
 //! Pure as far as databases go: nothing here reaches a server. The way back is planned like the way
 //! there, from the state that the way there leaves, so it undoes exactly what runs. What comes out
-//! is a [`Draft`]: it becomes a pack when it has been proved ([`Draft::finish`]).
+//! is a draft (`draft`), which becomes a pack when it has been proved.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
-use super::changes::{column_guards, spool_changes};
+use super::changes::column_guards;
 use super::consent::Consent;
 use super::enforcement::Enforcement;
 use super::error::{PackError, Refusal};
 use super::listing::{hazards, left_out, shown_left_out, triggers, way};
 use super::manifest::{
-    FILES, FORMAT, FileLine, Hazard, MANIFEST, Manifest, ScopeLine, Side, TargetId, TriggerLine,
+    FILES, FORMAT, FileLine, Hazard, Manifest, ScopeLine, Side, TargetId, TriggerLine,
 };
 use super::order::{self, Deletes, Skipped, TableWork};
 use super::output;
 use super::parking::Accepts;
-use super::request::{ChangedTable, PackSide, Request, check_sides};
+use super::request::{ChangedTable, PackSide, Request};
 use super::rules::Rules;
 use super::schema::{self, SchemaInput, SchemaPlan, SchemaSide, SchemaStep, SchemaVerb};
 use super::shape::Shape;
 use super::spool::{Spool, Verb};
-use super::values::{self, ValueFiles};
+use super::values::ValueFiles;
 use super::writer::{WayWriter, Written};
 use super::written_table::{Ends, FactsAndRules, Layouts};
 use super::{fingerprint, kept, rebuilt, selection, summary};
 use crate::codec::Hasher;
+use crate::codec::state::StoredTable;
 use crate::diff::TableDefinition;
 use crate::engine::Dialect;
 use crate::engine::ddl::Ddl;
-use crate::engine::sqlite::TextEncoding;
-use crate::fsio::FileSystem;
 use crate::model::{Fact, ObjectKind, ObjectName, Sequence};
-
-/// A pack that was written and not proved yet.
-#[derive(Debug)]
-pub struct Draft {
-    /// The folder.
-    pub dir: PathBuf,
-    /// The manifest, without its digest.
-    pub manifest: Manifest,
-    /// The row changes, for the proof.
-    pub spool: Spool,
-    /// The tables that change.
-    pub tables: Vec<ChangedTable>,
-    /// The schema before.
-    pub facts_before: Vec<Fact>,
-    /// The schema that the pack leaves.
-    pub facts_after: Vec<Fact>,
-    /// The texts of the objects before.
-    pub definitions: Vec<TableDefinition>,
-}
 
 const INCOMPLETE_HINT: &str = "take the snapshot with an account that sees everything, or leave the \
                                object out of the scope of both snapshots";
-
-/// Plans a pack and writes its folder, the manifest aside.
-pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, PackError> {
-    check_sides(request)?;
-    let enforcement = request.enforcement()?;
-    let dialect = Dialect::of(&request.before.engine, &request.before.facts)
-        .map_err(|error| PackError::Prover(error.into()))?;
-    let dialect = &dialect;
-    let mut spool = Spool::new(request.fs.scratch(request.scratch)?);
-    let tables = spool_changes(request, &mut spool)?;
-    if request.fs.info(request.dir)?.is_some() {
-        return Err(PackError::Exists { path: request.dir.to_owned() });
-    }
-    request.fs.create_dir(request.dir)?;
-    let plain = Hasher::new(request.hasher.algorithm());
-    let encoding = match enforcement {
-        Enforcement::Sqlite => Some(TextEncoding::of_facts(&request.before.facts)),
-        Enforcement::Postgres | Enforcement::Mysql => None,
-    };
-    let values = ValueFiles::new(request.fs, request.dir, request.rows, plain, encoding);
-    let ddl = enforcement.ddl(&request.before.source.server);
-    let (spool_read, tables_read, values_read) = (&spool, &tables, &values);
-    let drafter = Drafter {
-        request,
-        spool: spool_read,
-        tables: tables_read,
-        values: values_read,
-        enforcement,
-        ddl,
-        dialect,
-    };
-    let written = drafter.write(accepts);
-    drop(values);
-    match written {
-        Ok((manifest, facts_after)) => Ok(Draft {
-            dir: request.dir.to_owned(),
-            manifest,
-            spool,
-            tables,
-            facts_before: request.before.facts.clone(),
-            facts_after,
-            definitions: request.before.definitions.clone(),
-        }),
-        Err(error) => {
-            remove(request.fs, request.dir);
-            Err(error)
-        }
-    }
-}
-
-/// Removes the files of a draft, as far as possible: the error that led here matters more.
-fn remove(fs: &dyn FileSystem, dir: &Path) {
-    for name in FILES.iter().chain([&MANIFEST]) {
-        let _ = fs.remove_file(&dir.join(name));
-    }
-    values::remove(fs, dir);
-    let _ = fs.remove_dir(dir);
-}
-
-impl Draft {
-    /// Seals the pack: writes the manifest, which makes the folder a pack.
-    pub fn finish(self, fs: &dyn FileSystem, hasher: &Hasher) -> Result<Manifest, PackError> {
-        let manifest = self.manifest.sealed(&Hasher::new(hasher.algorithm()));
-        let written = crate::fsio::write_new(fs, &self.dir.join(MANIFEST), &manifest.to_bytes())
-            .and_then(|()| fs.sync_dir(&self.dir));
-        if let Err(error) = written {
-            remove(fs, &self.dir);
-            return Err(error.into());
-        }
-        Ok(manifest)
-    }
-
-    /// Removes what was written.
-    pub fn discard(self, fs: &dyn FileSystem) {
-        remove(fs, &self.dir);
-    }
-}
 
 /// Which way is planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,14 +45,14 @@ enum Direction {
     Back,
 }
 
-struct Drafter<'a> {
-    request: &'a Request<'a>,
-    spool: &'a Spool,
-    tables: &'a [ChangedTable],
-    values: &'a ValueFiles<'a>,
-    enforcement: Enforcement,
-    ddl: Box<dyn Ddl>,
-    dialect: &'a Dialect,
+pub(super) struct Drafter<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) spool: &'a Spool,
+    pub(super) tables: &'a [ChangedTable],
+    pub(super) values: &'a ValueFiles<'a>,
+    pub(super) enforcement: Enforcement,
+    pub(super) ddl: Box<dyn Ddl>,
+    pub(super) dialect: &'a Dialect,
 }
 
 /// What one way needs to be written.
@@ -158,8 +60,9 @@ struct WayInput<'a> {
     title: String,
     sql: &'static str,
     steps: &'static str,
-    /// The schema before.
+    /// The schema and the tables before.
     facts: &'a [Fact],
+    tables: &'a [StoredTable],
     plan: &'a SchemaPlan,
     works: &'a [TableWork<'a>],
     ends: Vec<Ends<'a>>,
@@ -169,7 +72,10 @@ struct WayInput<'a> {
 }
 
 impl<'a> Drafter<'a> {
-    fn write(&self, accepts: &mut Accepts<'_>) -> Result<(Manifest, Vec<Fact>), PackError> {
+    pub(super) fn write(
+        &self,
+        accepts: &mut Accepts<'_>,
+    ) -> Result<(Manifest, Vec<Fact>), PackError> {
         let request = self.request;
         let plan = self.forward_schema()?;
         let works = self.forward_works(&plan)?;
@@ -184,6 +90,7 @@ impl<'a> Drafter<'a> {
                 sql: "migration.sql",
                 steps: "migration.jsonl",
                 facts: &request.before.facts,
+                tables: &request.before.tables,
                 plan: &plan,
                 works: &works,
                 ends: works.iter().map(|work| self.ends(work, Direction::Forward)).collect(),
@@ -205,6 +112,7 @@ impl<'a> Drafter<'a> {
                 sql: "rollback.sql",
                 steps: "rollback.jsonl",
                 facts: &plan.facts_after,
+                tables: &request.after.tables,
                 plan: &back,
                 works: &back_works,
                 ends: back_works.iter().map(|work| self.ends(work, Direction::Back)).collect(),
@@ -453,6 +361,9 @@ impl<'a> Drafter<'a> {
         let mut writer =
             WayWriter::create(request.fs, &sql, &steps, &input.title, self.values, self.dialect)?;
         writer.tables(works, &layouts, &before, &during, request.hasher);
+        // SQLite would delete the rows of a table that goes, and what refers to them, first.
+        let enforces_on_drop = self.enforcement.is_proved();
+        writer.written.rebuilds = enforces_on_drop && plan.steps().any(SchemaStep::drops_table);
         if plan.is_deferred {
             order::Steps::defer(&mut writer)?;
         }
@@ -464,7 +375,7 @@ impl<'a> Drafter<'a> {
         let schema = |writer: &mut WayWriter<'_>, step: &SchemaStep| {
             let object = step.object();
             let content = dropped.get(object.as_str()).map(|(work, layouts)| (work, layouts));
-            let guards = column_guards(step, works, &input.ends, self.spool)?;
+            let guards = column_guards(step, works, input.tables, self.spool)?;
             writer.schema(step, content, guards, self.spool, request.hasher)
         };
         let mut open = None;
@@ -548,8 +459,8 @@ impl<'a> Drafter<'a> {
             tables: tables.to_vec(),
             changes_schema: is_whole,
             is_complete: left_out.is_empty() && !selection::is_ignored(request, self.enforcement),
-            migration: way(plan, forward, print(&request.before.facts), print(&plan.facts_after)),
-            rollback: way(back, backward, print(&plan.facts_after), print(&back.facts_after)),
+            migration: way(forward, print(&request.before.facts), print(&plan.facts_after)),
+            rollback: way(backward, print(&plan.facts_after), print(&back.facts_after)),
             files: Vec::new(),
             values: self.values.finish()?,
             left_out,

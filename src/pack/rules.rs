@@ -200,12 +200,11 @@ impl Rules {
         let table = self.enforcement.table_of(fact);
         let events = text(fact, "event").unwrap_or_default().to_ascii_lowercase();
         let of_rows = events.split(" or ").filter(|event| !["truncate", "select"].contains(event));
-        let triggers =
-            of_rows.map(|event| Trigger {
-                name: name.to_owned(),
-                id: fact.id.to_string(),
-                event: event.to_owned(),
-            });
+        let triggers = of_rows.map(|event| Trigger {
+            name: name.to_owned(),
+            id: fact.id.to_string(),
+            event: event.to_owned(),
+        });
         self.entry(&table).triggers.extend(triggers);
     }
 

@@ -1,9 +1,10 @@
 //! `summary.md`: what a person reads first, from the same values as everything else.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::label::counted;
-use super::manifest::{Manifest, Way};
+use super::manifest::{Hazard, LeftOut, Manifest, Way};
 use super::schema::SchemaPlan;
 
 /// The text of the summary.
@@ -14,13 +15,24 @@ pub fn write(manifest: &Manifest, plan: &SchemaPlan) -> String {
     text
 }
 
+/// An option as a shell takes it: its value is quoted where a shell would take it apart.
+pub fn for_a_shell(option: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_:./=,".contains(c);
+    match option.split_once(' ') {
+        Some((flag, value)) if !value.chars().all(is_plain) => {
+            format!("{flag} '{}'", value.replace('\'', "'\\''"))
+        }
+        _ => option.to_owned(),
+    }
+}
+
 fn compose(text: &mut String, manifest: &Manifest, plan: &SchemaPlan) -> std::fmt::Result {
     writeln!(text, "# Change pack\n")?;
     writeln!(text, "| | snapshot | state |\n|---|---|---|")?;
     for (name, side) in [("from", &manifest.base), ("to", &manifest.wanted)] {
         writeln!(text, "| {name} | `{}` | `{}` |", short(&side.snapshot), short(&side.state))?;
     }
-    writeln!(text, "\nMade for `{}`.", manifest.target.identity.replace('`', "'"))?;
+    writeln!(text, "\nMade for `{}`.", quoted(&manifest.target.identity))?;
     let whole = match manifest.is_complete {
         true => "When it has run, the target is exactly as the second snapshot.",
         false => "Some steps are left out (below): the target will not be as the second snapshot.",
@@ -35,29 +47,54 @@ fn compose(text: &mut String, manifest: &Manifest, plan: &SchemaPlan) -> std::fm
     }
     rows(text, "Rows", &manifest.migration)?;
     rows(text, "Rows of the rollback", &manifest.rollback)?;
-    if !manifest.left_out.is_empty() {
-        writeln!(text, "\n## Left out\n")?;
-        for left in &manifest.left_out {
-            let rows = match left.rows {
-                0 => String::new(),
-                rows => format!(", {}", counted(rows, "row")),
-            };
-            write!(text, "- {} `{}`{rows}: {}", left.step, quoted(&left.object), left.reason)?;
-            if !left.allow.is_empty() {
-                write!(text, " (`{}`)", left.allow.join(" "))?;
-            }
-            writeln!(text)?;
+    left_out(text, &manifest.left_out)?;
+    hazards(text, &manifest.hazards)
+}
+
+fn left_out(text: &mut String, items: &[LeftOut]) -> std::fmt::Result {
+    if items.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n## Left out\n")?;
+    for item in items {
+        let rows = match item.rows {
+            0 => String::new(),
+            rows => format!(", {}", counted(rows, "row")),
+        };
+        let reason = plain(&item.reason);
+        writeln!(text, "- {} `{}`{rows}: {reason}", item.step, quoted(&item.object))?;
+        if !item.keys.is_empty() {
+            let keys: Vec<String> = item.keys.iter().map(|key| quoted(key)).collect();
+            let more =
+                if u64::try_from(keys.len()).is_ok_and(|n| n < item.rows) { ", …" } else { "" };
+            writeln!(text, "  - rows: `{}`{more}", keys.join("`, `"))?;
+        }
+        if !item.allow.is_empty() {
+            let options: Vec<String> = item.allow.iter().map(|o| quoted(&for_a_shell(o))).collect();
+            writeln!(text, "  - to allow it: `{}`", options.join(" "))?;
         }
     }
-    if !manifest.hazards.is_empty() {
+    // Each option once: what is left out because of another step names that step's options.
+    let all: BTreeSet<String> =
+        items.iter().flat_map(|item| &item.allow).map(|option| for_a_shell(option)).collect();
+    if items.len() > 1 && !all.is_empty() {
+        let all: Vec<String> = all.iter().map(|option| quoted(option)).collect();
+        writeln!(text, "\nTo let all of it run, make the pack again and add\n")?;
+        writeln!(text, "    {}", all.join(" \\\n    "))?;
+    }
+    Ok(())
+}
+
+fn hazards(text: &mut String, items: &[Hazard]) -> std::fmt::Result {
+    if !items.is_empty() {
         writeln!(text, "\n## To know before\n")?;
     }
-    for hazard in &manifest.hazards {
+    for hazard in items {
         let object = match hazard.object.as_str() {
             "" => String::new(),
             object => format!(" `{}`", quoted(object)),
         };
-        writeln!(text, "- {}{object}: {}", hazard.kind, hazard.text)?;
+        writeln!(text, "- **{}**{object}: {}", hazard.kind, plain(&hazard.text))?;
     }
     Ok(())
 }
@@ -66,11 +103,15 @@ fn rows(text: &mut String, title: &str, way: &Way) -> std::fmt::Result {
     if way.tables.is_empty() {
         return Ok(());
     }
-    writeln!(text, "\n{title}:\n\n| table | inserted | updated | deleted |\n|---|---|---|---|")?;
+    writeln!(text, "\n{title}:\n\n| table | inserted | updated | deleted |\n|---|--:|--:|--:|")?;
     for table in &way.tables {
         let name = quoted(&table.name).replace('|', "\\|");
         let (inserted, updated, deleted) = (table.inserted, table.updated, table.deleted);
         writeln!(text, "| `{name}` | {inserted} | {updated} | {deleted} |")?;
+    }
+    if way.tables.len() > 1 {
+        let (inserted, updated, deleted) = (way.rows.inserted, way.rows.updated, way.rows.deleted);
+        writeln!(text, "| all | {inserted} | {updated} | {deleted} |")?;
     }
     Ok(())
 }
@@ -82,4 +123,59 @@ fn short(id: &str) -> &str {
 /// A name within backticks on one line.
 fn quoted(name: &str) -> String {
     name.chars().map(|c| if c.is_control() || c == '`' { '\'' } else { c }).collect()
+}
+
+/// A sentence that may hold names: on one line, and no markup of its own.
+fn plain(sentence: &str) -> String {
+    let mut out = String::with_capacity(sentence.len());
+    for character in sentence.chars() {
+        match character {
+            '<' => out.push_str("&lt;"),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_can_be_pasted() {
+        assert_eq!(for_a_shell("--allow drop-table:t"), "--allow drop-table:t");
+        assert_eq!(for_a_shell("--allow drop-table:a b's"), "--allow 'drop-table:a b'\\''s'");
+    }
+
+    #[test]
+    fn what_is_left_out_says_which_rows_and_how_to_allow_them() {
+        let item = |object: &str, rows, keys: &[&str], allow: &str| LeftOut {
+            step: "delete".into(),
+            class: "delete-rows".into(),
+            object: object.into(),
+            rows,
+            keys: keys.iter().map(ToString::to_string).collect(),
+            allow: vec![allow.into()],
+            reason: "rows are\nremoved <b>".into(),
+        };
+        let mut text = String::new();
+        let items = [
+            item("t`x", 3, &["(1)", "('a`')"], "--allow delete-rows:t`x"),
+            item("u v", 1, &["(1)"], "--allow delete-rows:u v"),
+        ];
+        left_out(&mut text, &items).unwrap();
+        assert_eq!(
+            text,
+            "\n## Left out\n\n\
+             - delete `t'x`, 3 rows: rows are removed &lt;b>\n  \
+               - rows: `(1)`, `('a'')`, …\n  \
+               - to allow it: `--allow 'delete-rows:t'x'`\n\
+             - delete `u v`, 1 row: rows are removed &lt;b>\n  \
+               - rows: `(1)`\n  \
+               - to allow it: `--allow 'delete-rows:u v'`\n\n\
+             To let all of it run, make the pack again and add\n\n    \
+             --allow 'delete-rows:t'x' \\\n    --allow 'delete-rows:u v'\n"
+        );
+    }
 }

@@ -47,11 +47,7 @@ impl DiffReport {
 
     /// What either side leaves out, each once.
     pub fn not_captured(&self) -> Vec<&NotCaptured> {
-        let mut all: Vec<&NotCaptured> =
-            self.from.not_captured.iter().chain(&self.to.not_captured).collect();
-        all.sort();
-        all.dedup();
-        all
+        not_captured_by(&self.from.not_captured, &self.to.not_captured)
     }
 
     /// The object that `diff --json` prints.
@@ -93,6 +89,14 @@ pub fn verdict_word(verdict: Verdict) -> &'static str {
         Verdict::Different => "different",
         Verdict::Incomplete => "incomplete",
     }
+}
+
+/// What either side leaves out, each once.
+pub fn not_captured_by<'a>(from: &'a [NotCaptured], to: &'a [NotCaptured]) -> Vec<&'a NotCaptured> {
+    let mut all: Vec<&NotCaptured> = from.iter().chain(to).collect();
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// Something left out, as an element of `not_captured`.

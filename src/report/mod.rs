@@ -1,7 +1,9 @@
-//! What a person or a script reads: text, JSON, JSON lines, markdown, all from the same values.
+//! What a person or a script reads: text, JSON, JSON lines, markdown, a page for browsers, all from
+//! the same values.
 //!
 //! Nothing is computed here; a report only says what `diff` and `pack` found.
 
+pub mod html;
 pub mod json;
 pub mod rows;
 pub mod schema;

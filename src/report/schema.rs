@@ -49,6 +49,18 @@ pub fn grouped(changes: &[SchemaChange]) -> Vec<Grouped<'_>> {
 impl Grouped<'_> {
     /// One line for a person: sign, kind, name, and how many parts of each kind.
     pub fn headline(&self) -> String {
+        format!("{} {}", sign(self.change), self.words())
+    }
+
+    /// The line without its sign.
+    pub fn words(&self) -> String {
+        let id = &self.change.id;
+        let words = format!("{} {}", id.kind, visible(&id.to_string()));
+        if self.parts.is_empty() { words } else { format!("{words} ({})", self.part_words()) }
+    }
+
+    /// How many parts of each kind; empty where there are none.
+    pub fn part_words(&self) -> String {
         let mut counts: Vec<(ObjectKind, u64)> = Vec::new();
         for part in &self.parts {
             match counts.iter_mut().find(|(kind, _)| *kind == part.id.kind) {
@@ -56,12 +68,8 @@ impl Grouped<'_> {
                 None => counts.push((part.id.kind, 1)),
             }
         }
-        let headline = headline(self.change);
-        if counts.is_empty() {
-            return headline;
-        }
         let counts: Vec<String> = counts.into_iter().map(|(kind, n)| counted(kind, n)).collect();
-        format!("{headline} ({})", counts.join(", "))
+        counts.join(", ")
     }
 }
 
@@ -93,11 +101,6 @@ pub fn sign(change: &SchemaChange) -> char {
     }
 }
 
-/// One line for a person: sign, kind, name.
-fn headline(change: &SchemaChange) -> String {
-    format!("{} {} {}", sign(change), change.id.kind, visible(&change.id.to_string()))
-}
-
 /// For an altered fact, a line for each attribute that differs.
 pub fn details(change: &SchemaChange) -> Vec<String> {
     let (Some(before), Some(after)) = (&change.before, &change.after) else {
@@ -112,7 +115,8 @@ pub fn details(change: &SchemaChange) -> Vec<String> {
         .collect()
 }
 
-fn shown(fact: &Fact, name: &str) -> String {
+/// An attribute for a person.
+pub fn shown(fact: &Fact, name: &str) -> String {
     match fact.attributes.get(name) {
         None => "none".to_owned(),
         Some(Attribute::Flag) => "yes".to_owned(),

@@ -47,8 +47,13 @@ pub fn converge(database: &Database, wanted: &Catalog) -> Result<Vec<String>, St
 /// There and back, on one server.
 pub fn round(server: &Server, before: &str, after: &str) -> Result<(), String> {
     let (here, there) = (server.database(""), server.database(""));
-    here.sql(before);
-    there.sql(after);
+    for (database, script) in [(&here, before), (&there, after)] {
+        let output = server.try_run(&database.name, script);
+        if !output.status.success() {
+            let error = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("{}: {error}\n{script}", server.name));
+        }
+    }
     let (old, new) = (catalog(&here), catalog(&there));
     converge(&here, &new).map_err(|why| format!("{} forward: {why}", server.name))?;
     converge(&here, &old).map_err(|why| format!("{} back: {why}", server.name))?;

@@ -4,9 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deepdiff_db::engine::ddl::{
-    Alteration, Break, Ddl, FactChange, Schema, Statement, Yielding,
-};
+use deepdiff_db::engine::ddl::{Alteration, Break, Ddl, FactChange, Schema, Statement, Yielding};
 use deepdiff_db::engine::postgres::PostgresDdl;
 use deepdiff_db::model::{Catalog, Fact, FactId};
 
@@ -19,6 +17,15 @@ enum Step {
     Drop(FactId),
     Alter(FactId, Fact, Fact),
     Create(FactId),
+}
+
+fn named(step: &Step) -> String {
+    let (verb, id) = match step {
+        Step::Drop(id) => ("drop", id),
+        Step::Alter(id, ..) => ("alter", id),
+        Step::Create(id) => ("create", id),
+    };
+    format!("{verb} {} {id}", id.kind)
 }
 
 /// The facts of a catalog by id.
@@ -184,8 +191,7 @@ impl Stage<'_> {
         let fact = &facts[id];
         match self.ddl.container(fact, schema) {
             Some(container)
-                if set.contains(&container)
-                    && (!is_made || self.ddl.is_inline(fact, schema)) =>
+                if set.contains(&container) && (!is_made || self.ddl.is_inline(fact, schema)) =>
             {
                 self.holder(&container, is_made)
             }
@@ -203,22 +209,27 @@ impl Stage<'_> {
                     return Ok(ordered);
                 }
                 Err(stuck) => {
+                    let is_new = |id: &FactId| {
+                        !steps
+                            .iter()
+                            .any(|step| matches!(step, Step::Alter(other, ..) if other == id))
+                    };
                     let weaker = stuck.iter().find_map(|&place| {
                         let Step::Create(id) = &steps[place] else { return None };
+                        if !is_new(id) {
+                            return None;
+                        }
                         let is_inline = self.holder(id, true) != *id;
                         let weaker = self.ddl.weaker(&self.to[id]).filter(|_| is_inline)?;
                         Some((id.clone(), weaker))
                     });
-                    let is_new = |id: &FactId| {
-                        !steps.iter().any(|step| matches!(step, Step::Alter(other, ..) if other == id))
-                    };
-                    match weaker.filter(|(id, _)| is_new(id)) {
+                    match weaker {
                         Some((id, weaker)) => {
                             let full = self.to[&id].clone();
                             steps.push(Step::Alter(id, weaker, full));
                         }
                         None => {
-                            let stuck: Vec<_> = stuck.iter().map(|&at| &steps[at]).collect();
+                            let stuck: Vec<_> = stuck.iter().map(|&at| named(&steps[at])).collect();
                             return Err(format!("a cycle: {stuck:#?}"));
                         }
                     }
@@ -302,7 +313,11 @@ impl Stage<'_> {
                     edges[at].extend(find(&|other| match other {
                         Step::Drop(gone) => {
                             gone == id
-                                || self.ddl.names(&self.from[gone]).iter().any(|n| names.contains(n))
+                                || self
+                                    .ddl
+                                    .names(&self.from[gone])
+                                    .iter()
+                                    .any(|n| names.contains(n))
                         }
                         _ => false,
                     }));
@@ -347,8 +362,13 @@ impl Stage<'_> {
         for (at, &group) in group_of.iter().enumerate() {
             members[group].push(at);
         }
-        let key = |group: usize| {
-            members[group].iter().map(|&at| (rank(&steps[at]), at)).min().unwrap_or((0, 0))
+        // What a group is about is its head.
+        let key = |group_number: usize| {
+            let is_head = |&&at: &&usize| match &steps[at] {
+                Step::Alter(..) => true,
+                Step::Drop(id) | Step::Create(id) => group(&steps[at]).1 == *id,
+            };
+            members[group_number].iter().filter(is_head).map(|&at| (rank(&steps[at]), at)).min()
         };
         let mut ready: BTreeSet<_> =
             (0..groups.len()).filter(|&g| waits[g].is_empty()).map(|g| (key(g), g)).collect();
@@ -371,7 +391,17 @@ impl Stage<'_> {
         }
         match done.len() == groups.len() {
             true => Ok(order),
-            false => Err((0..steps.len()).filter(|&at| !done.contains(&group_of[at])).collect()),
+            false => {
+                // Along what is waited for, until something comes up again.
+                let left = (0..groups.len()).find(|group| !done.contains(group));
+                let (mut at, mut seen) = (left.unwrap_or(0), Vec::new());
+                while !seen.contains(&at) {
+                    seen.push(at);
+                    at = waits[at].iter().copied().next().unwrap_or(at);
+                }
+                let start = seen.iter().position(|&group| group == at).unwrap_or(0);
+                Err(seen[start..].iter().flat_map(|&group| members[group].clone()).collect())
+            }
         }
     }
 

@@ -67,6 +67,7 @@ fn wherever_it_comes_from(engine: Engine) {
     let parameter = format!("{url}&password={ENCODED}");
     run(&lab, None, "", &["snapshot", &parameter, "--ref", "parameter"]).ok();
     run(&lab, None, "", &["diff", "url", &with]).ok();
+    run(&lab, None, "", &["diff", &with, "url", "--format", "html"]).ok();
 
     fs::write(lab.path("password"), format!("{PASSWORD}\n")).unwrap();
     for (name, line) in [

@@ -1,9 +1,9 @@
 //! SQLite's schema language against SQLite: whatever schema becomes whatever other, and the rows
 //! are as they were.
 
+use deepdiff_db::engine::Session;
 use deepdiff_db::engine::ddl::{Ddl, Schema};
 use deepdiff_db::engine::sqlite::SqliteDdl;
-use deepdiff_db::engine::{EngineError, Session};
 use deepdiff_db::model::snapshot::Scope;
 use deepdiff_db::model::{Catalog, ObjectName};
 use proptest::prelude::*;
@@ -41,7 +41,7 @@ fn goes_both_ways(a: &str, b: &str) -> Vec<String> {
 }
 
 /// A scratch database made by a script, foreign keys enforced.
-fn with<T>(sql: &str, look: impl FnOnce(&Session<'_>) -> T) -> T {
+pub fn with<T>(sql: &str, look: impl FnOnce(&Session<'_>) -> T) -> T {
     let mut target = scratch("");
     block_on(async {
         let session = target.session().await.unwrap();
@@ -50,6 +50,15 @@ fn with<T>(sql: &str, look: impl FnOnce(&Session<'_>) -> T) -> T {
         session.execute("PRAGMA foreign_keys = ON").unwrap();
         look(&session)
     })
+}
+
+/// Whether SQLite takes a table called `t`, and can insert into it at all.
+fn takes_rows(sql: &str) -> bool {
+    catalog_of(sql).is_some()
+        && with(sql, |session| match session.execute("INSERT INTO t DEFAULT VALUES") {
+            Err(error) => !error.to_string().contains("generated column loop"),
+            Ok(_) => true,
+        })
 }
 
 /// The rows of a query, each as one text.
@@ -118,7 +127,7 @@ proptest! {
 
     #[test]
     fn any_table_becomes_any_other(a in table(), b in table()) {
-        if let (Some(_), Some(_)) = (catalog_of(&a), catalog_of(&b)) {
+        if takes_rows(&a) && takes_rows(&b) {
             goes_both_ways(&a, &b);
         }
     }
@@ -372,20 +381,6 @@ fn s17_types_of_one_affinity_converge_in_their_text() {
 }
 
 #[test]
-fn s18_nothing_is_built_anew_inside_a_transaction_that_is_open() {
-    with(P, |session| {
-        session.begin().unwrap();
-        let error = session.begin_rebuild().unwrap_err();
-        assert!(matches!(error, EngineError::Unsupported { .. }), "{error}");
-        assert!(error.to_string().contains("open already"), "{error}");
-        session.rollback().unwrap();
-        // Foreign keys are enforced as before.
-        session.execute_script("CREATE TABLE c(p INT REFERENCES p(id))").unwrap();
-        session.execute("INSERT INTO c VALUES (1)").unwrap_err();
-    });
-}
-
-#[test]
 fn s20_settings_change_in_the_transaction_and_go_back_with_it() {
     let statements = goes_both_ways(
         "PRAGMA user_version = 3",
@@ -515,87 +510,8 @@ fn names_cannot_break_out_of_statements() {
 
 #[test]
 fn a_name_that_is_taken_is_not_taken_for_the_new_table() {
-    let other = "CREATE TABLE \"_DEEPDIFF_new_t\"(x); CREATE VIEW _deepdiff_new_t_2 AS SELECT 1;";
+    let other = "CREATE TABLE \"_deepdiff_new_t\"(x); CREATE VIEW _deepdiff_new_t_2 AS SELECT 1;";
     goes_both_ways(&format!("{other}CREATE TABLE t(a)"), &format!("{other}CREATE TABLE t(a INT)"));
-}
-
-#[test]
-fn settings_of_the_connection_are_set_back_however_it_ends() {
-    let pragma = |session: &Session<'_>, name: &str| {
-        // A statement that changes rows only where the setting is on.
-        session.execute("DELETE FROM seen").unwrap();
-        session.execute(&format!("INSERT INTO seen SELECT * FROM pragma_{name}")).unwrap();
-        session.execute("DELETE FROM seen WHERE x = 1").unwrap() == 1
-    };
-    let as_before = |session: &Session<'_>, what: &str| {
-        assert!(pragma(session, "foreign_keys"), "{what}: foreign keys are off");
-        let legacy = session.execute("PRAGMA legacy_alter_table").is_ok();
-        assert!(legacy, "{what}");
-        assert!(!pragma_is_on(session, "legacy_alter_table"), "{what}: legacy");
-    };
-    with(
-        "CREATE TABLE seen(x); CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p INT REFERENCES p(id))",
-        |session| {
-            as_before(session, "before");
-            session.begin_rebuild().unwrap();
-            assert!(!pragma(session, "foreign_keys"));
-            assert!(pragma_is_on(session, "legacy_alter_table"));
-            session.execute("INSERT INTO c VALUES (1)").unwrap();
-            session.execute("DELETE FROM c").unwrap();
-            session.commit().unwrap();
-            as_before(session, "after a commit");
-            session.begin_rebuild().unwrap();
-            session.rollback().unwrap();
-            as_before(session, "after a rollback");
-            session.begin_rebuild().unwrap();
-            session.execute("nonsense").unwrap_err();
-            // Something ends the transaction by itself.
-            session.execute("ROLLBACK").unwrap();
-            session.rollback().unwrap();
-            as_before(session, "after a transaction that ended by itself");
-            session.begin_rebuild().unwrap();
-            session.execute("COMMIT").unwrap();
-            session.begin().unwrap();
-            session.rollback().unwrap();
-            as_before(session, "after another begin");
-        },
-    );
-}
-
-/// Whether ALTER TABLE … RENAME leaves a view alone that names the table.
-fn pragma_is_on(session: &Session<'_>, name: &str) -> bool {
-    assert_eq!(name, "legacy_alter_table");
-    session.execute("SAVEPOINT look").unwrap();
-    session
-        .execute_script("CREATE TABLE look1(a); CREATE VIEW look2 AS SELECT nothing FROM nowhere")
-        .unwrap();
-    let is_on = session.execute("ALTER TABLE look1 RENAME TO look3").is_ok();
-    session.execute("ROLLBACK TO look").unwrap();
-    session.execute("RELEASE look").unwrap();
-    is_on
-}
-
-#[test]
-fn a_lock_that_never_comes_leaves_the_connection_as_it_was() {
-    let database = TestDatabase::new(
-        "CREATE TABLE seen(x); CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p INT REFERENCES p(id))",
-    );
-    block_on(async {
-        let mut holder = database.target().await;
-        let options = deepdiff_db::engine::OpenOptions {
-            busy_timeout: std::time::Duration::from_millis(20),
-            ..deepdiff_db::engine::OpenOptions::default()
-        };
-        let mut target =
-            deepdiff_db::engine::Target::open(&database.url(), &options).await.unwrap();
-        let held = holder.session().await.unwrap();
-        let session = target.session().await.unwrap();
-        held.begin().unwrap();
-        let error = session.begin_rebuild().unwrap_err();
-        assert!(matches!(error, EngineError::Locked { .. }), "{error}");
-        held.rollback().unwrap();
-        session.execute("INSERT INTO c VALUES (1)").unwrap_err();
-    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Every table the catalog names is locked before the snapshot is taken, so rows are read only of
 //! tables that the catalog gave, in the shape that it gave.
 
+use std::borrow::Cow;
 use futures_util::FutureExt as _;
 
 use super::connect::Link;
@@ -87,9 +88,15 @@ impl Fixed {
             .binary_search_by(|table| table.spec.name.cmp(&spec.name))
             .ok()
             .map(|place| &self.tables[place])
-            .filter(|table| table.spec.columns == spec.columns && table.spec.key == spec.key);
+            .filter(|table| table.spec.columns == spec.columns);
         match found {
-            Some(table) => Ok(Reader { link, table }),
+            Some(table) if table.spec.key == spec.key => {
+                Ok(Reader { link, table: Cow::Borrowed(table) })
+            }
+            // Rows may be looked for by another key than the catalog's.
+            Some(table) => {
+                Ok(Reader { link, table: Cow::Owned(Table { spec: spec.clone(), ..table.clone() }) })
+            }
             None => Err(EngineError::Unsupported {
                 database: link.name.clone(),
                 what: format!("table `{}` is not as the catalog has it", spec.name),

@@ -6,6 +6,7 @@
 //! back to a savepoint, so that the session, its locks and its moment stay; where that fails, the
 //! session takes no more jobs.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 
@@ -54,7 +55,7 @@ pub(super) struct Reader<'r> {
     /// The session.
     pub(super) link: &'r Link,
     /// The table.
-    pub(super) table: &'r Table,
+    pub(super) table: Cow<'r, Table>,
 }
 
 impl Reader<'_> {

@@ -131,6 +131,10 @@ impl<'a> Arrangement<'a> {
             };
             let action = self.push(fates, FactChange::Altered(before, after), statements);
             self.actions[action].deeds[0].verb = SchemaVerb::Rebuild;
+            let is_gone = |fact: &&Fact| fates.to.get(&fact.id).is_none();
+            let columns = fates.from.parts(ObjectKind::Column, &table.object).filter(is_gone);
+            let deeds = columns.map(|fact| Deed { verb: SchemaVerb::Drop, id: fact.id.clone() });
+            self.actions[action].deeds.extend(deeds);
             self.drops.insert(action);
             for (id, fate) in &fates.of {
                 if matches!(fate, Fate::Rebuilt) && id.object == table.object {
@@ -204,10 +208,8 @@ impl<'a> Arrangement<'a> {
             return;
         }
         let inline = Self::inline(fates, id);
-        let written: Vec<&Fact> = inline
-            .iter()
-            .map(|fact| self.weaker.get(&fact.id).unwrap_or(*fact))
-            .collect();
+        let written: Vec<&Fact> =
+            inline.iter().map(|fact| self.weaker.get(&fact.id).unwrap_or(*fact)).collect();
         match fates.ddl.create(fact, &written, fates.to) {
             Ok(statements) => {
                 let action = self.push(fates, FactChange::Created(fact), statements);
@@ -237,8 +239,7 @@ impl<'a> Arrangement<'a> {
         loop {
             let count = found.len();
             for fact in fates.to.facts().filter(|fact| !within.contains(&fact.id)) {
-                let is_within =
-                    Self::comes_with(fates, fact).is_some_and(|c| within.contains(&c));
+                let is_within = Self::comes_with(fates, fact).is_some_and(|c| within.contains(&c));
                 if is_within {
                     found.push(fact);
                 }
@@ -256,7 +257,12 @@ impl<'a> Arrangement<'a> {
         if Self::goes_with(fates, fact).is_some() {
             return;
         }
-        match fates.ddl.drop(fact, fates.from) {
+        // What names a column and goes as well is no longer there when the column goes.
+        let left = match fact.id.kind {
+            ObjectKind::Column => Some(fates.left(fact)),
+            _ => None,
+        };
+        match fates.ddl.drop(fact, left.as_ref().unwrap_or(fates.from)) {
             Ok(statements) => {
                 let action = self.push(fates, FactChange::Dropped(fact), statements);
                 self.unmaker.insert(id, action);

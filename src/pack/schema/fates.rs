@@ -99,6 +99,14 @@ impl<'a, 's> Fates<'a, 's> {
         }
     }
 
+    /// The schema with a fact, and without everything else that goes or is remade.
+    pub(super) fn left(&self, fact: &Fact) -> Schema<'a> {
+        let stays = |other: &&Fact| {
+            other.id == fact.id || !matches!(self.of[&other.id], Fate::Gone | Fate::Remade)
+        };
+        Schema::new(self.from.facts().filter(stays)).described_like(self.from)
+    }
+
     /// The table that a fact belongs to, through whatever is between.
     pub(super) fn table_of(&self, fact: &Fact) -> Option<FactId> {
         let mut id = fact.id.clone();
@@ -185,9 +193,7 @@ impl<'a, 's> Fates<'a, 's> {
                 None
             }
             Yielding::Remade => Some(Fate::Remade),
-            Yielding::Weakened(weaker) => {
-                (weaker != current).then_some(Fate::Weakened(weaker))
-            }
+            Yielding::Weakened(weaker) => (weaker != current).then_some(Fate::Weakened(weaker)),
             Yielding::Refused(reason) => {
                 self.refuse(fact, reason);
                 None

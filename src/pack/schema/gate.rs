@@ -88,9 +88,7 @@ impl<'a> Gate<'a, '_> {
     }
 
     fn is_gone(&self, id: &FactId) -> bool {
-        self.from.get(id).is_some()
-            && !self.after.contains_key(id)
-            && !self.stays.contains_key(id)
+        self.from.get(id).is_some() && !self.after.contains_key(id) && !self.stays.contains_key(id)
     }
 
     /// Values that may become less than they were.
@@ -134,7 +132,8 @@ impl<'a> Gate<'a, '_> {
         for fact in made {
             let container = self.ddl.container(fact, self.wanted);
             let Some(table) = container.filter(|id| id.kind == ObjectKind::Table) else { continue };
-            if self.from.get(&table).is_none() || !(self.input.keeps_rows)(&table.object.to_string())
+            if self.from.get(&table).is_none()
+                || !(self.input.keeps_rows)(&table.object.to_string())
             {
                 continue;
             }
@@ -149,8 +148,7 @@ impl<'a> Gate<'a, '_> {
 
     /// Drops that need a word, and do not have it.
     fn drops(&mut self) {
-        let gone: Vec<&'a Fact> =
-            self.from.facts().filter(|fact| self.is_gone(&fact.id)).collect();
+        let gone: Vec<&'a Fact> = self.from.facts().filter(|fact| self.is_gone(&fact.id)).collect();
         for fact in gone {
             if !self.is_gone(&fact.id) || self.goes_along(fact) {
                 continue;
@@ -227,9 +225,7 @@ impl<'a> Gate<'a, '_> {
         let taken: BTreeMap<String, FactId> = self
             .stays
             .values()
-            .flat_map(|fact| {
-                self.ddl.names(fact).into_iter().map(|name| (name, fact.id.clone()))
-            })
+            .flat_map(|fact| self.ddl.names(fact).into_iter().map(|name| (name, fact.id.clone())))
             .collect();
         let clashing: Vec<(&'a Fact, FactId)> = self
             .after
@@ -242,7 +238,8 @@ impl<'a> Gate<'a, '_> {
             })
             .collect();
         for (fact, by) in clashing {
-            let reason = format!("its name is still used by {} {by}, whose drop is left out", by.kind);
+            let reason =
+                format!("its name is still used by {} {by}, whose drop is left out", by.kind);
             self.take_out(fact, reason);
         }
     }

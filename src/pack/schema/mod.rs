@@ -111,11 +111,8 @@ pub fn plan(ddl: &dyn Ddl, input: &SchemaInput<'_>) -> SchemaPlan {
     }
     let wanted = input.after.described();
     let gated = gate::open(ddl, &from, &wanted, input);
-    let mut plan = SchemaPlan {
-        left_out: gated.left_out,
-        refusals: gated.refusals,
-        ..SchemaPlan::default()
-    };
+    let mut plan =
+        SchemaPlan { left_out: gated.left_out, refusals: gated.refusals, ..SchemaPlan::default() };
     let mut to = Schema::new(&gated.facts).described_like(&from);
     input.after.describe(&mut to);
     let mut settled = between(ddl, &from, &to);

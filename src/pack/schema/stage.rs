@@ -57,8 +57,13 @@ fn steps(ddl: &dyn Ddl, actions: Vec<Action>) -> Vec<SchemaStep> {
     let mut steps = Vec::new();
     let mut open: Option<Clauses> = None;
     for action in actions {
-        let Action { deeds, statements, hazards, .. } = action;
-        for statement in statements {
+        let Action { mut deeds, statements, mut hazards, .. } = action;
+        for (number, statement) in statements.into_iter().enumerate() {
+            if number > 0 {
+                // What there is to know is told once.
+                deeds.truncate(1);
+                hazards.clear();
+            }
             match statement {
                 Statement::Whole(statement) => {
                     steps.extend(open.take().map(|clauses| close(ddl, clauses)));

@@ -85,6 +85,12 @@ impl SchemaStep {
         let deed = self.main();
         (deed.verb == SchemaVerb::Rebuild).then(|| deed.id.object.to_string())
     }
+
+    /// Whether a table goes, with its rows or from under them.
+    pub fn drops_table(&self) -> bool {
+        self.rebuilt_table().is_some()
+            || self.deeds_of(SchemaVerb::Drop, ObjectKind::Table).next().is_some()
+    }
 }
 
 /// A change that does not run, and why.

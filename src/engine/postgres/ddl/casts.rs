@@ -56,12 +56,7 @@ const OTHERS: [(&str, &str, Conversion); 22] = [
 ];
 
 /// How values of one type become values of another. The types are as the server writes them.
-pub(super) fn conversion(
-    old: &str,
-    new: &str,
-    from: &Schema<'_>,
-    to: &Schema<'_>,
-) -> Conversion {
+pub(super) fn conversion(old: &str, new: &str, from: &Schema<'_>, to: &Schema<'_>) -> Conversion {
     let (old, new) = (unmodified(old), unmodified(new));
     if old == new {
         return Conversion::Assignment;

@@ -56,9 +56,8 @@ pub(super) fn fills_rows(column: &Fact, schema: &Schema<'_>) -> bool {
 
 /// Whether a column's relation is a view.
 pub(super) fn is_of_view(column: &Fact, schema: &Schema<'_>) -> bool {
-    relation(&column.id.object, schema).is_some_and(|fact| {
-        matches!(fact.id.kind, ObjectKind::View | ObjectKind::MaterializedView)
-    })
+    relation(&column.id.object, schema)
+        .is_some_and(|fact| matches!(fact.id.kind, ObjectKind::View | ObjectKind::MaterializedView))
 }
 
 /// Whether a column has a constraint for its NOT NULL that has to be named or marked.
@@ -95,7 +94,8 @@ pub(super) fn definition(
         words.push(format!("GENERATED ALWAYS AS ({expression}) {kind}"));
     }
     if let Some(identity) = text(column, "identity") {
-        words.push(format!("GENERATED {identity} AS IDENTITY{}", identity_options(column, schema)?));
+        words
+            .push(format!("GENERATED {identity} AS IDENTITY{}", identity_options(column, schema)?));
     }
     if flag(column, "not-null") && !flag(column, "not-null-not-valid") {
         if has_own_not_null(column) {
@@ -123,9 +123,8 @@ fn identity_options(column: &Fact, schema: &Schema<'_>) -> Result<String, String
     let mut options = Vec::new();
     let ObjectName { schema: space, name } = &column.id.object;
     let usual = format!("{name}_{}_seq", column.id.part);
-    let is_usual = sequence.id.object.schema == *space
-        && sequence.id.object.name == usual
-        && usual.len() < 64;
+    let is_usual =
+        sequence.id.object.schema == *space && sequence.id.object.name == usual && usual.len() < 64;
     if !is_usual {
         options.push(format!("SEQUENCE NAME {}", qualified(&sequence.id.object)));
     }
@@ -248,15 +247,17 @@ pub(super) fn drop(column: &Fact, from: &Schema<'_>) -> Vec<Statement> {
 
 /// What a column of a view may have: a default and options, of a materialised one storage too.
 fn of_view(before: &Fact, after: &Fact, schema: &Schema<'_>) -> Vec<Statement> {
-    let is_materialized =
-        schema.object(ObjectKind::MaterializedView, &after.id.object).is_some();
+    let is_materialized = schema.object(ObjectKind::MaterializedView, &after.id.object).is_some();
     let kind = if is_materialized { "MATERIALIZED VIEW" } else { "VIEW" };
     let mut clauses = Vec::new();
     if text(before, "default") != text(after, "default") {
-        clauses.push(altered(after, &match text(after, "default") {
-            Some(default) => format!("SET DEFAULT {default}"),
-            None => "DROP DEFAULT".to_owned(),
-        }));
+        clauses.push(altered(
+            after,
+            &match text(after, "default") {
+                Some(default) => format!("SET DEFAULT {default}"),
+                None => "DROP DEFAULT".to_owned(),
+            },
+        ));
     }
     clauses.extend(extras(Some(before), after));
     let view = qualified(&after.id.object);
@@ -273,12 +274,7 @@ pub(super) fn is_retyped(before: &Fact, after: &Fact) -> bool {
 }
 
 /// How a column becomes another.
-pub(super) fn alter(
-    before: &Fact,
-    after: &Fact,
-    from: &Schema<'_>,
-    to: &Schema<'_>,
-) -> Alteration {
+pub(super) fn alter(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Alteration {
     if is_of_view(after, to) {
         return Alteration::InPlace(of_view(before, after, to));
     }

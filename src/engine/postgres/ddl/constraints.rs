@@ -8,7 +8,8 @@ use super::spelling::{names, option_changes, options, qualified, quoted};
 use crate::engine::ddl::{Alteration, Schema, Statement, flag, list, text};
 use crate::model::{Fact, ObjectKind, ObjectName};
 
-fn name_of(constraint: &Fact) -> &str {
+/// The name of a constraint.
+pub(super) fn name_of(constraint: &Fact) -> &str {
     text(constraint, "name").unwrap_or(&constraint.id.part)
 }
 
@@ -140,8 +141,7 @@ pub(super) fn clustering(constraint: &Fact) -> Vec<String> {
 /// Whether a constraint is its parent's, and made and dropped with that: checks are, where tables
 /// inherit, and whatever partitions have of a check.
 pub(super) fn comes_with_parent(constraint: &Fact, schema: &Schema<'_>) -> bool {
-    let is_partition =
-        schema.part(ObjectKind::Partition, &constraint.id.object, "bound").is_some();
+    let is_partition = schema.part(ObjectKind::Partition, &constraint.id.object, "bound").is_some();
     flag(constraint, "inherited") && (!is_partition || constraint.id.kind == ObjectKind::Check)
 }
 
@@ -159,7 +159,8 @@ pub(super) fn create(constraint: &Fact, to: &Schema<'_>) -> Result<Vec<Statement
     if constraint.id.kind == ObjectKind::Exclusion
         && let Some(tablespace) = text(constraint, "tablespace")
     {
-        let index = ObjectName { schema: table.schema.clone(), name: name_of(constraint).to_owned() };
+        let index =
+            ObjectName { schema: table.schema.clone(), name: name_of(constraint).to_owned() };
         statements.push(Statement::whole(format!(
             "ALTER INDEX {} SET TABLESPACE {}",
             qualified(&index),
@@ -168,6 +169,7 @@ pub(super) fn create(constraint: &Fact, to: &Schema<'_>) -> Result<Vec<Statement
     }
     let clustering = clustering(constraint).into_iter();
     statements.extend(clustering.map(|clause| Statement::clause(table, clause)));
+    statements.extend(super::tables::identification(table, name_of(constraint), to));
     Ok(statements)
 }
 
@@ -292,9 +294,7 @@ pub(super) fn clustering_change(
     after: &Fact,
 ) -> Option<Statement> {
     match (flag(before, "clustered"), flag(after, "clustered")) {
-        (false, true) => {
-            Some(Statement::clause(table, format!("CLUSTER ON {}", quoted(index))))
-        }
+        (false, true) => Some(Statement::clause(table, format!("CLUSTER ON {}", quoted(index)))),
         (true, false) => Some(Statement::clause(table, "SET WITHOUT CLUSTER")),
         _ => None,
     }

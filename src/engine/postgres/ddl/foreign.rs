@@ -115,7 +115,8 @@ pub(super) fn create(
                     lines.push(constraints::definition(part)?);
                 }
             }
-            let mut sql = format!("CREATE FOREIGN TABLE {name} (\n    {}\n)", lines.join(",\n    "));
+            let mut sql =
+                format!("CREATE FOREIGN TABLE {name} (\n    {}\n)", lines.join(",\n    "));
             if !parents.is_empty() {
                 sql.push_str(&format!(" INHERITS ({})", parents.join(", ")));
             }
@@ -154,8 +155,7 @@ pub(super) fn drop(fact: &Fact) -> Result<Vec<Statement>, String> {
 
 /// How something of foreign data becomes another.
 pub(super) fn alter(before: &Fact, after: &Fact) -> Alteration {
-    let only_options =
-        constraints::differing(before, after).iter().all(|name| name == "options");
+    let only_options = constraints::differing(before, after).iter().all(|name| name == "options");
     if !only_options {
         return match after.id.part.as_str() {
             "table" => Alteration::Refused(format!(

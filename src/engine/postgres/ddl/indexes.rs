@@ -5,7 +5,7 @@
 
 use super::constraints::{clustering_change, differing, index_storage};
 use super::spelling::{names, options, qualified, quoted};
-use crate::engine::ddl::{Alteration, Statement, flag, list, number, text};
+use crate::engine::ddl::{Alteration, Schema, Statement, flag, list, number, text};
 use crate::model::{Fact, ObjectName};
 
 fn table_of(index: &Fact) -> Result<ObjectName, String> {
@@ -13,17 +13,14 @@ fn table_of(index: &Fact) -> Result<ObjectName, String> {
 }
 
 /// Makes an index.
-pub(super) fn create(index: &Fact) -> Result<Vec<Statement>, String> {
+pub(super) fn create(index: &Fact, to: &Schema<'_>) -> Result<Vec<Statement>, String> {
     let table = table_of(index)?;
     if flag(index, "invalid") {
         return Err(format!("the index {} is not valid", index.id.object));
     }
     let unique = if flag(index, "unique") { "UNIQUE " } else { "" };
-    let mut sql = format!(
-        "CREATE {unique}INDEX {} ON {}",
-        quoted(&index.id.object.name),
-        qualified(&table)
-    );
+    let mut sql =
+        format!("CREATE {unique}INDEX {} ON {}", quoted(&index.id.object.name), qualified(&table));
     if let Some(method) = text(index, "access-method") {
         sql.push_str(&format!(" USING {}", quoted(method)));
     }
@@ -49,6 +46,7 @@ pub(super) fn create(index: &Fact) -> Result<Vec<Statement>, String> {
         let clause = format!("CLUSTER ON {}", quoted(&index.id.object.name));
         statements.push(Statement::clause(&table, clause));
     }
+    statements.extend(super::tables::identification(&table, &index.id.object.name, to));
     Ok(statements)
 }
 

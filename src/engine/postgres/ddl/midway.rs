@@ -38,7 +38,6 @@ fn made(after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Option<Fact> {
     match after.id.kind {
         ObjectKind::Column if columns::is_of_view(after, to) => None,
         ObjectKind::Column => Some(column(after, from)),
-        ObjectKind::Table => Some(without_identity_index(after)),
         ObjectKind::Sequence if flag(after, "identity") => {
             let column = to.get(&sequences::owner(after)?)?;
             let midway = midway(from.get(&column.id), Some(column), from, to)?;
@@ -46,9 +45,12 @@ fn made(after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Option<Fact> {
         }
         ObjectKind::PrimaryKey | ObjectKind::Unique => {
             let stands = match flag(after, "inherited") {
-                true => has_kept_parent(after, from, to) || is_new(object, from) && {
-                    tables::parents(object, to).iter().all(|parent| is_new(parent, from))
-                },
+                true => {
+                    has_kept_parent(after, from, to)
+                        || is_new(object, from) && {
+                            tables::parents(object, to).iter().all(|parent| is_new(parent, from))
+                        }
+                }
                 false => is_new(object, from),
             };
             stands.then(|| after.clone())
@@ -134,15 +136,6 @@ fn without_not_null(column: &mut Fact) {
     }
 }
 
-fn without_identity_index(table: &Fact) -> Fact {
-    let mut table = table.clone();
-    if text(&table, "replica-identity") == Some("INDEX") {
-        table.attributes.remove("replica-identity");
-        table.attributes.remove("replica-identity-index");
-    }
-    table
-}
-
 fn changed(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Option<Fact> {
     let keeps = |alteration: Alteration| match alteration {
         Alteration::InPlace(_) => Some(before.clone()),
@@ -151,19 +144,9 @@ fn changed(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> O
     match after.id.kind {
         ObjectKind::Column if columns::is_of_view(after, to) => Some(before.clone()),
         ObjectKind::Column => changed_column(before, after, from),
-        ObjectKind::Table => {
-            let mut table = without_identity_index(after);
-            let names = ["replica-identity", "replica-identity-index"];
-            let is_same = names
-                .iter()
-                .all(|name| before.attributes.get(*name) == after.attributes.get(*name));
-            if is_same {
-                table = after.clone();
-            }
-            Some(table)
+        ObjectKind::Sequence => {
+            (flag(before, "identity") == flag(after, "identity")).then(|| after.clone())
         }
-        ObjectKind::Sequence => (flag(before, "identity") == flag(after, "identity"))
-            .then(|| after.clone()),
         ObjectKind::Type if text(after, "kind") == Some("ENUM") => {
             let is_enum = text(before, "kind") == Some("ENUM");
             Some(if is_enum { types::between(before, after) } else { after.clone() })

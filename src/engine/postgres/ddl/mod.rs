@@ -80,13 +80,7 @@ impl Ddl for PostgresDdl {
         dropped(fact, from)
     }
 
-    fn alter(
-        &self,
-        before: &Fact,
-        after: &Fact,
-        from: &Schema<'_>,
-        to: &Schema<'_>,
-    ) -> Alteration {
+    fn alter(&self, before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Alteration {
         altered(before, after, from, to)
     }
 
@@ -178,7 +172,7 @@ fn created(fact: &Fact, inline: &[&Fact], to: &Schema<'_>) -> Result<Vec<Stateme
         | ObjectKind::Exclusion
         | ObjectKind::Check
         | ObjectKind::ForeignKey => constraints::create(fact, to),
-        ObjectKind::Index => indexes::create(fact),
+        ObjectKind::Index => indexes::create(fact, to),
         ObjectKind::Statistics => indexes::create_statistics(fact),
         ObjectKind::View | ObjectKind::MaterializedView => views::create(fact),
         ObjectKind::Rule => views::create_rule(fact),
@@ -261,7 +255,7 @@ fn altered(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> A
         ObjectKind::Type => types::alter(before, after),
         ObjectKind::Domain => types::alter_domain(before, after),
         ObjectKind::Sequence => sequences::alter(before, after, from, to),
-        ObjectKind::Table => tables::alter(before, after),
+        ObjectKind::Table => tables::alter(before, after, from, to),
         ObjectKind::Column => columns::alter(before, after, from, to),
         ObjectKind::Partition => tables::alter_partition(before, after),
         ObjectKind::PrimaryKey
@@ -272,7 +266,9 @@ fn altered(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> A
         ObjectKind::Index => {
             let bound = |schema: &Schema<'_>| {
                 let table = after.table()?;
-                schema.part(ObjectKind::Partition, &table, "bound").map(|fact| fact.attributes.clone())
+                schema
+                    .part(ObjectKind::Partition, &table, "bound")
+                    .map(|fact| fact.attributes.clone())
             };
             indexes::alter(before, after, bound(from) != bound(to))
         }
@@ -290,10 +286,9 @@ fn altered(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> A
         }
         ObjectKind::Foreign => foreign::alter(before, after),
         ObjectKind::Publication => foreign::republish(before, after),
-        ObjectKind::Setting => Alteration::Refused(format!(
-            "the {} of a database cannot change",
-            after.id.object
-        )),
+        ObjectKind::Setting => {
+            Alteration::Refused(format!("the {} of a database cannot change", after.id.object))
+        }
         kind => Alteration::Refused(format!("a {kind} cannot change")),
     }
 }

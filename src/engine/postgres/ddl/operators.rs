@@ -3,7 +3,7 @@
 //! What a family holds is told of the family. What concerns the type of one of its classes alone is
 //! made with the class, the rest with the family.
 
-use super::spelling::{parsed, qualified, quoted, without_arguments};
+use super::spelling::{parsed, qualified, quoted, signed, without_arguments};
 use super::words::{self, is_symbol};
 use crate::engine::ddl::{Alteration, Schema, Statement, flag, list, text};
 use crate::model::{Fact, ObjectKind, ObjectName};
@@ -127,6 +127,19 @@ pub(super) fn family_of<'a>(class: &Fact, schema: &Schema<'a>) -> Option<&'a Fac
     schema.part(ObjectKind::Operator, &object, "family")
 }
 
+/// The routines and operators that a family holds.
+pub(super) fn members(family: &Fact) -> Vec<ObjectName> {
+    let operators = list(family, "operators").iter().filter_map(|item| {
+        let (_, rest) = item.split_once(' ')?;
+        signed(rest.split_once(" FOR ORDER BY ").map_or(rest, |(signature, _)| signature))
+    });
+    let functions = list(family, "functions").iter().filter_map(|item| {
+        let (_, rest) = item.split_once(" (")?;
+        signed(rest.split_once(") ")?.1)
+    });
+    operators.chain(functions).collect()
+}
+
 /// The types for which a family has classes, with the first class of each.
 fn classes<'a>(family: &Fact, schema: &Schema<'a>) -> Vec<(&'a str, &'a Fact)> {
     let mut classes: Vec<(&'a str, &'a Fact)> = Vec::new();
@@ -177,9 +190,9 @@ fn class(class: &Fact, to: &Schema<'_>) -> Result<Vec<Statement>, String> {
     if let Some(family) = family_of(class, to)
         && classes(family, to).iter().any(|(_, first)| first.id == class.id)
     {
-        let own = items(family)?.into_iter().filter(|item| {
-            item.operands.0 == declared && item.operands.1 == declared
-        });
+        let own = items(family)?
+            .into_iter()
+            .filter(|item| item.operands.0 == declared && item.operands.1 == declared);
         parts.extend(own.map(|item| item.words));
     }
     if let Some(storage) = text(class, "storage") {

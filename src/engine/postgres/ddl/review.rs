@@ -48,17 +48,20 @@ const ORDER: [ObjectKind; 34] = [
     ObjectKind::VirtualTable,
 ];
 
-/// Where a step stands: what goes first, against the order in which it was made.
+/// Where a step stands: what goes first, against the order in which it was made. What a partition
+/// has of an index or a constraint is made before that of the partitioned table, which takes it, and
+/// goes after it.
 pub(super) fn rank(change: FactChange<'_>) -> u16 {
     let place = |fact: &Fact| {
         let place = ORDER.iter().position(|kind| *kind == fact.id.kind).unwrap_or(ORDER.len());
-        u16::try_from(place).unwrap_or(u16::MAX / 2)
+        let is_taken = flag(fact, "inherited") || text(fact, "attached-to").is_some();
+        2 * u16::try_from(place).unwrap_or(200) + u16::from(!is_taken)
     };
     match change {
-        FactChange::Dropped(fact) => 100 - place(fact),
+        FactChange::Dropped(fact) => 1000 - place(fact),
         // New privileges by default must not reach what is made meanwhile.
-        FactChange::Created(fact) if fact.id.kind == ObjectKind::DefaultGrant => 300,
-        FactChange::Altered(_, fact) | FactChange::Created(fact) => 200 + place(fact),
+        FactChange::Created(fact) if fact.id.kind == ObjectKind::DefaultGrant => 2000,
+        FactChange::Altered(_, fact) | FactChange::Created(fact) => 1000 + place(fact),
     }
 }
 

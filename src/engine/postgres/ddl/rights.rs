@@ -110,11 +110,7 @@ struct Held {
 impl Held {
     fn of(grant: Option<&Fact>) -> Held {
         let list = |name: &str| grant.map_or(Vec::new(), |grant| list(grant, name).to_vec());
-        Held {
-            plain: list("privileges"),
-            grantable: list("grantable"),
-            revoked: list("revoked"),
-        }
+        Held { plain: list("privileges"), grantable: list("grantable"), revoked: list("revoked") }
     }
 }
 

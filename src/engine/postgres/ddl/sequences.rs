@@ -92,10 +92,8 @@ pub(super) fn of_identity<'a>(column: &Fact, schema: &Schema<'a>) -> Option<&'a 
         flag(sequence, "identity") && owner(sequence).is_some_and(|owner| owner == column.id)
     };
     let ObjectName { schema: space, name } = &column.id.object;
-    let usual = ObjectName {
-        schema: space.clone(),
-        name: format!("{name}_{}_seq", column.id.part),
-    };
+    let usual =
+        ObjectName { schema: space.clone(), name: format!("{name}_{}_seq", column.id.part) };
     schema
         .object(ObjectKind::Sequence, &usual)
         .filter(is_it)
@@ -152,12 +150,7 @@ pub(super) fn drop(sequence: &Fact) -> Vec<Statement> {
 }
 
 /// How a sequence becomes another.
-pub(super) fn alter(
-    before: &Fact,
-    after: &Fact,
-    from: &Schema<'_>,
-    to: &Schema<'_>,
-) -> Alteration {
+pub(super) fn alter(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Alteration {
     if flag(before, "identity") != flag(after, "identity") {
         return Alteration::Remade;
     }

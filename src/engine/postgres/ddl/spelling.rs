@@ -34,9 +34,8 @@ pub(super) fn role(name: &str) -> String {
 
 /// The name of a storage option: words, and the table it is of in front of a dot.
 pub(super) fn option_name(name: &str) -> String {
-    let is_plain = |part: &str| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c == '_')
-    };
+    let is_plain =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c == '_');
     let parts: Vec<String> = name
         .splitn(2, '.')
         .map(|part| if is_plain(part) { part.to_owned() } else { quoted(part) })
@@ -61,7 +60,8 @@ pub(super) fn options(items: &[String]) -> String {
 /// What turns storage options into others: those to set and those to reset, either may be empty.
 pub(super) fn option_changes(before: &[String], after: &[String]) -> (String, String) {
     let set: Vec<String> = after.iter().filter(|item| !before.contains(item)).cloned().collect();
-    let name = |item: &String| item.split_once('=').map_or(item.as_str(), |(name, _)| name).to_owned();
+    let name =
+        |item: &String| item.split_once('=').map_or(item.as_str(), |(name, _)| name).to_owned();
     let kept: Vec<String> = after.iter().map(name).collect();
     let reset: Vec<String> = before
         .iter()
@@ -95,6 +95,29 @@ pub(super) fn split_signature(signature: &str) -> Option<(&str, &str)> {
         }
     }
     None
+}
+
+/// The routine or operator that the server writes as `schema.name(type,type)`; none for its own.
+pub(super) fn signed(signature: &str) -> Option<ObjectName> {
+    let (name, arguments) = split_signature(signature)?;
+    let (schema, name) = match parsed(name) {
+        Some(found) => (found.schema, found.name),
+        // The symbol of an operator stands after the last dot.
+        None => {
+            let (schema, symbol) = name.rsplit_once('.')?;
+            (parsed(schema)?.name, symbol.to_owned())
+        }
+    };
+    let mut list = String::new();
+    let mut is_quoted = false;
+    for character in arguments.chars() {
+        is_quoted ^= character == '"';
+        list.push(character);
+        if character == ',' && !is_quoted {
+            list.push(' ');
+        }
+    }
+    (!schema.is_empty()).then(|| ObjectName { schema, name: format!("{name}({list})") })
 }
 
 /// Whether a piece of SQL has this name in it, quoted or not. Texts are looked through as well: a
@@ -132,6 +155,22 @@ mod tests {
             assert_eq!(split_signature(signature), Some((name, arguments)));
         }
         assert_eq!(split_signature("f"), None);
+    }
+
+    #[test]
+    fn signatures_name_objects() {
+        let name = |signature: &str| signed(signature).map(|name| name.to_string());
+        assert_eq!(name("shop.f(integer,text)").as_deref(), Some("shop.f(integer, text)"));
+        assert_eq!(
+            name("shop.===(integer,integer)").as_deref(),
+            Some("shop.===(integer, integer)")
+        );
+        assert_eq!(
+            name("\"a.b\".=(s.\"x,y\",text)").as_deref(),
+            Some("\"a.b\".\"=(s.\"\"x,y\"\", text)\"")
+        );
+        assert_eq!(name("eqsel(internal)"), None);
+        assert_eq!(name("<(integer,integer)"), None);
     }
 
     #[test]

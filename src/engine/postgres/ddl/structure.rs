@@ -49,18 +49,6 @@ pub(super) fn is_in_partition_key(column: &Fact, schema: &Schema<'_>) -> bool {
         .is_some_and(|key| super::spelling::mentions(key, &column.id.part))
 }
 
-/// The partitions of a partitioned table.
-fn partitions(table: &ObjectName, schema: &Schema<'_>) -> Vec<ObjectName> {
-    if schema.object(ObjectKind::Partition, table).is_none() {
-        return Vec::new();
-    }
-    schema
-        .of_kind(ObjectKind::Partition)
-        .filter(|fact| fact.id.part == "bound" && tables::partitioned(fact).as_ref() == Some(table))
-        .map(|fact| fact.id.object.clone())
-        .collect()
-}
-
 fn id(kind: ObjectKind, object: &ObjectName, part: &str) -> FactId {
     FactId { kind, object: object.clone(), part: part.to_owned() }
 }
@@ -93,9 +81,6 @@ pub(super) fn container(fact: &Fact, schema: &Schema<'_>) -> Option<FactId> {
         ObjectKind::Operator if fact.id.part == "class" => {
             operators::family_of(fact, schema).map(|family| family.id.clone())
         }
-        ObjectKind::Foreign if fact.id.part.starts_with("user mapping") => {
-            found(id(ObjectKind::Foreign, object, "server"))
-        }
         ObjectKind::Publication if !fact.id.part.is_empty() && fact.id.part != "subscription" => {
             found(id(ObjectKind::Publication, object, ""))
         }
@@ -117,11 +102,14 @@ pub(super) fn is_inline(fact: &Fact, schema: &Schema<'_>) -> bool {
     match fact.id.kind {
         ObjectKind::Column => !of_view(),
         ObjectKind::Partition => fact.id.part.is_empty(),
-        ObjectKind::PrimaryKey | ObjectKind::Unique => !flag(fact, "invalid"),
+        // One of a partitioned table takes those of its partitions, which are made before.
+        ObjectKind::PrimaryKey | ObjectKind::Unique => {
+            !flag(fact, "invalid")
+                && schema.object(ObjectKind::Partition, &fact.id.object).is_none()
+        }
         // One that calls a function may need what needs the table.
         ObjectKind::Check => {
-            !flag(fact, "not-valid")
-                && !fact.depends_on.iter().any(|name| name.name.ends_with(')'))
+            !flag(fact, "not-valid") && !fact.depends_on.iter().any(|name| name.name.ends_with(')'))
         }
         ObjectKind::Type => !fact.id.part.is_empty(),
         ObjectKind::Sequence => flag(fact, "identity"),
@@ -153,7 +141,9 @@ pub(super) fn requires(fact: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
         _ => false,
     };
     if !matches!(fact.id.kind, ObjectKind::Owner | ObjectKind::Comment | ObjectKind::Grant) {
-        for name in &fact.depends_on {
+        // A partition's index is there before the one it is attached to takes it.
+        let attached_to = text(fact, "attached-to").and_then(parsed);
+        for name in fact.depends_on.iter().filter(|name| Some(*name) != attached_to.as_ref()) {
             ids.extend(named(name, reads_columns, schema));
         }
     }
@@ -193,24 +183,18 @@ fn own_needs(fact: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
             ids
         }
         ObjectKind::PrimaryKey | ObjectKind::Unique => {
-            let mut ids: Vec<FactId> =
-                list(fact, "columns").iter().chain(list(fact, "include")).map(column).collect();
-            ids.extend(of_partitions(fact, schema));
-            ids
+            list(fact, "columns").iter().chain(list(fact, "include")).map(column).collect()
         }
         ObjectKind::ForeignKey => {
             let mut ids: Vec<FactId> = list(fact, "columns").iter().map(column).collect();
             ids.extend(referenced_needs(fact, schema));
-            ids.extend(of_partitions(fact, schema));
             ids
         }
         ObjectKind::Check | ObjectKind::Exclusion | ObjectKind::Policy => {
             columns::mentioned(&views::body(fact, schema), object, schema)
         }
         ObjectKind::Index => fact.table().map_or_else(Vec::new, |table| {
-            let mut ids = columns::mentioned(&views::body(fact, schema), &table, schema);
-            ids.extend(attached_indexes(fact, &table, schema));
-            ids
+            columns::mentioned(&views::body(fact, schema), &table, schema)
         }),
         ObjectKind::Statistics => statistics_table(fact).map_or_else(Vec::new, |table| {
             columns::mentioned(&views::body(fact, schema), &table, schema)
@@ -223,8 +207,13 @@ fn own_needs(fact: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
             let words = fact.id.part.split(" TO ").next().unwrap_or_default();
             vec![id(ObjectKind::Owner, object, words), id(ObjectKind::Owner, object, "table")]
         }
-        ObjectKind::Operator if fact.id.part == "class" => {
-            operators::family_of(fact, schema).map(|family| family.id.clone()).into_iter().collect()
+        ObjectKind::Operator if !fact.id.part.is_empty() => {
+            let family = match fact.id.part.as_str() {
+                "class" => operators::family_of(fact, schema),
+                _ => Some(fact),
+            };
+            let members = family.map_or_else(Vec::new, operators::members);
+            members.iter().flat_map(|name| named(name, false, schema)).collect()
         }
         ObjectKind::Foreign => foreign_needs(fact),
         ObjectKind::Publication => {
@@ -245,17 +234,6 @@ fn table_needs(table: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
     }
     if let Some(of) = text(table, "of-type").and_then(parsed) {
         ids.push(id(ObjectKind::Type, &of, ""));
-    }
-    if let Some(index) = text(table, "replica-identity-index") {
-        let space = &table.id.object.schema;
-        let index = ObjectName { schema: space.clone(), name: index.to_owned() };
-        ids.push(id(ObjectKind::Index, &index, ""));
-        let is_it = |fact: &&&Fact| {
-            matches!(fact.id.kind, ObjectKind::PrimaryKey | ObjectKind::Unique)
-                && text(fact, "name") == Some(&index.name)
-        };
-        let keys = schema.of(&table.id.object).iter().filter(is_it);
-        ids.extend(keys.map(|key| key.id.clone()));
     }
     ids
 }
@@ -293,33 +271,6 @@ fn partition_needs(fact: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
     ids
 }
 
-/// The constraints of partitions that go with one of the partitioned table.
-fn of_partitions(constraint: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
-    let mut ids = Vec::new();
-    for partition in partitions(&constraint.id.object, schema) {
-        let same = schema.parts(constraint.id.kind, &partition).filter(|fact| {
-            flag(fact, "inherited") && list(fact, "columns") == list(constraint, "columns")
-        });
-        ids.extend(same.map(|fact| fact.id.clone()));
-    }
-    ids
-}
-
-/// The indexes of partitions that belong to one of the partitioned table.
-fn attached_indexes(index: &Fact, table: &ObjectName, schema: &Schema<'_>) -> Vec<FactId> {
-    if schema.object(ObjectKind::Partition, table).is_none() {
-        return Vec::new();
-    }
-    schema
-        .of_kind(ObjectKind::Index)
-        .filter(|fact| {
-            let parent = text(fact, "attached-to").and_then(parsed);
-            parent.is_some_and(|parent| parent == index.id.object)
-        })
-        .map(|fact| fact.id.clone())
-        .collect()
-}
-
 /// What a foreign key refers to: a table, its columns, and whatever makes them unique.
 fn referenced_needs(key: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
     let Some(table) = constraints::referenced(key) else { return Vec::new() };
@@ -335,8 +286,9 @@ fn referenced_needs(key: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
             ids.push(part.id.clone());
         }
     }
-    let has_constraint = ids.iter().any(|id| id.kind != ObjectKind::Column && id.object == table
-        && id.kind != ObjectKind::Table);
+    let has_constraint = ids.iter().any(|id| {
+        id.kind != ObjectKind::Column && id.object == table && id.kind != ObjectKind::Table
+    });
     if !has_constraint {
         let unique = schema.of_kind(ObjectKind::Index).filter(|index| {
             flag(index, "unique") && index.table().as_ref() == Some(&table) && is_over(index)
@@ -351,7 +303,8 @@ fn foreign_needs(fact: &Fact) -> Vec<FactId> {
     match fact.id.part.as_str() {
         "server" => text(fact, "wrapper").map(|name| of(name, "wrapper")).into_iter().collect(),
         "table" => text(fact, "server").map(|name| of(name, "server")).into_iter().collect(),
-        _ => Vec::new(),
+        "wrapper" => Vec::new(),
+        _ => vec![id(ObjectKind::Foreign, &fact.id.object, "server")],
     }
 }
 

@@ -48,13 +48,17 @@ pub(super) fn create(
     for fact in inline {
         let clauses = match fact.id.kind {
             ObjectKind::Column => columns::extras(None, fact),
-            ObjectKind::PrimaryKey | ObjectKind::Unique => constraints::clustering(fact),
+            ObjectKind::PrimaryKey | ObjectKind::Unique => {
+                let key = constraints::name_of(fact);
+                statements.extend(identification(name, key, to));
+                constraints::clustering(fact)
+            }
             _ => Vec::new(),
         };
         statements.extend(clauses.into_iter().map(|clause| Statement::clause(name, clause)));
     }
     let plain = Fact { attributes: std::collections::BTreeMap::new(), ..table.clone() };
-    statements.extend(marks(&plain, table)?);
+    statements.extend(marks(&plain, table, &Schema::default(), to));
     Ok(statements)
 }
 
@@ -62,8 +66,7 @@ pub(super) fn create(
 fn items(table: &Fact, inline: &[&Fact], to: &Schema<'_>) -> Result<Vec<String>, String> {
     let name = &table.id.object;
     // What comes from a parent is not told again.
-    let comes_along =
-        |fact: &Fact| flag(fact, "inherited") && !list(table, "inherits").is_empty();
+    let comes_along = |fact: &Fact| flag(fact, "inherited") && !list(table, "inherits").is_empty();
     let mut items = Vec::new();
     for column in to.columns(name) {
         if let Some(column) = inline.iter().find(|fact| fact.id == column.id)
@@ -74,10 +77,8 @@ fn items(table: &Fact, inline: &[&Fact], to: &Schema<'_>) -> Result<Vec<String>,
         }
     }
     for fact in inline {
-        let is_constraint = matches!(
-            fact.id.kind,
-            ObjectKind::PrimaryKey | ObjectKind::Unique | ObjectKind::Check
-        );
+        let is_constraint =
+            matches!(fact.id.kind, ObjectKind::PrimaryKey | ObjectKind::Unique | ObjectKind::Check);
         if is_constraint && fact.id.object == *name && !comes_along(fact) {
             items.push(constraints::definition(fact)?);
         }
@@ -85,24 +86,45 @@ fn items(table: &Fact, inline: &[&Fact], to: &Schema<'_>) -> Result<Vec<String>,
     Ok(items)
 }
 
-/// What stands beside the definition of a table, as changes of another.
-fn marks(before: &Fact, after: &Fact) -> Result<Vec<Statement>, String> {
-    let table = &after.id.object;
-    let mut clauses = Vec::new();
-    let identity = |fact: &Fact| {
-        let of = |name| text(fact, name).map(str::to_owned);
-        (of("replica-identity"), of("replica-identity-index"))
-    };
-    if identity(before) != identity(after) {
-        clauses.push(match identity(after) {
-            (None, _) => "REPLICA IDENTITY DEFAULT".to_owned(),
-            (Some(kind), None) if kind != "INDEX" => format!("REPLICA IDENTITY {kind}"),
-            (_, Some(index)) => format!("REPLICA IDENTITY USING INDEX {}", quoted(&index)),
-            (Some(_), None) => {
-                return Err(format!("the index that identifies rows of {table} is gone"));
-            }
-        });
+/// The clause by which rows of a table are identified by an index, where its fact says that they
+/// are by this one.
+pub(super) fn identification(
+    table: &ObjectName,
+    index: &str,
+    schema: &Schema<'_>,
+) -> Option<Statement> {
+    let table = schema.object(ObjectKind::Table, table)?;
+    (text(table, "replica-identity-index") == Some(index)).then(|| {
+        let clause = format!("REPLICA IDENTITY USING INDEX {}", quoted(index));
+        Statement::clause(&table.id.object, clause)
+    })
+}
+
+/// How the rows of a table are identified. By an index that is not there yet they are when it is
+/// made.
+fn identity(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Option<String> {
+    let names = ["replica-identity", "replica-identity-index"];
+    if names.iter().all(|name| before.attributes.get(*name) == after.attributes.get(*name)) {
+        return None;
     }
+    let Some(index) = text(after, "replica-identity-index") else {
+        let kind = text(after, "replica-identity").unwrap_or("DEFAULT");
+        return (kind != "INDEX").then(|| format!("REPLICA IDENTITY {kind}"));
+    };
+    let table = &after.id.object;
+    let object = ObjectName { schema: table.schema.clone(), name: index.to_owned() };
+    let find = |schema: &Schema<'_>| {
+        let own = schema.object(ObjectKind::Index, &object).cloned();
+        own.or_else(|| super::words::constraint_of_index(&object, schema).cloned())
+    };
+    let is_kept = find(from).is_some() && find(from) == find(to);
+    is_kept.then(|| format!("REPLICA IDENTITY USING INDEX {}", quoted(index)))
+}
+
+/// What stands beside the definition of a table, as changes of another.
+fn marks(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Vec<Statement> {
+    let table = &after.id.object;
+    let mut clauses: Vec<String> = identity(before, after, from, to).into_iter().collect();
     let security = [
         ("row-security", "ENABLE ROW LEVEL SECURITY", "DISABLE ROW LEVEL SECURITY"),
         ("force-row-security", "FORCE ROW LEVEL SECURITY", "NO FORCE ROW LEVEL SECURITY"),
@@ -112,7 +134,7 @@ fn marks(before: &Fact, after: &Fact) -> Result<Vec<Statement>, String> {
             clauses.push(if flag(after, name) { on } else { off }.to_owned());
         }
     }
-    Ok(clauses.into_iter().map(|clause| Statement::clause(table, clause)).collect())
+    clauses.into_iter().map(|clause| Statement::clause(table, clause)).collect()
 }
 
 /// Drops a table with what belongs to it.
@@ -121,11 +143,12 @@ pub(super) fn drop(table: &Fact) -> Vec<Statement> {
 }
 
 /// How a table becomes another.
-pub(super) fn alter(before: &Fact, after: &Fact) -> Alteration {
+pub(super) fn alter(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Alteration {
     let table = &after.id.object;
     let mut clauses = Vec::new();
     if flag(before, "unlogged") != flag(after, "unlogged") {
-        clauses.push(if flag(after, "unlogged") { "SET UNLOGGED" } else { "SET LOGGED" }.to_owned());
+        clauses
+            .push(if flag(after, "unlogged") { "SET UNLOGGED" } else { "SET LOGGED" }.to_owned());
     }
     if text(before, "access-method") != text(after, "access-method") {
         let method = text(after, "access-method").unwrap_or("heap");
@@ -151,10 +174,7 @@ pub(super) fn alter(before: &Fact, after: &Fact) -> Alteration {
     clauses.extend(inheritance(list(before, "inherits"), list(after, "inherits")));
     let mut statements: Vec<Statement> =
         clauses.into_iter().map(|clause| Statement::clause(table, clause)).collect();
-    match marks(before, after) {
-        Ok(marks) => statements.extend(marks),
-        Err(why) => return Alteration::Refused(why),
-    }
+    statements.extend(marks(before, after, from, to));
     Alteration::InPlace(statements)
 }
 

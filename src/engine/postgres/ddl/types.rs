@@ -76,7 +76,8 @@ fn range(declared: &Fact) -> Result<String, String> {
             declared.id.object
         ));
     }
-    let of = |name: &str, words: &str| text(declared, name).map(|value| format!("{words} = {value}"));
+    let of =
+        |name: &str, words: &str| text(declared, name).map(|value| format!("{words} = {value}"));
     let mut options: Vec<String> = [
         of("subtype", "SUBTYPE"),
         of("operator-class", "SUBTYPE_OPCLASS"),
@@ -117,8 +118,7 @@ pub(super) fn between(before: &Fact, after: &Fact) -> Fact {
     let mut union = labels.to_vec();
     union.extend(gone.cloned());
     let mut fact = after.clone();
-    fact.attributes
-        .insert("labels".to_owned(), crate::model::Attribute::List(union));
+    fact.attributes.insert("labels".to_owned(), crate::model::Attribute::List(union));
     fact
 }
 

@@ -142,7 +142,9 @@ pub(super) fn body(fact: &Fact, schema: &Schema<'_>) -> String {
         ObjectKind::Policy => of(&["using", "check"]),
         ObjectKind::Column => of(&["generated"]),
         ObjectKind::Check => of(&["expression"]),
-        ObjectKind::Publication => format!("{} {}", of(&["where"]), list(fact, "columns").join(" ")),
+        ObjectKind::Publication => {
+            format!("{} {}", of(&["where"]), list(fact, "columns").join(" "))
+        }
         ObjectKind::Partition => of(&["key"]),
         ObjectKind::Index => {
             let terms = list(fact, "columns").join(" ");

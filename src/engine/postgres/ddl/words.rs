@@ -45,15 +45,14 @@ pub(super) fn relation<'a>(name: &ObjectName, schema: &Schema<'a>) -> Option<&'a
 }
 
 /// The fact of a key or an exclusion with this name, in the schema of its index.
-pub(super) fn constraint_of_index<'a>(
-    index: &ObjectName,
-    schema: &Schema<'a>,
-) -> Option<&'a Fact> {
-    [ObjectKind::PrimaryKey, ObjectKind::Unique, ObjectKind::Exclusion].into_iter().find_map(|kind| {
-        schema.of_kind(kind).find(|fact| {
-            fact.id.object.schema == index.schema && text(fact, "name") == Some(&index.name)
-        })
-    })
+pub(super) fn constraint_of_index<'a>(index: &ObjectName, schema: &Schema<'a>) -> Option<&'a Fact> {
+    [ObjectKind::PrimaryKey, ObjectKind::Unique, ObjectKind::Exclusion].into_iter().find_map(
+        |kind| {
+            schema.of_kind(kind).find(|fact| {
+                fact.id.object.schema == index.schema && text(fact, "name") == Some(&index.name)
+            })
+        },
+    )
 }
 
 /// The constraint of this name on a table or a domain.

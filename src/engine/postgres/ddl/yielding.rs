@@ -10,12 +10,7 @@ use crate::engine::ddl::{Break, Schema, Yielding, flag, list, text};
 use crate::model::{Attribute, Fact, ObjectKind};
 
 /// What a fact has to do.
-pub(super) fn yields(
-    fact: &Fact,
-    needed: &Fact,
-    broken: Break<'_>,
-    from: &Schema<'_>,
-) -> Yielding {
+pub(super) fn yields(fact: &Fact, needed: &Fact, broken: Break<'_>, from: &Schema<'_>) -> Yielding {
     let is_gone = broken == Break::Gone;
     let gone = || if is_gone { Yielding::Remade } else { Yielding::Stands };
     match fact.id.kind {
@@ -56,8 +51,7 @@ fn reading(fact: &Fact, needed: &Fact, broken: Break<'_>, from: &Schema<'_>) -> 
     let is_hit = match needed.id.kind {
         ObjectKind::Column => {
             // A whole row has every column.
-            is_retyped(needed, broken)
-                && (mentions(&body, &needed.id.part) || body.contains(".*"))
+            is_retyped(needed, broken) && (mentions(&body, &needed.id.part) || body.contains(".*"))
         }
         ObjectKind::PrimaryKey => broken == Break::Gone && body.contains("GROUP BY"),
         _ => broken == Break::Gone,
@@ -173,28 +167,20 @@ fn as_text(column: &Fact, from: &Schema<'_>) -> Yielding {
     Yielding::Weakened(weaker)
 }
 
+/// A table of a type is one of its own while the type is made anew.
 fn table(table: &Fact, needed: &Fact, is_gone: bool) -> Yielding {
-    if !is_gone {
-        return Yielding::Stands;
-    }
     let mut weaker = table.clone();
     match needed.id.kind {
-        ObjectKind::Index | ObjectKind::PrimaryKey | ObjectKind::Unique => {
-            weaker.attributes.remove("replica-identity");
-            weaker.attributes.remove("replica-identity-index");
+        ObjectKind::Type if is_gone && weaker.attributes.remove("of-type").is_some() => {
+            Yielding::Weakened(weaker)
         }
-        ObjectKind::Type => {
-            weaker.attributes.remove("of-type");
-        }
-        _ => return Yielding::Stands,
+        _ => Yielding::Stands,
     }
-    Yielding::Weakened(weaker)
 }
 
 fn domain(domain: &Fact, needed: &Fact, is_gone: bool) -> Yielding {
-    let is_base = text(domain, "type")
-        .and_then(types::own_type)
-        .is_some_and(|name| name == needed.id.object);
+    let is_base =
+        text(domain, "type").and_then(types::own_type).is_some_and(|name| name == needed.id.object);
     let is_collation = needed.id.kind == ObjectKind::Collation;
     match (is_gone, is_base || is_collation) {
         (false, _) => Yielding::Stands,

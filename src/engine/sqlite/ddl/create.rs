@@ -340,6 +340,11 @@ pub(super) fn mentions(text: &str, name: &str) -> bool {
     tokens(text).iter().any(|token| is_name(token, name))
 }
 
+/// The names in a text, without their quotes.
+pub(super) fn names_in(text: &str) -> Vec<String> {
+    tokens(text).iter().filter_map(Token::name).collect()
+}
+
 /// Whether a CREATE TABLE statement names columns by its own name: `t.a`.
 pub(super) fn qualifies_by(definition: &str, name: &str) -> bool {
     tokens(definition)

@@ -13,13 +13,15 @@ mod create;
 mod rebuild;
 mod told;
 
+use std::collections::BTreeSet;
+
 use super::sql::quoted;
 use crate::engine::ddl::{
     Alteration, Break, Ddl, FactChange, Schema, Statement, StepHazard, Yielding, flag, list,
     number, text,
 };
 use crate::model::{Fact, FactId, ObjectKind, ObjectName};
-use create::{is_of_table, mentions};
+use create::{is_of_table, names_in};
 
 /// The schema language of SQLite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,9 +29,6 @@ pub struct SqliteDdl;
 
 /// Settings that a transaction can change.
 const SETTINGS: [&str; 2] = ["user_version", "application_id"];
-
-/// What every change of a SQLite database locks.
-const LOCK: StepHazard = StepHazard::Lock { mode: "RESERVED", table: String::new() };
 
 impl Ddl for SqliteDdl {
     fn container(&self, fact: &Fact, schema: &Schema<'_>) -> Option<FactId> {
@@ -60,10 +59,11 @@ impl Ddl for SqliteDdl {
                 let named = all.filter(|column| columns::names(fact, &column.id.part));
                 needed.extend(named.map(|column| column.id.clone()));
             }
+            // Nothing of this has to be there for SQLite; it is the order that people expect.
             ObjectKind::View | ObjectKind::Trigger | ObjectKind::VirtualTable => {
-                let tables = schema.facts().filter(|fact| fact.id.kind == ObjectKind::Table);
-                let named = tables.filter(|table| says(fact, &table.id.object.name));
-                needed.extend(named.map(|table| table.id.clone()));
+                let tables = said(fact).into_iter().map(ObjectName::bare);
+                let known = tables.filter_map(|name| schema.object(ObjectKind::Table, &name));
+                needed.extend(known.map(|table| table.id.clone()));
             }
             _ => {}
         }
@@ -194,6 +194,7 @@ impl Ddl for SqliteDdl {
         rebuild::statements(table, from, to)
     }
 
+    /// That the whole database is locked is told of every pack.
     fn hazards(&self, change: FactChange<'_>, _schema: &Schema<'_>) -> Vec<StepHazard> {
         let of_change = match change {
             FactChange::Created(fact) if fact.id.kind == ObjectKind::Index => {
@@ -215,7 +216,7 @@ impl Ddl for SqliteDdl {
             }
             _ => None,
         };
-        of_change.into_iter().chain([LOCK]).collect()
+        of_change.into_iter().collect()
     }
 
     fn rank(&self, change: FactChange<'_>) -> u16 {
@@ -257,11 +258,11 @@ fn id(kind: ObjectKind, object: &ObjectName) -> FactId {
     FactId { kind, object: object.clone(), part: String::new() }
 }
 
-/// Whether a view, a trigger or a virtual table names something.
-fn says(fact: &Fact, name: &str) -> bool {
+/// The names that a view, a trigger or a virtual table says, whatever they are names of.
+fn said(fact: &Fact) -> BTreeSet<String> {
     let texts = ["query", "when", "body"].into_iter().filter_map(|a| text(fact, a));
     let arguments = list(fact, "arguments").iter().map(String::as_str);
-    texts.chain(arguments).any(|text| mentions(text, name))
+    texts.chain(arguments).flat_map(names_in).collect()
 }
 
 fn set(setting: &Fact) -> Result<Vec<Statement>, String> {

@@ -209,16 +209,17 @@ fn encoding(schema: &Schema<'_>) -> TextEncoding {
     name.and_then(TextEncoding::from_name).unwrap_or(TextEncoding::Utf8)
 }
 
-/// A name that nothing has, before or after.
+/// A name that nothing has, before or after. (One that is only spelled otherwise makes the CREATE
+/// TABLE fail.)
 fn free_name(table: &ObjectName, from: &Schema<'_>, to: &Schema<'_>) -> String {
-    let is_taken = |name: &str| {
-        let mut facts = from.facts().chain(to.facts());
-        facts.any(|fact| fact.id.object.name.eq_ignore_ascii_case(name))
+    let is_free = |name: &String| {
+        let name = ObjectName::bare(name);
+        from.of(&name).is_empty() && to.of(&name).is_empty()
     };
     let first = format!("_deepdiff_new_{}", table.name);
     let others = (2..).map(|number: u32| format!("{first}_{number}"));
     std::iter::once(first.clone())
         .chain(others)
-        .find(|name| !is_taken(name))
+        .find(is_free)
         .expect("because a schema does not have every name")
 }

@@ -1,0 +1,116 @@
+//! A pack that is written and not sealed: planned into its folder, then proved, then made a pack by its
+//! manifest, or removed.
+
+use std::path::{Path, PathBuf};
+
+use super::changes::spool_changes;
+use super::enforcement::Enforcement;
+use super::error::PackError;
+use super::manifest::{FILES, MANIFEST, Manifest};
+use super::parking::Accepts;
+use super::plan::Drafter;
+use super::request::{ChangedTable, Request, check_sides};
+use super::spool::Spool;
+use super::values::{self, ValueFiles};
+use crate::codec::Hasher;
+use crate::diff::TableDefinition;
+use crate::engine::Dialect;
+use crate::engine::sqlite::TextEncoding;
+use crate::fsio::FileSystem;
+use crate::model::Fact;
+
+/// A pack that was written and not proved yet.
+#[derive(Debug)]
+pub struct Draft {
+    /// The folder.
+    pub dir: PathBuf,
+    /// The manifest, without its digest.
+    pub manifest: Manifest,
+    /// The row changes, for the proof.
+    pub spool: Spool,
+    /// The tables that change.
+    pub tables: Vec<ChangedTable>,
+    /// The schema before.
+    pub facts_before: Vec<Fact>,
+    /// The schema that the pack leaves.
+    pub facts_after: Vec<Fact>,
+    /// The texts of the objects before.
+    pub definitions: Vec<TableDefinition>,
+}
+
+/// Plans a pack and writes its folder, the manifest aside.
+pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, PackError> {
+    check_sides(request)?;
+    let enforcement = request.enforcement()?;
+    let dialect = Dialect::of(&request.before.engine, &request.before.facts)
+        .map_err(|error| PackError::Prover(error.into()))?;
+    let dialect = &dialect;
+    let mut spool = Spool::new(request.fs.scratch(request.scratch)?);
+    let tables = spool_changes(request, &mut spool)?;
+    if request.fs.info(request.dir)?.is_some() {
+        return Err(PackError::Exists { path: request.dir.to_owned() });
+    }
+    request.fs.create_dir(request.dir)?;
+    let plain = Hasher::new(request.hasher.algorithm());
+    let encoding = match enforcement {
+        Enforcement::Sqlite => Some(TextEncoding::of_facts(&request.before.facts)),
+        Enforcement::Postgres | Enforcement::Mysql => None,
+    };
+    let values = ValueFiles::new(request.fs, request.dir, request.rows, plain, encoding);
+    let ddl = enforcement.ddl(&request.before.source.server);
+    let (spool_read, tables_read, values_read) = (&spool, &tables, &values);
+    let drafter = Drafter {
+        request,
+        spool: spool_read,
+        tables: tables_read,
+        values: values_read,
+        enforcement,
+        ddl,
+        dialect,
+    };
+    let written = drafter.write(accepts);
+    drop(values);
+    match written {
+        Ok((manifest, facts_after)) => Ok(Draft {
+            dir: request.dir.to_owned(),
+            manifest,
+            spool,
+            tables,
+            facts_before: request.before.facts.clone(),
+            facts_after,
+            definitions: request.before.definitions.clone(),
+        }),
+        Err(error) => {
+            remove(request.fs, request.dir);
+            Err(error)
+        }
+    }
+}
+
+/// Removes the files of a draft, as far as possible: the error that led here matters more.
+fn remove(fs: &dyn FileSystem, dir: &Path) {
+    for name in FILES.iter().chain([&MANIFEST]) {
+        let _ = fs.remove_file(&dir.join(name));
+    }
+    values::remove(fs, dir);
+    let _ = fs.remove_dir(dir);
+}
+
+impl Draft {
+    /// Seals the pack: writes the manifest, which makes the folder a pack.
+    pub fn finish(self, fs: &dyn FileSystem, hasher: &Hasher) -> Result<Manifest, PackError> {
+        let manifest = self.manifest.sealed(&Hasher::new(hasher.algorithm()));
+        let written = crate::fsio::write_new(fs, &self.dir.join(MANIFEST), &manifest.to_bytes())
+            .and_then(|()| fs.sync_dir(&self.dir));
+        if let Err(error) = written {
+            remove(fs, &self.dir);
+            return Err(error.into());
+        }
+        Ok(manifest)
+    }
+
+    /// Removes what was written.
+    pub fn discard(self, fs: &dyn FileSystem) {
+        remove(fs, &self.dir);
+    }
+}
