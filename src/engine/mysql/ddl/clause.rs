@@ -120,6 +120,11 @@ pub(super) fn joined(table: &ObjectName, clauses: &[String]) -> Option<String> {
     if kept.iter().filter(|clause| clause.starts_with("ADD FULLTEXT ")).count() > 1 {
         return None;
     }
+    // A column is left out of the history of a table that has one already.
+    let is_left_out = |clause: &&str| clause.contains(" WITHOUT SYSTEM VERSIONING");
+    if kept.contains(&"ADD SYSTEM VERSIONING") && kept.iter().any(is_left_out) {
+        return None;
+    }
     let defaults = kept.iter().filter(|clause| class(clause) == Class::Default);
     for column in defaults.filter_map(|clause| defined(clause)) {
         // A default is dropped of a column that is there already.
