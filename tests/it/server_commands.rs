@@ -70,7 +70,8 @@ fn a_schema_that_differs_is_packed_refused_or_left_alone() {
         b.sql("DROP TABLE other");
         lab.run(&["snapshot", &b.url(), "--ref", "b"]).ok();
         if product == "PostgreSQL" {
-            let state = |name: &str| lab.run(&["show", name, "--json"]).ok().json()["state"].clone();
+            let state =
+                |name: &str| lab.run(&["show", name, "--json"]).ok().json()["state"].clone();
             lab.run(&["pack", "a", "b", "-o", "whole", "--allow", "all"]).ok();
             for (flags, name) in [(&[][..], "b"), (&["--rollback"], "a")] {
                 let apply = ["apply", "whole", "--to", &a.url(), "--verify-full"];

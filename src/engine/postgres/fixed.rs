@@ -3,8 +3,8 @@
 //! Every table the catalog names is locked before the snapshot is taken, so rows are read only of
 //! tables that the catalog gave, in the shape that it gave.
 
-use std::borrow::Cow;
 use futures_util::FutureExt as _;
+use std::borrow::Cow;
 
 use super::connect::Link;
 use super::locks::{self, Moment, Purpose, Wait};
@@ -94,9 +94,10 @@ impl Fixed {
                 Ok(Reader { link, table: Cow::Borrowed(table) })
             }
             // Rows may be looked for by another key than the catalog's.
-            Some(table) => {
-                Ok(Reader { link, table: Cow::Owned(Table { spec: spec.clone(), ..table.clone() }) })
-            }
+            Some(table) => Ok(Reader {
+                link,
+                table: Cow::Owned(Table { spec: spec.clone(), ..table.clone() }),
+            }),
             None => Err(EngineError::Unsupported {
                 database: link.name.clone(),
                 what: format!("table `{}` is not as the catalog has it", spec.name),
