@@ -15,7 +15,7 @@ type Facts = BTreeMap<FactId, Fact>;
 #[derive(Debug, Clone)]
 enum Step {
     Drop(FactId),
-    Alter(FactId, Fact, Fact),
+    Alter(FactId, Box<Fact>, Box<Fact>),
     Create(FactId),
 }
 
@@ -58,6 +58,20 @@ pub fn plan(before: &Catalog, after: &Catalog) -> Result<Vec<String>, String> {
         middle.extend(fact.map(|fact| (id.clone(), fact)));
     }
     let mut sql = ddl.preamble();
+    // What belongs to something that is not there is not there either.
+    loop {
+        let schema = Schema::new(middle.values());
+        let is_orphan = |fact: &&Fact| {
+            let container = ddl.container(fact, &target).or_else(|| ddl.container(fact, &source));
+            container.is_some_and(|container| schema.get(&container).is_none())
+        };
+        let orphans: Vec<FactId> =
+            schema.facts().filter(is_orphan).map(|fact| fact.id.clone()).collect();
+        if orphans.is_empty() {
+            break;
+        }
+        middle.retain(|id, _| !orphans.contains(id));
+    }
     sql.extend(stage(&from, &middle, [before, after])?);
     sql.extend(stage(&middle, &to, [before, after])?);
     Ok(sql)
@@ -170,12 +184,20 @@ impl Stage<'_> {
         steps.extend(self.gone.iter().cloned().map(Step::Drop));
         for (id, (before, after)) in &self.altered {
             let before = self.weakened.get(id).unwrap_or(before);
-            steps.push(Step::Alter(id.clone(), before.clone(), after.clone()));
+            steps.push(Step::Alter(id.clone(), before.clone().into(), after.clone().into()));
         }
         for (id, weaker) in &self.weakened {
-            steps.push(Step::Alter(id.clone(), self.from[id].clone(), weaker.clone()));
+            steps.push(Step::Alter(
+                id.clone(),
+                self.from[id].clone().into(),
+                weaker.clone().into(),
+            ));
             if !self.altered.contains_key(id) {
-                steps.push(Step::Alter(id.clone(), weaker.clone(), self.to[id].clone()));
+                steps.push(Step::Alter(
+                    id.clone(),
+                    weaker.clone().into(),
+                    self.to[id].clone().into(),
+                ));
             }
         }
         steps.extend(self.made.iter().cloned().map(Step::Create));
@@ -226,7 +248,7 @@ impl Stage<'_> {
                     match weaker {
                         Some((id, weaker)) => {
                             let full = self.to[&id].clone();
-                            steps.push(Step::Alter(id, weaker, full));
+                            steps.push(Step::Alter(id, weaker.into(), full.into()));
                         }
                         None => {
                             let stuck: Vec<_> = stuck.iter().map(|&at| named(&steps[at])).collect();
@@ -255,8 +277,8 @@ impl Stage<'_> {
             (0..steps.len()).filter(|&at| wanted(&steps[at])).collect()
         };
         let is_down = |step: &Step| {
-            matches!(step, Step::Alter(id, before, _) if down(id) && *before == self.from[id]
-                && self.weakened.get(id) != Some(before))
+            matches!(step, Step::Alter(id, before, _) if down(id) && **before == self.from[id]
+                && self.weakened.get(id) != Some(&**before))
         };
         let mut by_id: BTreeMap<&FactId, Vec<usize>> = BTreeMap::new();
         for (at, step) in steps.iter().enumerate() {
@@ -269,15 +291,15 @@ impl Stage<'_> {
                 Step::Drop(id) => (None, Some(id)),
                 Step::Create(id) if is_weak(id) => {
                     let weak = steps.iter().find_map(|step| match step {
-                        Step::Alter(other, before, _) if other == id => Some(before),
+                        Step::Alter(other, before, _) if other == id => Some(&**before),
                         _ => None,
                     });
                     (weak, None)
                 }
                 Step::Create(id) => (self.to.get(id), None),
                 Step::Alter(id, before, after) => {
-                    let is_first = self.from.get(id) == Some(before);
-                    (Some(after), is_first.then_some(id))
+                    let is_first = self.from.get(id) == Some(&**before);
+                    (Some(&**after), is_first.then_some(id))
                 }
             };
             if let Some(fact) = needs
@@ -301,6 +323,7 @@ impl Stage<'_> {
                             || is_down(&steps[other])
                             || matches!(step, Step::Drop(_))
                                 && matches!(steps[other], Step::Alter(..))
+                                && !down(dependent)
                         {
                             edges[at].insert(other);
                         }
@@ -410,7 +433,7 @@ impl Stage<'_> {
         let weak: BTreeMap<&FactId, &Fact> = steps
             .iter()
             .filter_map(|step| match step {
-                Step::Alter(id, before, _) if self.made.contains(id) => Some((id, before)),
+                Step::Alter(id, before, _) if self.made.contains(id) => Some((id, &**before)),
                 _ => None,
             })
             .collect();

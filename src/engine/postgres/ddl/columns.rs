@@ -419,10 +419,9 @@ fn retyping(
         return Err(Alteration::Refused(format!("the column {} has no type", after.id)));
     };
     let mut words = format!("TYPE {new}");
-    match (text(before, "collation"), text(after, "collation")) {
-        (_, Some(collation)) => words.push_str(&format!(" COLLATE {collation}")),
-        // Without the word it would have the new type's.
-        (Some(_), None) | (None, None) => {}
+    // Without the word it has the new type's.
+    if let Some(collation) = text(after, "collation") {
+        words.push_str(&format!(" COLLATE {collation}"));
     }
     match conversion(old, new, from, to) {
         Conversion::Assignment => {}

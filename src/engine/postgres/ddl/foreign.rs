@@ -16,7 +16,7 @@ fn option(item: &str) -> (&str, &str) {
 }
 
 fn secret(name: &str, id: &FactId) -> String {
-    format!("the option `{name}` of {} is a secret, which no snapshot holds", id)
+    format!("the option `{name}` of {id} is a secret, which no snapshot holds")
 }
 
 /// `OPTIONS (…)`.

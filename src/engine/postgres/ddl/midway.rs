@@ -5,8 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{columns, constraints, indexes, programs, sequences, tables, types, views, words};
+use super::{
+    columns, constraints, foreign, indexes, programs, sequences, tables, types, views, words,
+};
 use crate::engine::ddl::{Alteration, Schema, flag, text};
+use crate::engine::postgres::defaults::is_constant;
 use crate::model::{Fact, ObjectKind, ObjectName};
 
 /// What stands between a fact and what it shall be.
@@ -66,9 +69,8 @@ fn made(after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Option<Fact> {
         }
         ObjectKind::Index if text(after, "attached-to").is_some() => {
             let parent = super::spelling::parsed(text(after, "attached-to")?)?;
-            let old = from.object(ObjectKind::Index, &parent);
-            let new = to.object(ObjectKind::Index, &parent);
-            (old.is_some() && old == new).then(|| after.clone())
+            let new = to.object(ObjectKind::Index, &parent)?;
+            stands(new, from, to).then(|| after.clone())
         }
         ObjectKind::Trigger if flag(after, "inherited") => {
             let is_kept = tables::parents(&programs::table_of(after), to).iter().any(|parent| {
@@ -105,22 +107,32 @@ fn comes_before_rows(kind: ObjectKind) -> bool {
     )
 }
 
+/// Whether a fact of the wanted schema is there while rows change.
+fn stands(wanted: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> bool {
+    match from.get(&wanted.id) {
+        Some(old) if old.attributes == wanted.attributes => true,
+        old => midway(old, Some(wanted), from, to).is_some_and(|fact| fact == *wanted),
+    }
+}
+
 /// Whether the partitioned table has the same constraint already, which a new partition gets when
 /// it is attached.
 fn has_kept_parent(constraint: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> bool {
     let columns = |fact: &Fact| fact.attributes.get("columns").cloned();
     tables::parents(&constraint.id.object, to).iter().any(|parent| {
-        to.parts(constraint.id.kind, parent).any(|fact| {
-            columns(fact) == columns(constraint)
-                && from.get(&fact.id).is_some_and(|old| old.attributes == fact.attributes)
-        })
+        to.parts(constraint.id.kind, parent)
+            .any(|fact| columns(fact) == columns(constraint) && stands(fact, from, to))
     })
 }
 
 /// A new column: rows that are there have nothing for it yet.
 fn column(after: &Fact, from: &Schema<'_>) -> Fact {
     let mut column = after.clone();
-    if is_empty(&after.id.object, from) || text(after, "generated").is_some() {
+    if !is_new(&after.id.object, from) && !columns::fills_rows(after, from) {
+        // It may need what belongs to the column, as a sequence does.
+        super::yielding::remove_default(&mut column);
+    }
+    if is_empty(&after.id.object, from) {
         return column;
     }
     if text(after, "identity").is_some() || !columns::fills_rows(after, from) {
@@ -166,11 +178,10 @@ fn changed(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> O
         ObjectKind::Index => keeps(indexes::alter(before, after, true)),
         ObjectKind::Statistics => keeps(indexes::alter_statistics(before, after)),
         ObjectKind::View | ObjectKind::MaterializedView => keeps(views::alter(before, after)),
-        ObjectKind::Owner
-        | ObjectKind::Grant
-        | ObjectKind::DefaultGrant
-        | ObjectKind::Comment
-        | ObjectKind::Publication => Some(before.clone()),
+        ObjectKind::Owner | ObjectKind::Grant | ObjectKind::DefaultGrant | ObjectKind::Comment => {
+            Some(before.clone())
+        }
+        ObjectKind::Publication => keeps(foreign::republish(before, after)),
         ObjectKind::Trigger | ObjectKind::Rule | ObjectKind::Policy | ObjectKind::EventTrigger => {
             None
         }
@@ -184,12 +195,18 @@ fn changed_column(before: &Fact, after: &Fact, from: &Schema<'_>) -> Option<Fact
     let is_recomputed = ["generated", "stored"]
         .iter()
         .any(|name| before.attributes.get(*name) != after.attributes.get(*name));
-    match computed {
-        (_, true) if is_recomputed => return None,
-        (true, false) => return Some(column(after, from)),
-        _ => {}
+    if is_recomputed || computed.0 != computed.1 {
+        return Some(column(after, from));
     }
     let mut midway = after.clone();
+    let default = (text(before, "default"), text(after, "default"));
+    if default.0 != default.1 && !default.1.is_some_and(is_constant) {
+        super::yielding::remove_default(&mut midway);
+    }
+    if text(before, "identity").is_some() != text(after, "identity").is_some() {
+        midway.attributes.remove("identity");
+        super::yielding::remove_default(&mut midway);
+    }
     if is_empty(&after.id.object, from) {
         return Some(midway);
     }
@@ -203,10 +220,6 @@ fn changed_column(before: &Fact, after: &Fact, from: &Schema<'_>) -> Option<Fact
         // What it is called and how it holds is told when the rows are there.
         without_not_null(&mut midway);
         midway.attributes.extend(not_null);
-    }
-    if text(before, "identity").is_some() != text(after, "identity").is_some() {
-        midway.attributes.remove("identity");
-        midway.attributes.remove("default");
     }
     Some(midway)
 }

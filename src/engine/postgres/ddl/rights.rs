@@ -44,11 +44,7 @@ fn privileges<'f>(grant: &'f Fact, schema: &Schema<'_>) -> Result<Privileges<'f>
         let is_of_column = what.starts_with("column ");
         let is_there = match grant.id.kind {
             ObjectKind::DefaultGrant => true,
-            _ => words::subject(what, &grant.id.object, schema).is_some_and(|id| {
-                is_of_column == matches!(id.kind, ObjectKind::Column | ObjectKind::Type)
-                    || id.kind == ObjectKind::View
-                    || id.kind == ObjectKind::MaterializedView
-            }),
+            _ => words::subject(what, &grant.id.object, schema).is_some(),
         };
         if is_there {
             found.push(Privileges { what, grantee });

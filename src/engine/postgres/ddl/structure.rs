@@ -126,8 +126,11 @@ pub(super) fn has_parsed_body(routine: &Fact) -> bool {
 
 /// What must be there for a fact to be there.
 pub(super) fn requires(fact: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
-    let mut ids: Vec<FactId> = container(fact, schema).into_iter().collect();
     let object = &fact.id.object;
+    let mut ids: Vec<FactId> = match fact.id.kind {
+        ObjectKind::Sequence => Vec::new(),
+        _ => container(fact, schema).into_iter().collect(),
+    };
     if !object.schema.is_empty() {
         ids.push(schema_of(object));
     }
@@ -202,7 +205,14 @@ fn own_needs(fact: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
         ObjectKind::Trigger => {
             columns::mentioned(&views::body(fact, schema), &programs::table_of(fact), schema)
         }
-        ObjectKind::Sequence => sequences::owner(fact).into_iter().collect(),
+        ObjectKind::Sequence => sequences::owner(fact).map_or_else(Vec::new, |owner| {
+            let table = id(ObjectKind::Table, &owner.object, "");
+            // The column whose default asks the sequence needs it, and not the other way.
+            let asks = schema.get(&owner).is_some_and(|column| {
+                text(column, "default").is_some() && column.depends_on.contains(object)
+            });
+            if asks { vec![table] } else { vec![table, owner] }
+        }),
         ObjectKind::Grant => {
             let words = fact.id.part.split(" TO ").next().unwrap_or_default();
             vec![id(ObjectKind::Owner, object, words), id(ObjectKind::Owner, object, "table")]

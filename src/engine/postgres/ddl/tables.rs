@@ -171,7 +171,18 @@ pub(super) fn alter(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<
             None => "NOT OF".to_owned(),
         });
     }
-    clauses.extend(inheritance(list(before, "inherits"), list(after, "inherits")));
+    let inherits = (list(before, "inherits"), list(after, "inherits"));
+    let gives_up = inherits.0.iter().any(|parent| !inherits.1.contains(parent));
+    let loses = from.parts(ObjectKind::Column, table).find(|column| {
+        (flag(column, "merged") || flag(column, "inherited")) && to.get(&column.id).is_none()
+    });
+    if let Some(column) = loses.filter(|_| gives_up) {
+        return Alteration::Refused(format!(
+            "the table {table} would give up a parent and the column `{}` that it has from it",
+            column.id.part
+        ));
+    }
+    clauses.extend(inheritance(inherits.0, inherits.1));
     let mut statements: Vec<Statement> =
         clauses.into_iter().map(|clause| Statement::clause(table, clause)).collect();
     statements.extend(marks(before, after, from, to));

@@ -120,13 +120,19 @@ fn without_default(column: &Fact) -> Yielding {
         return Yielding::Remade;
     }
     let mut weaker = column.clone();
-    match weaker.attributes.remove("default") {
-        Some(_) => {
-            depends_by_type(&mut weaker);
-            Yielding::Weakened(weaker)
-        }
-        None => Yielding::Stands,
+    match remove_default(&mut weaker) {
+        true => Yielding::Weakened(weaker),
+        false => Yielding::Stands,
     }
+}
+
+/// Takes the default from a column, with what it needs; tells whether there was one.
+pub(super) fn remove_default(column: &mut Fact) -> bool {
+    let had_one = column.attributes.remove("default").is_some();
+    if had_one {
+        depends_by_type(column);
+    }
+    had_one
 }
 
 /// What a column without a default depends on: its type and its collation, and extensions, which
@@ -217,7 +223,5 @@ pub(super) fn weaker(fact: &Fact) -> Option<Fact> {
         return None;
     }
     let mut weaker = fact.clone();
-    weaker.attributes.remove("default")?;
-    depends_by_type(&mut weaker);
-    Some(weaker)
+    remove_default(&mut weaker).then_some(weaker)
 }
