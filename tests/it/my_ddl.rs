@@ -2,6 +2,7 @@
 //! back, with the facts between the stages as they were planned (`traps.md` 3.8, M1 to M22, X1).
 
 use crate::my_ddl_lab::there_and_back;
+use crate::schema_plan::has_turn;
 use crate::servers;
 
 /// A schema that MariaDB alone knows.
@@ -354,9 +355,10 @@ const MYSQL_8: &[(&str, &str, &str)] = &[
 fn all(pairs: &[(&str, &str, &str)], servers: &[servers::Server]) {
     let only = std::env::var("ONLY").ok();
     let mut wrong = Vec::new();
-    for server in servers {
-        for (what, first, second) in pairs {
-            if only.as_ref().is_some_and(|only| !what.contains(only.as_str())) {
+    for (number, server) in servers.iter().enumerate() {
+        for (place, (what, first, second)) in pairs.iter().enumerate() {
+            let is_asked = only.as_ref().is_none_or(|only| what.contains(only.as_str()));
+            if !is_asked || !has_turn(place, number, servers.len()) {
                 continue;
             }
             let set = "SET sql_mode = 'STRICT_TRANS_TABLES', time_zone = 'SYSTEM';\n";

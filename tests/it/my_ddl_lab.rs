@@ -1,14 +1,12 @@
 //! From one schema to another on a real server, by the statements that are planned.
 
-use deepdiff_db::diff::TableDefinition;
 use deepdiff_db::engine::ddl::Ddl;
 use deepdiff_db::engine::mysql::{MysqlDdl, MysqlTarget};
 use deepdiff_db::engine::{OpenOptions, SourceUrl};
-use deepdiff_db::model::{Catalog, Fact, ObjectName};
-use deepdiff_db::pack::consent::Consent;
-use deepdiff_db::pack::schema::{self, SchemaInput, SchemaPlan, SchemaSide};
+use deepdiff_db::model::{Catalog, Fact};
 
 use crate::my_lab::{self, line};
+use crate::schema_plan::plan;
 use crate::servers::{Database, Server};
 
 /// What databases of these tests have in common.
@@ -19,42 +17,6 @@ pub fn ddl(server: &Server) -> MysqlDdl {
     let version = server.run("mysql", "SELECT VERSION()");
     let program = if version.contains("MariaDB") { "MariaDB" } else { "MySQL" };
     MysqlDdl::of(&format!("{program} {version}"))
-}
-
-fn definitions(catalog: &Catalog) -> Vec<TableDefinition> {
-    let order = |name: &ObjectName| {
-        let table = catalog.tables.iter().find(|table| table.name == *name);
-        table.map(|table| table.column_order.clone()).unwrap_or_default()
-    };
-    let all = catalog.definitions.iter();
-    all.map(|d| TableDefinition {
-        kind: d.kind,
-        object: d.object.clone(),
-        text: d.text.clone(),
-        column_order: order(&d.object),
-    })
-    .collect()
-}
-
-/// The plan from one catalog to another, with everything allowed.
-pub fn plan(ddl: &dyn Ddl, before: &Catalog, after: &Catalog) -> SchemaPlan {
-    let (old, new) = (definitions(before), definitions(after));
-    let tables: Vec<(ObjectName, bool)> = before
-        .facts
-        .iter()
-        .filter(|fact| fact.id.kind == deepdiff_db::model::ObjectKind::Table)
-        .map(|fact| (fact.id.object.clone(), true))
-        .collect();
-    schema::plan(
-        ddl,
-        &SchemaInput {
-            before: SchemaSide { facts: &before.facts, definitions: &old },
-            after: SchemaSide { facts: &after.facts, definitions: &new },
-            consent: &Consent::everything(),
-            tables: &tables,
-            keeps_rows: &|_| false,
-        },
-    )
 }
 
 /// What differs between facts that should be there and those that are.

@@ -2,10 +2,12 @@
 //! there is: from nothing to everything and back, and from one to another, until the catalogs are
 //! equal.
 
+use deepdiff_db::engine::ddl::Ddl as _;
+use deepdiff_db::engine::postgres::PostgresDdl;
 use deepdiff_db::model::Catalog;
 
 use crate::pg_catalog::{catalog, differences, line, script_for};
-use crate::pg_ddl_lab::plan;
+use crate::schema_plan::plan;
 use crate::servers::{Database, Server, postgres_servers};
 
 /// The major version of a server.
@@ -35,7 +37,12 @@ fn run(database: &Database, statements: &[String]) -> Result<(), String> {
 
 /// Turns a database into what another is.
 pub fn converge(database: &Database, wanted: &Catalog) -> Result<Vec<String>, String> {
-    let statements = plan(&catalog(database), wanted)?;
+    let planned = plan(&PostgresDdl, &catalog(database), wanted);
+    if !planned.refusals.is_empty() {
+        return Err(format!("{:#?}", planned.refusals));
+    }
+    let steps = planned.steps().map(|step| step.statement.clone());
+    let statements: Vec<String> = PostgresDdl.preamble().into_iter().chain(steps).collect();
     run(database, &statements).map_err(|error| format!("{error}\n{}", statements.join(";\n")))?;
     let differ = differences(&lines(wanted), &lines(&catalog(database)));
     match differ.is_empty() {

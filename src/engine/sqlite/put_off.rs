@@ -15,6 +15,7 @@ const ACTION: &str = "configure";
 struct Settings {
     foreign_keys: bool,
     legacy_alter_table: bool,
+    ignore_check_constraints: bool,
 }
 
 /// What is to be set back; nothing where nothing is put off.
@@ -28,9 +29,11 @@ impl PutOff {
         let before = Settings {
             foreign_keys: is_on(locked, "foreign_keys")?,
             legacy_alter_table: is_on(locked, "legacy_alter_table")?,
+            ignore_check_constraints: is_on(locked, "ignore_check_constraints")?,
         };
         self.0.set(Some(before));
-        set(locked, Settings { foreign_keys: false, legacy_alter_table: true })
+        let (foreign_keys, legacy_alter_table) = (false, true);
+        set(locked, Settings { foreign_keys, legacy_alter_table, ..before })
     }
 
     /// Sets back what was put off.
@@ -55,11 +58,13 @@ fn is_on(locked: &Locked<'_>, name: &str) -> Result<bool, EngineError> {
     Ok(locked.query_int(&format!("PRAGMA {name}"), ACTION)? == Some(1))
 }
 
-/// Sets both, and looks whether they are set.
+/// Sets them, and looks whether they are set.
 fn set(locked: &Locked<'_>, settings: Settings) -> Result<(), EngineError> {
     let each = [
         ("foreign_keys", settings.foreign_keys),
         ("legacy_alter_table", settings.legacy_alter_table),
+        // Statements of a rebuild turn it on for a while.
+        ("ignore_check_constraints", settings.ignore_check_constraints),
     ];
     for (name, value) in each {
         locked.execute(&format!("PRAGMA {name} = {}", i32::from(value)), ACTION)?;

@@ -157,7 +157,8 @@ impl<'a, 's> Fates<'a, 's> {
         while let Some(needed) = broken.pop_front() {
             for fact in dependents.get(&needed.id).into_iter().flatten() {
                 if let Some(fate) = self.yielding(fact, needed) {
-                    let is_broken = matches!(fate, Fate::Remade);
+                    // What is weaker for a while is another for those that need it.
+                    let is_broken = matches!(fate, Fate::Remade | Fate::Weakened(_));
                     self.of.insert(&fact.id, fate);
                     if is_broken {
                         broken.push_back(fact);
@@ -182,10 +183,12 @@ impl<'a, 's> Fates<'a, 's> {
             Fate::Weakened(weaker) => weaker.clone(),
             Fate::Made | Fate::Gone | Fate::Remade | Fate::Rebuilt => return None,
         };
-        let altered = match goes {
-            true => Break::Gone,
-            false => Break::Altered(self.to.get(&needed.id)?),
+        let becomes = match &self.of[&needed.id] {
+            Fate::Gone | Fate::Remade => None,
+            Fate::Weakened(weaker) => Some(weaker.clone()),
+            _ => Some(self.to.get(&needed.id)?.clone()),
         };
+        let altered = becomes.as_ref().map_or(Break::Gone, Break::Altered);
         match self.ddl.yields(&current, after, needed, altered, self.from) {
             Yielding::Stands => None,
             Yielding::Remade if fact.id.kind == ObjectKind::Table => {

@@ -48,6 +48,10 @@ pub(super) fn open(
     let mut facts: Vec<Fact> =
         gate.after.values().chain(gate.stays.values()).map(|fact| (*fact).clone()).collect();
     facts.sort_by(|a, b| a.id.cmp(&b.id));
+    let facts = match gate.left_out.is_empty() {
+        true => facts,
+        false => ddl.mended(facts, from, wanted),
+    };
     let mut left_out = gate.left_out;
     left_out.sort_by(|a, b| (a.deed.verb, &a.deed.id).cmp(&(b.deed.verb, &b.deed.id)));
     Gated { facts, left_out, refusals: Vec::new() }

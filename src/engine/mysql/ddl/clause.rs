@@ -233,13 +233,13 @@ mod tests {
         let joined = join(&[
             "ADD COLUMN `a` int AFTER `z` AFTER `c`",
             "ADD PRIMARY KEY (`a`)",
-            "ADD COLUMN `c` int COMMENT ' AFTER `a`' AFTER `b``'",
+            "ADD COLUMN `c` int COMMENT ' AFTER `a`' AFTER `b``'`",
             "MODIFY COLUMN `b``'` int FIRST",
             "DROP COLUMN `x`",
             "COMMENT='x'",
         ]);
         let expected = "ALTER TABLE `t`\n  DROP COLUMN `x`,\n  MODIFY COLUMN `b``'` int FIRST,\n  \
-            ADD COLUMN `c` int COMMENT ' AFTER `a`' AFTER `b``'\n  ,";
+            ADD COLUMN `c` int COMMENT ' AFTER `a`' AFTER `b``'`\n  ,";
         let joined = joined.unwrap();
         assert!(joined.starts_with(expected.trim_end_matches("\n  ,")), "{joined}");
         assert!(joined.ends_with("ADD PRIMARY KEY (`a`),\n  COMMENT='x'"), "{joined}");

@@ -13,6 +13,7 @@ pub(super) fn of(type_text: &str, word: &str) -> Option<Vec<String>> {
 
 /// The longest label, in characters.
 pub(super) fn longest(labels: &[String]) -> u64 {
-    let length = |label: &String| u64::try_from(label.chars().count()).unwrap_or(u64::MAX);
+    let count = |label: &String| label.replace("''", "'").chars().count();
+    let length = |label: &String| u64::try_from(count(label)).unwrap_or(u64::MAX);
     labels.iter().map(length).max().unwrap_or(0).saturating_sub(2)
 }

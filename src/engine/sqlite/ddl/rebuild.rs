@@ -30,6 +30,7 @@ pub(super) fn statements(
         holder: free_name(table, from, to),
         copy: Copy::of(table, from, to)?,
         has_sequence: has_sequence(table, from) && has_sequence(table, to),
+        is_checked: !checks_stay(table, from, to),
     };
     let statements = match create::qualifies_by(&definition, &table.name) {
         true => rebuild.around(&definition),
@@ -44,16 +45,16 @@ struct Rebuild<'a> {
     holder: String,
     copy: Copy,
     has_sequence: bool,
+    /// Whether rows may be refused by what the new table checks.
+    is_checked: bool,
 }
 
 impl Rebuild<'_> {
     /// The new table is filled under another name.
     fn beside(&self, definition: &str) -> Result<Vec<String>, String> {
         let (old, new) = (quoted(self.name), quoted(&self.holder));
-        let mut statements = vec![
-            create::renamed(definition, &self.holder)?,
-            copied(&new, &self.copy.targets, &old, &self.copy.values),
-        ];
+        let mut statements = vec![create::renamed(definition, &self.holder)?];
+        statements.extend(self.copied(&new, &self.copy.targets, &old, &self.copy.values));
         if self.has_sequence {
             statements.extend(carry_sequence(self.name, &self.holder));
         }
@@ -80,7 +81,7 @@ impl Rebuild<'_> {
         }
         statements.push(format!("DROP TABLE {table}"));
         statements.push(definition.to_owned());
-        statements.push(copied(&table, &self.copy.targets, &holder, &waiting));
+        statements.extend(self.copied(&table, &self.copy.targets, &holder, &waiting));
         if self.has_sequence {
             statements.extend(carry_sequence(&self.holder, self.name));
             let name = string(&self.holder);
@@ -89,6 +90,36 @@ impl Rebuild<'_> {
         statements.push(format!("DROP TABLE {holder}"));
         statements
     }
+}
+
+impl Rebuild<'_> {
+    /// Copies rows into the new table. A row that breaks a check which was there before is not made
+    /// better by being lost.
+    fn copied(&self, into: &str, to: &[String], table: &str, values: &[String]) -> Vec<String> {
+        let copied = copied(into, to, table, values);
+        match self.is_checked {
+            true => vec![copied],
+            false => vec![
+                "PRAGMA ignore_check_constraints = ON".to_owned(),
+                copied,
+                "PRAGMA ignore_check_constraints = OFF".to_owned(),
+            ],
+        }
+    }
+}
+
+/// Whether the new table checks nothing that the old one did not, on columns that are the same.
+fn checks_stay(table: &ObjectName, from: &Schema<'_>, to: &Schema<'_>) -> bool {
+    let is_same = |fact: &Fact| {
+        let before = from.get(&fact.id);
+        before.is_some_and(|before| before.attributes == fact.attributes)
+    };
+    let is_known = |fact: &Fact| from.get(&fact.id).is_none() || is_same(fact);
+    let mut checks = to.parts(ObjectKind::Check, table).peekable();
+    checks.peek().is_some()
+        && checks.all(is_same)
+        && to.parts(ObjectKind::Column, table).all(is_known)
+        && to.object(ObjectKind::Table, table).is_some_and(is_same)
 }
 
 /// Which columns get what. Where the hidden rowid is kept, it stands first.
