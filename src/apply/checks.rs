@@ -10,7 +10,7 @@ use crate::codec::Hasher;
 use crate::codec::hash::HashAlgorithm;
 use crate::engine::{EngineError, ForeignKeyViolation, ReadFrom, Session};
 use crate::fsio::FileSystem;
-use crate::model::{ColumnSpec, Fact, ObjectName, RowKey, TableSpec, Value};
+use crate::model::{Fact, RowKey, TableSpec};
 use crate::pack::exact::Exact;
 use crate::pack::folder::Lines;
 use crate::pack::label::label;
@@ -137,7 +137,7 @@ pub fn guard(
         let mut sink = EachValue(|value: crate::model::ValueRef<'_>| {
             others += u64::from(value != column.default.0.as_ref());
         });
-        let table = bare_table(&spec.name, &[&column.name]);
+        let table = bare_table(spec, &column.name);
         session.read_rows(&table, &ReadFrom::Start, &mut sink)?;
         if others != column.others {
             let found = format!(
@@ -152,16 +152,12 @@ pub fn guard(
     Ok(None)
 }
 
-/// A table with columns that are read for themselves.
-fn bare_table(name: &ObjectName, columns: &[&str]) -> TableSpec {
-    let columns = columns.iter().map(|name| ColumnSpec {
-        name: (*name).to_owned(),
-        declared_type: String::new(),
-        default: Value::Null,
-    });
+/// A table with a column that is read for itself.
+fn bare_table(table: &TableSpec, name: &str) -> TableSpec {
+    let columns = table.columns.iter().filter(|column| column.name == name);
     TableSpec {
-        name: name.clone(),
-        columns: columns.collect(),
+        name: table.name.clone(),
+        columns: columns.cloned().collect(),
         key: RowKey::RowHash,
         reads_in_key_order: false,
         column_order: Vec::new(),

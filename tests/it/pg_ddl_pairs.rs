@@ -308,7 +308,7 @@ line" int, "ünï" text); CREATE INDEX "i -- x" ON "s.x"."select" ("c'd", lower(
 ];
 
 /// Cases that are refused, or not done yet; they run where `DEEPDIFF_DDL_CASE` names them.
-const OPEN: [&str; 0] = [];
+const OPEN: [&str; 3] = ["p24 ", "p34 p35 ", "p54 "];
 
 #[test]
 fn pairs_become_each_other() {

@@ -13,7 +13,7 @@ use super::tables::{self, ListedTable, Selection, Table};
 use super::{catalog, errors::Failure, query};
 use crate::engine::error::EngineError;
 use crate::model::snapshot::Scope;
-use crate::model::{Catalog, TableSpec};
+use crate::model::{Catalog, ColumnSpec, TableSpec};
 
 /// What is read, once the moment is fixed.
 #[derive(Debug, Clone)]
@@ -88,16 +88,20 @@ impl Fixed {
             .binary_search_by(|table| table.spec.name.cmp(&spec.name))
             .ok()
             .map(|place| &self.tables[place])
-            .filter(|table| table.spec.columns == spec.columns);
+            .filter(|table| spec.columns.iter().all(|c| table.spec.columns.contains(c)));
         match found {
-            Some(table) if table.spec.key == spec.key => {
+            Some(table) if table.spec.key == spec.key && table.spec.columns == spec.columns => {
                 Ok(Reader { link, table: Cow::Borrowed(table) })
             }
-            // Rows may be looked for by another key than the catalog's.
-            Some(table) => Ok(Reader {
-                link,
-                table: Cow::Owned(Table { spec: spec.clone(), ..table.clone() }),
-            }),
+            // Rows may be looked for by another key than the catalog's, and read in part.
+            Some(table) => {
+                let all = table.spec.columns.iter().zip(&table.columns);
+                let is_asked = |column: &ColumnSpec| spec.columns.contains(column);
+                let asked = all.filter(|(column, _)| is_asked(column));
+                let columns = asked.map(|(_, reading)| reading.clone()).collect();
+                let (listed, spec) = (table.listed.clone(), spec.clone());
+                Ok(Reader { link, table: Cow::Owned(Table { listed, spec, columns }) })
+            }
             None => Err(EngineError::Unsupported {
                 database: link.name.clone(),
                 what: format!("table `{}` is not as the catalog has it", spec.name),

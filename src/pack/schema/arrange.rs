@@ -39,6 +39,8 @@ pub(super) struct Arrangement<'a> {
     drops: BTreeSet<usize>,
     /// Facts that are made weaker first, to break a circle.
     weaker: BTreeMap<&'a FactId, Fact>,
+    /// The actions that make those, as far as others need them.
+    first: BTreeMap<&'a FactId, usize>,
     pub(super) refusals: Vec<Refusal>,
     /// Tables that have to be built anew, because a part of them cannot change otherwise.
     pub(super) to_rebuild: Vec<&'a Fact>,
@@ -216,6 +218,9 @@ impl<'a> Arrangement<'a> {
                 self.maker.insert(id, action);
                 for fact in inline {
                     self.maker.insert(&fact.id, action);
+                    if self.weaker.contains_key(&fact.id) {
+                        self.first.insert(&fact.id, action);
+                    }
                     self.strengthen(fates, fact);
                 }
             }
@@ -339,18 +344,17 @@ impl<'a> Arrangement<'a> {
         for fact in fates.to.facts() {
             let Some(&maker) = self.maker.get(&fact.id) else { continue };
             for needed in fates.ddl.requires(fact, fates.to) {
-                if let Some(&other) = self.maker.get(&needed) {
+                if let Some(other) = self.ready(&needed) {
                     edge(other, maker);
                 }
             }
             // What was made weaker needs less at first, and its maker is the one that makes it whole.
-            if let Some(weaker) = self.weaker.get(&fact.id)
-                && let Some(container) = Self::comes_with(fates, fact)
-                && let Some(&first) = self.maker.get(&container)
+            if let (Some(weaker), Some(&first)) =
+                (self.weaker.get(&fact.id), self.first.get(&fact.id))
             {
                 edge(first, maker);
                 for needed in fates.ddl.requires(weaker, fates.to) {
-                    if let Some(&other) = self.maker.get(&needed) {
+                    if let Some(other) = self.ready(&needed) {
                         edge(other, first);
                     }
                 }
@@ -358,6 +362,11 @@ impl<'a> Arrangement<'a> {
         }
         self.name_edges(fates, &mut edge);
         edges
+    }
+
+    /// The action after which a fact is there for those that need it.
+    fn ready(&self, id: &FactId) -> Option<usize> {
+        self.first.get(id).or_else(|| self.maker.get(id)).copied()
     }
 
     /// A name is given up before it is taken.

@@ -21,7 +21,7 @@ use super::consent::Consent;
 use super::error::Refusal;
 use crate::diff::TableDefinition;
 use crate::engine::ddl::{Ddl, Schema};
-use crate::model::{Fact, FactId, ObjectName};
+use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 
 /// What happens to the schema.
 #[derive(Debug, Default)]
@@ -164,16 +164,37 @@ fn between(ddl: &dyn Ddl, from: &Schema<'_>, to: &Schema<'_>) -> Vec<Fact> {
     facts
 }
 
-/// What belongs to something that is not there in between is not there either.
+/// Whether facts of this kind name the columns that they are about, and no others.
+fn is_of_columns(kind: ObjectKind) -> bool {
+    matches!(
+        kind,
+        ObjectKind::PrimaryKey
+            | ObjectKind::Unique
+            | ObjectKind::Check
+            | ObjectKind::ForeignKey
+            | ObjectKind::Exclusion
+            | ObjectKind::Index
+            | ObjectKind::Statistics
+    )
+}
+
+/// What belongs to something that is not there in between is not there either; nor is a key or a
+/// check of a column that is not.
 fn drop_orphans(ddl: &dyn Ddl, facts: &mut Vec<Fact>, from: &Schema<'_>, to: &Schema<'_>) {
     loop {
         let schema = Schema::new(facts.iter());
+        let is_missing = |id: &FactId| {
+            (from.get(id).is_some() || to.get(id).is_some()) && schema.get(id).is_none()
+        };
         let is_orphan = |fact: &Fact| {
             let container = ddl.container(fact, to).or_else(|| ddl.container(fact, from));
-            container.is_some_and(|container| {
-                let is_known = from.get(&container).is_some() || to.get(&container).is_some();
-                is_known && schema.get(&container).is_none()
-            })
+            container.as_ref().is_some_and(is_missing)
+                || (is_of_columns(fact.id.kind)
+                    && ddl.can_wait(fact)
+                    && ddl
+                        .requires(fact, from)
+                        .iter()
+                        .any(|id| id.kind == ObjectKind::Column && is_missing(id)))
         };
         let orphans: BTreeSet<FactId> =
             schema.facts().filter(|fact| is_orphan(fact)).map(|fact| fact.id.clone()).collect();
