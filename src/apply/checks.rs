@@ -10,11 +10,11 @@ use crate::codec::Hasher;
 use crate::codec::hash::HashAlgorithm;
 use crate::engine::{EngineError, ForeignKeyViolation, ReadFrom, Session};
 use crate::fsio::FileSystem;
-use crate::model::{Fact, RowKey, TableSpec};
+use crate::model::{Catalog, Fact, ObjectKind, RowKey, TableSpec};
 use crate::pack::exact::Exact;
 use crate::pack::folder::Lines;
 use crate::pack::label::label;
-use crate::pack::manifest::StepLine;
+use crate::pack::manifest::{StepLine, ValueLine};
 use crate::pack::{Pack, PackError, Refusal, content, fingerprint};
 
 /// How many facts that differ are named.
@@ -22,6 +22,18 @@ const NAMED_FACTS: usize = 20;
 
 /// How many foreign keys that point nowhere are compared.
 const VIOLATIONS: usize = 100_000;
+
+/// Refuses a pack whose row hashes are made otherwise than those of this store.
+pub fn hash(pack: &Pack, hasher: &Hasher) -> Result<(), ApplyError> {
+    let keyed = |is_keyed| if is_keyed { " with a key" } else { "" };
+    let manifest = &pack.manifest;
+    let given = format!("{}{}", hasher.algorithm().as_str(), keyed(hasher.is_keyed()));
+    let wanted = format!("{}{}", manifest.hash, keyed(manifest.is_keyed));
+    if given == wanted {
+        return Ok(());
+    }
+    Err(PackError::Hash { pack: wanted, given }.into())
+}
 
 /// Which end of the migration a schema is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +83,8 @@ pub struct Overview {
     pub changes_schema: bool,
     /// The triggers that are dropped.
     pub dropped_triggers: BTreeSet<String>,
+    /// The foreign keys that are dropped.
+    pub dropped_foreign_keys: BTreeSet<String>,
     /// What happens to rows, by table.
     pub events: BTreeMap<String, BTreeSet<&'static str>>,
     /// Rows without a key, by table.
@@ -91,6 +105,8 @@ pub fn overview(steps: &mut Lines) -> Result<Overview, PackError> {
                 overview.changes_schema = true;
                 if verb == "drop-trigger" || verb == "drop-rule" {
                     overview.dropped_triggers.insert(step.object.to_string());
+                } else if verb == "drop-foreign-key" {
+                    overview.dropped_foreign_keys.insert(step.object.to_string());
                 }
                 &[]
             }
@@ -104,6 +120,13 @@ pub fn overview(steps: &mut Lines) -> Result<Overview, PackError> {
         }
     }
     Ok(overview)
+}
+
+/// Materialised views, which are filled from other tables.
+pub fn derived(catalog: &Catalog) -> BTreeSet<String> {
+    let facts = catalog.facts.iter();
+    let views = facts.filter(|fact| fact.id.kind == ObjectKind::MaterializedView);
+    views.map(|fact| fact.id.object.to_string()).collect()
 }
 
 /// Whether what a step drops holds nothing but what the pack knows.
@@ -176,6 +199,15 @@ pub fn missing_copies(table: &str, missing: u64) -> Drift {
         class: DriftClass::Missing,
         found: format!("{missing} of the rows to be deleted are not there"),
     }
+}
+
+/// How long the statement of a step is with the values that it binds.
+pub fn length(step: &StepLine<'_>, values: &[ValueLine]) -> u64 {
+    let bound = step.binds.iter().filter_map(|bind| {
+        let place = values.binary_search_by(|value| value.digest.cmp(&bind.value)).ok()?;
+        Some(values[place].bytes)
+    });
+    step.len.unwrap_or(0) + bound.sum::<u64>()
 }
 
 /// Something that speaks against a step, with its table and row.

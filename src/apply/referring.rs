@@ -24,11 +24,15 @@ pub struct Referring {
 }
 
 impl Referring {
-    /// Those of a schema; at most `limit` rows are listed for each.
-    pub fn new(rules: &Rules, limit: usize) -> Referring {
+    /// Those of a schema that the pack does not drop; at most `limit` rows are listed for each.
+    pub fn new(rules: &Rules, dropped: &BTreeSet<String>, limit: usize) -> Referring {
         let acting = |action: fn(&ForeignKey) -> Action| {
             let mut keys: BTreeMap<String, Vec<ForeignKey>> = BTreeMap::new();
-            for key in rules.foreign_keys.iter().filter(|key| action(key) == Action::Changes) {
+            for key in rules
+                .foreign_keys
+                .iter()
+                .filter(|key| action(key) == Action::Changes && !dropped.contains(&key.id))
+            {
                 keys.entry(key.parent.clone()).or_default().push(key.clone());
             }
             keys

@@ -18,15 +18,13 @@ use super::referring::Referring;
 use super::rows::{Expectation, Multiset, RowReader, Tables};
 use super::statements::{Changes, Pending};
 use crate::codec::Hasher;
-use crate::engine::{
-    EngineError, ForeignKeyViolation, LargeKind, Receipt, Session, TableChanges, product,
-};
+use crate::engine::{EngineError, ForeignKeyViolation, LargeKind, Receipt, Session, product};
 use crate::fsio::FileSystem;
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, TableSpec};
 use crate::pack::enforcement::Enforcement;
 use crate::pack::label::counted;
-use crate::pack::manifest::{MANIFEST, RowTotals, StepLine, TableTotals};
+use crate::pack::manifest::{MANIFEST, RowTotals, StepLine};
 use crate::pack::rules::Rules;
 use crate::pack::{Pack, PackError, Refusal, Run, selection};
 
@@ -51,7 +49,7 @@ pub(super) fn run_at(
     options: &Options,
     read_state: Option<&mut ReadState<'_>>,
 ) -> Result<Outcome, ApplyError> {
-    check_hash(pack, hasher)?;
+    checks::hash(pack, hasher)?;
     let Held { session, identity } = held;
     if pack.manifest.engine != session.engine() {
         let (made, given) = (product(&pack.manifest.engine), product(session.engine()));
@@ -85,17 +83,6 @@ pub(super) fn run_at(
         }
     }
     unreachable!("the last attempt returns")
-}
-
-fn check_hash(pack: &Pack, hasher: &Hasher) -> Result<(), ApplyError> {
-    let keyed = |is_keyed| if is_keyed { " with a key" } else { "" };
-    let manifest = &pack.manifest;
-    let given = format!("{}{}", hasher.algorithm().as_str(), keyed(hasher.is_keyed()));
-    let wanted = format!("{}{}", manifest.hash, keyed(manifest.is_keyed));
-    if given == wanted {
-        return Ok(());
-    }
-    Err(PackError::Hash { pack: wanted, given }.into())
 }
 
 /// How often a pack is tried where other transactions get in its way.
@@ -133,6 +120,10 @@ struct Before {
     changes_schema: bool,
     /// Tables whose triggers will fire and may.
     firing: BTreeSet<String>,
+    /// Foreign keys that the pack drops.
+    dropped_foreign_keys: BTreeSet<String>,
+    /// What is filled from other tables: its rows are nobody's.
+    derived: BTreeSet<String>,
 }
 
 impl Runner<'_, '_> {
@@ -257,7 +248,18 @@ impl Runner<'_, '_> {
         let checks_all = steps.changes_schema || self.pack.way(self.options.run).is_deferred;
         let violations = if checks_all { checks::violations(self.session)? } else { None };
         let changes_schema = steps.changes_schema;
-        Ok(Some(Before { tables, rules, multisets, violations, changes_schema, firing }))
+        let derived = checks::derived(catalog);
+        let dropped_foreign_keys = steps.dropped_foreign_keys;
+        Ok(Some(Before {
+            tables,
+            rules,
+            multisets,
+            violations,
+            changes_schema,
+            firing,
+            dropped_foreign_keys,
+            derived,
+        }))
     }
 
     fn enforcement(&self) -> Result<Enforcement, ApplyError> {
@@ -349,11 +351,13 @@ impl Runner<'_, '_> {
             {
                 self.drift(drift);
             }
-            if let Some(longest) = longest.filter(|longest| self.length(&step) > *longest) {
+            if let Some(longest) = longest
+                .filter(|longest| checks::length(&step, &self.pack.manifest.values) > *longest)
+            {
                 let reason = format!(
                     "its statement has {} bytes with its values, and the server takes at most \
                      {longest}",
-                    self.length(&step)
+                    checks::length(&step, &self.pack.manifest.values)
                 );
                 self.refuse(checks::of_step(&step, reason));
             }
@@ -367,23 +371,15 @@ impl Runner<'_, '_> {
         Ok(())
     }
 
-    /// How long the statement of a step is with the values that it binds.
-    fn length(&self, step: &StepLine<'_>) -> u64 {
-        let values = &self.pack.manifest.values;
-        let bound = step.binds.iter().filter_map(|bind| {
-            let place = values.binary_search_by(|value| value.digest.cmp(&bind.value)).ok()?;
-            Some(values[place].bytes)
-        });
-        step.len.unwrap_or(0) + bound.sum::<u64>()
-    }
-
     /// Runs every statement; gives the changes that were made knowingly.
     fn statements(&mut self, before: &Before) -> Result<Option<Changes>, ApplyError> {
-        let referring = Referring::new(&before.rules, self.options.limit);
+        let dropped = &before.dropped_foreign_keys;
+        let referring = Referring::new(&before.rules, dropped, self.options.limit);
         let mut steps = self.pack.steps(self.fs, self.options.run)?;
         let mut statements = self.pack.statements(self.fs, self.options.run)?;
         let mut pending = Pending::new(self.session, !before.firing.is_empty());
         let mut dropped = BTreeSet::new();
+        let mut during = None;
         // Where tables are built anew no foreign key acts; what then points nowhere is found later.
         let may_act = !self.pack.way(self.options.run).rebuilds;
         while let Some(step) = steps.next_step()? {
@@ -397,7 +393,12 @@ impl Runner<'_, '_> {
                     self.refuse(refusal);
                     return Ok(None);
                 }
-                for drift in referring.left(self.session, &before.tables, &step, &dropped)? {
+                if during.is_none() && before.changes_schema {
+                    // The tables are not what they were.
+                    during = Some(self.tables_now(&before.tables)?);
+                }
+                let tables = during.as_ref().unwrap_or(&before.tables);
+                for drift in referring.left(self.session, tables, &step, &dropped)? {
                     self.drift(drift);
                 }
                 if self.is_refused() {
@@ -422,6 +423,11 @@ impl Runner<'_, '_> {
         let changes = pending.changes;
         self.outcome.statements = changes.statements;
         Ok(Some(changes))
+    }
+
+    fn tables_now(&self, before: &Tables) -> Result<Tables, ApplyError> {
+        let catalog = self.session.catalog(&Scope::from(&self.pack.manifest.scope))?;
+        Tables::keyed_like(&catalog.tables, before)
     }
 
     /// The large values that a step binds, each hashed before it is used.
@@ -482,7 +488,9 @@ impl Runner<'_, '_> {
                 self.refuse(Refusal::new(table, reason, "a trigger may have changed them"));
             }
         }
-        self.count_changes(before, changes)?;
+        let mut derived = checks::derived(catalog);
+        derived.extend(before.derived.iter().cloned());
+        self.count_changes(before, &derived, changes)?;
         if let Some(before) = &before.violations {
             let found = checks::violations(session)?.unwrap_or_default();
             for violation in found.into_iter().filter(|found| !before.contains(found)) {
@@ -506,16 +514,13 @@ impl Runner<'_, '_> {
     }
 
     /// Compares what moved with what was declared.
-    fn count_changes(&mut self, before: &Before, changes: &mut Changes) -> Result<(), ApplyError> {
-        let mut side_effects = Vec::new();
-        for (table, found) in changes.found(self.session)? {
-            let name = table.to_string();
-            let more = changes.more_than_declared(&name, found);
-            if more != TableChanges::default() {
-                let TableChanges { inserted, updated, deleted } = more;
-                side_effects.push(TableTotals { name, inserted, updated, deleted });
-            }
-        }
+    fn count_changes(
+        &mut self,
+        before: &Before,
+        derived: &BTreeSet<String>,
+        changes: &mut Changes,
+    ) -> Result<(), ApplyError> {
+        let side_effects = changes.beyond_declared(self.session, derived)?;
         let total = changes.unknown(self.session);
         if before.firing.is_empty() && (total > 0 || !side_effects.is_empty()) {
             let effects = side_effects.iter();

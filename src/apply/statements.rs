@@ -1,7 +1,7 @@
 //! Running statements, several at once where nothing has to be looked at between them, and counting
 //! what they change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::checks;
 use super::error::ApplyError;
@@ -9,7 +9,7 @@ use crate::engine::{EngineError, LargeKind, Session, TableChanges};
 use crate::model::ObjectName;
 use crate::pack::Refusal;
 use crate::pack::label::counted;
-use crate::pack::manifest::{REBUILD_TABLE, StepLine};
+use crate::pack::manifest::{REBUILD_TABLE, StepLine, TableTotals};
 
 /// How many statements go to a server at once.
 const AT_ONCE: usize = 200;
@@ -42,6 +42,24 @@ impl Changes {
             found.deleted += more.deleted;
         }
         Ok(std::mem::take(&mut self.found))
+    }
+
+    /// What changed beyond what was declared, by table; what is filled from other tables aside.
+    pub fn beyond_declared(
+        &mut self,
+        session: &Session<'_>,
+        derived: &BTreeSet<String>,
+    ) -> Result<Vec<TableTotals>, ApplyError> {
+        let mut beyond = Vec::new();
+        for (table, found) in self.found(session)? {
+            let name = table.to_string();
+            let more = self.more_than_declared(&name, found);
+            if more != TableChanges::default() && !derived.contains(&name) {
+                let TableChanges { inserted, updated, deleted } = more;
+                beyond.push(TableTotals { name, inserted, updated, deleted });
+            }
+        }
+        Ok(beyond)
     }
 
     /// Asks the engine what changed before rows are copied.

@@ -43,6 +43,8 @@ pub struct UniqueKey {
 /// A foreign key.
 #[derive(Debug, Clone)]
 pub struct ForeignKey {
+    /// The fact that tells of it, as text.
+    pub id: String,
     /// The table that refers.
     pub child: String,
     /// Its columns.
@@ -343,6 +345,7 @@ impl Rules {
             freed_by.clear();
         }
         Some(ForeignKey {
+            id: fact.id.to_string(),
             child: child.name.clone(),
             columns,
             parent: parent.name.clone(),

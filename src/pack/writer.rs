@@ -267,7 +267,24 @@ impl<'a> WayWriter<'a> {
             }
         }
         line.hazards = hazards;
+        if !is_one {
+            self.tell_drops(step)?;
+        }
         self.statement(&step.statement, line)?;
+        Ok(())
+    }
+
+    /// Lines for what a statement of several deeds drops that acts on rows.
+    fn tell_drops(&mut self, step: &SchemaStep) -> Result<(), PackError> {
+        for kind in [ObjectKind::ForeignKey, ObjectKind::Trigger, ObjectKind::Rule] {
+            for deed in step.deeds_of(SchemaVerb::Drop, kind) {
+                self.flush()?;
+                let (id, object) = (self.number(), deed.id.to_string());
+                let verb = Cow::Owned(deed.name());
+                let object = Cow::Owned(object);
+                self.line(&StepLine { id, verb, object, ..StepLine::default() })?;
+            }
+        }
         Ok(())
     }
 

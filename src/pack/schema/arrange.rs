@@ -39,7 +39,9 @@ pub(super) struct Arrangement<'a> {
     drops: BTreeSet<usize>,
     /// Facts that are made weaker first, to break a circle.
     weaker: BTreeMap<&'a FactId, Fact>,
-    /// The actions that make those, as far as others need them.
+    /// Facts that are made weaker before they go, likewise.
+    lighter: BTreeMap<&'a FactId, Fact>,
+    /// The actions that make the weaker ones, as far as others need them.
     first: BTreeMap<&'a FactId, usize>,
     pub(super) refusals: Vec<Refusal>,
     /// Tables that have to be built anew, because a part of them cannot change otherwise.
@@ -51,9 +53,9 @@ pub(super) struct Arrangement<'a> {
 impl<'a> Arrangement<'a> {
     /// The actions that bring these fates about, in order.
     pub(super) fn of(fates: &Fates<'a, '_>) -> Arrangement<'a> {
-        let mut weaker = BTreeMap::new();
+        let (mut weaker, mut lighter) = (BTreeMap::new(), BTreeMap::new());
         loop {
-            let mut arrangement = Arrangement { weaker, ..Arrangement::default() };
+            let mut arrangement = Arrangement { weaker, lighter, ..Arrangement::default() };
             arrangement.act(fates);
             if !arrangement.refusals.is_empty() || !arrangement.to_rebuild.is_empty() {
                 return arrangement;
@@ -64,12 +66,14 @@ impl<'a> Arrangement<'a> {
                 Some(circle) => circle,
             };
             let weakened = arrangement.weaken(fates, &circle);
-            if weakened.is_empty() {
+            let lightened = arrangement.lighten(fates, &circle);
+            if weakened.is_empty() && lightened.is_empty() {
                 arrangement.refuse_circle(&circle);
                 return arrangement;
             }
-            weaker = arrangement.weaker;
+            (weaker, lighter) = (arrangement.weaker, arrangement.lighter);
             weaker.extend(weakened);
+            lighter.extend(lightened);
         }
     }
 
@@ -89,6 +93,7 @@ impl<'a> Arrangement<'a> {
                 }
             }
         }
+        self.make_lighter(fates);
         // What goes with what it belongs to goes by the same action.
         for id in ids {
             if matches!(fates.of[id], Fate::Gone | Fate::Remade)
@@ -459,6 +464,35 @@ impl<'a> Arrangement<'a> {
             }
         }
         weakened
+    }
+
+    /// The facts of a circle that go with something and can be made weaker before.
+    fn lighten(&self, fates: &Fates<'a, '_>, circle: &[usize]) -> BTreeMap<&'a FactId, Fact> {
+        let mut lightened = BTreeMap::new();
+        for (id, action) in &self.unmaker {
+            let Some(fact) = fates.from.get(id) else { continue };
+            if circle.contains(action)
+                && !self.lighter.contains_key(*id)
+                && Self::goes_with(fates, fact).is_some()
+                && let Some(lighter) = fates.ddl.weaker(fact)
+                && lighter != *fact
+            {
+                lightened.insert(*id, lighter);
+            }
+        }
+        lightened
+    }
+
+    /// Makes weaker what others wait for to go.
+    fn make_lighter(&mut self, fates: &Fates<'a, '_>) {
+        for (id, lighter) in self.lighter.clone() {
+            let Some(fact) = fates.from.get(id) else { continue };
+            if let Some(statements) = self.between(fates, fact, &lighter) {
+                let action = self.push(fates, FactChange::Altered(fact, &lighter), statements);
+                self.unmaker.insert(id, action);
+                self.drops.insert(action);
+            }
+        }
     }
 
     fn refuse_circle(&mut self, circle: &[usize]) {

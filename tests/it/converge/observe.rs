@@ -126,7 +126,7 @@ fn entries(dump: &str) -> Vec<String> {
         if title.contains("_deepdiff_receipts") {
             continue;
         }
-        let lines: Vec<&str> = body
+        let mut lines: Vec<&str> = body
             .lines()
             .filter(|line| {
                 !line.is_empty()
@@ -135,6 +135,10 @@ fn entries(dump: &str) -> Vec<String> {
                     && *line != "-- PostgreSQL database dump complete"
             })
             .collect();
+        if title.contains("; Type: ACL;") {
+            // Who was granted something first is no difference.
+            lines.sort_unstable();
+        }
         entries.push(format!("{title}\n{}", with_sorted_columns(&lines)));
     }
     entries

@@ -28,7 +28,7 @@ pub(super) fn yields(fact: &Fact, needed: &Fact, broken: Break<'_>, from: &Schem
         },
         ObjectKind::PrimaryKey | ObjectKind::Unique => gone(),
         ObjectKind::Index => match needed.id.kind {
-            ObjectKind::Column if is_retyped(needed, broken) => index(fact, needed),
+            ObjectKind::Column if !is_gone && is_retyped(needed, broken) => index(fact, needed),
             _ => gone(),
         },
         ObjectKind::Setting | ObjectKind::Schema => Yielding::Stands,
