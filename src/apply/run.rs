@@ -247,18 +247,15 @@ impl Runner<'_, '_> {
         }
         let checks_all = steps.changes_schema || self.pack.way(self.options.run).is_deferred;
         let violations = if checks_all { checks::violations(self.session)? } else { None };
-        let changes_schema = steps.changes_schema;
-        let derived = checks::derived(catalog);
-        let dropped_foreign_keys = steps.dropped_foreign_keys;
         Ok(Some(Before {
             tables,
             rules,
             multisets,
             violations,
-            changes_schema,
             firing,
-            dropped_foreign_keys,
-            derived,
+            changes_schema: steps.changes_schema,
+            dropped_foreign_keys: steps.dropped_foreign_keys,
+            derived: checks::derived(catalog),
         }))
     }
 
@@ -394,7 +391,6 @@ impl Runner<'_, '_> {
                     return Ok(None);
                 }
                 if during.is_none() && before.changes_schema {
-                    // The tables are not what they were.
                     during = Some(self.tables_now(&before.tables)?);
                 }
                 let tables = during.as_ref().unwrap_or(&before.tables);
@@ -425,6 +421,7 @@ impl Runner<'_, '_> {
         Ok(Some(changes))
     }
 
+    /// The tables amid a change of the schema.
     fn tables_now(&self, before: &Tables) -> Result<Tables, ApplyError> {
         let catalog = self.session.catalog(&Scope::from(&self.pack.manifest.scope))?;
         Tables::keyed_like(&catalog.tables, before)

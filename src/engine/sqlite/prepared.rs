@@ -17,7 +17,7 @@ impl<'s> SqliteLoader<'s> {
         SqliteLoader { insert }
     }
 
-    /// Adds a row, its values in the order of [`TableSpec::columns`].
+    /// Adds a row, its values in the order of `TableSpec::columns`.
     pub fn push(&mut self, row: &[Value]) -> Result<(), EngineError> {
         self.insert.run(row).map(drop)
     }

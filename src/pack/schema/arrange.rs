@@ -61,10 +61,7 @@ impl<'a> Arrangement<'a> {
                 return arrangement;
             }
             let edges = arrangement.edges(fates);
-            let circle = match arrangement.sort(&edges) {
-                None => return arrangement,
-                Some(circle) => circle,
-            };
+            let Some(circle) = arrangement.sort(&edges) else { return arrangement };
             let weakened = arrangement.weaken(fates, &circle);
             let lightened = arrangement.lighten(fates, &circle);
             if weakened.is_empty() && lightened.is_empty() {

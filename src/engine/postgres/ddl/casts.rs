@@ -96,7 +96,7 @@ fn scalar(old: &str, new: &str, schema: &Schema<'_>) -> Conversion {
         return found;
     }
     let is_family = |family: &&[&str]| family.contains(&old) && family.contains(&new);
-    if FAMILIES.iter().any(|family| is_family(family)) || is_text(new) {
+    if FAMILIES.iter().any(is_family) || is_text(new) {
         return Conversion::Assignment;
     }
     if is_text(old) {
