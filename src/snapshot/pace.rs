@@ -13,6 +13,10 @@ use super::error::SnapshotError;
 /// How often a wait looks up.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// For how long a reading that was slower than it may be, may be faster: what is not used is not
+/// saved up, or a wait for a lock would be followed by a burst.
+const CREDIT: u64 = 10_000;
+
 /// The most that is read in a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rate {
@@ -38,22 +42,14 @@ pub struct Limits {
 pub struct Pace {
     limits: Limits,
     began: Instant,
-    rows: AtomicU64,
-    bytes: AtomicU64,
-    /// For how long reading was paused, in microseconds; it earns nothing.
-    paused: AtomicU64,
+    /// When what was read so far is paid for, in microseconds since the beginning.
+    paid: AtomicU64,
 }
 
 impl Pace {
     /// Begins now.
     pub fn new(limits: Limits) -> Pace {
-        Pace {
-            limits,
-            began: Instant::now(),
-            rows: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            paused: AtomicU64::new(0),
-        }
+        Pace { limits, began: Instant::now(), paid: AtomicU64::new(0) }
     }
 
     /// How long the transaction has been open.
@@ -68,20 +64,14 @@ impl Pace {
         bytes: u64,
         should_stop: &dyn Fn() -> bool,
     ) -> Result<(), SnapshotError> {
-        let rows = self.rows.fetch_add(rows, Ordering::Relaxed) + rows;
-        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let due = self.due(rows, bytes);
         self.check_age()?;
-        let from = Instant::now();
         while self.limits.pause_file.as_ref().is_some_and(|file| file.exists()) && !should_stop() {
             std::thread::sleep(LOOK);
             self.check_age()?;
         }
-        if self.limits.pause_file.is_some() {
-            let waited = u64::try_from(from.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.paused.fetch_add(waited, Ordering::Relaxed);
-        }
-        while let Some(wait) = self.owed(rows, bytes) {
-            if should_stop() {
+        while let Some(wait) = due.and_then(|due| due.checked_sub(self.age())) {
+            if wait.is_zero() || should_stop() {
                 break;
             }
             std::thread::sleep(wait.min(LOOK));
@@ -90,16 +80,21 @@ impl Pace {
         Ok(())
     }
 
-    /// How long to wait until the rate allows what was read.
-    fn owed(&self, rows: u64, bytes: u64) -> Option<Duration> {
+    /// When the rate allows what was read; all who read take their turns on one line of time.
+    fn due(&self, rows: u64, bytes: u64) -> Option<Duration> {
         let (done, rate) = match self.limits.max_rate? {
             Rate::Rows(rate) => (rows, rate),
             Rate::Bytes(rate) => (bytes, rate),
         };
-        let micros = u128::from(done) * 1_000_000 / u128::from(rate.max(1));
-        let due = Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX));
-        let paused = Duration::from_micros(self.paused.load(Ordering::Relaxed));
-        due.checked_sub(self.age().saturating_sub(paused)).filter(|wait| !wait.is_zero())
+        let cost = u128::from(done) * 1_000_000 / u128::from(rate.max(1));
+        let cost = u64::try_from(cost).unwrap_or(u64::MAX);
+        let now = u64::try_from(self.age().as_micros()).unwrap_or(u64::MAX);
+        let from = now.saturating_sub(CREDIT);
+        let pay = |paid: u64| paid.max(from).saturating_add(cost);
+        let before =
+            self.paid.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid| Some(pay(paid)));
+        let (Ok(before) | Err(before)) = before;
+        Some(Duration::from_micros(pay(before)))
     }
 
     fn check_age(&self) -> Result<(), SnapshotError> {
@@ -120,6 +115,14 @@ mod tests {
         pace.read(100, 0, &|| false).unwrap();
         pace.read(100, 0, &|| false).unwrap();
         assert!(pace.age() >= Duration::from_millis(200), "{:?}", pace.age());
+    }
+
+    #[test]
+    fn time_that_was_not_used_is_not_saved_up() {
+        let pace = Pace::new(Limits { max_rate: Some(Rate::Rows(1_000)), ..Limits::default() });
+        std::thread::sleep(Duration::from_millis(150));
+        pace.read(100, 0, &|| false).unwrap();
+        assert!(pace.age() >= Duration::from_millis(240), "{:?}", pace.age());
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(super) struct Arrangement<'a> {
     weaker: BTreeMap<&'a FactId, Fact>,
     /// Facts that are made weaker before they go, likewise.
     lighter: BTreeMap<&'a FactId, Fact>,
+    /// The actions by which those then go, as far as others need them.
+    last: BTreeMap<&'a FactId, usize>,
     /// The actions that make the weaker ones, as far as others need them.
     first: BTreeMap<&'a FactId, usize>,
     pub(super) refusals: Vec<Refusal>,
@@ -97,6 +99,12 @@ impl<'a> Arrangement<'a> {
                 && let Some(action) = self.going(fates, id)
             {
                 self.unmaker.entry(id).or_insert(action);
+            }
+        }
+        for id in self.lighter.keys().copied().collect::<Vec<_>>() {
+            let container = fates.from.get(id).and_then(|fact| Self::goes_with(fates, fact));
+            if let Some(action) = container.and_then(|container| self.going(fates, &container)) {
+                self.last.insert(id, action);
             }
         }
     }
@@ -333,7 +341,8 @@ impl<'a> Arrangement<'a> {
         for fact in fates.from.facts() {
             let Some(&unmaker) = self.unmaker.get(&fact.id) else { continue };
             for needed in fates.ddl.requires(fact, fates.from) {
-                if let Some(&other) = self.unmaker.get(&needed)
+                let other = self.last.get(&needed).or_else(|| self.unmaker.get(&needed));
+                if let Some(&other) = other
                     && (self.drops.contains(&other) || self.drops.contains(&unmaker))
                 {
                     edge(unmaker, other);
