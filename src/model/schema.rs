@@ -214,6 +214,18 @@ impl ObjectKind {
         )
     }
 
+    /// Whether it says what the rows of a table must be like.
+    pub fn is_constraint(self) -> bool {
+        matches!(
+            self,
+            ObjectKind::PrimaryKey
+                | ObjectKind::Unique
+                | ObjectKind::Check
+                | ObjectKind::ForeignKey
+                | ObjectKind::Exclusion
+        )
+    }
+
     /// The kind of this stable name.
     pub fn from_name(name: &str) -> Option<ObjectKind> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)

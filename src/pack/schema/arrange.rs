@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fates::{Fate, Fates, refusal};
 use super::step::{Deed, SchemaVerb};
-use crate::engine::ddl::{Alteration, FactChange, Statement, StepHazard};
+use crate::engine::ddl::{Alteration, FactChange, Schema, Statement, StepHazard};
 use crate::model::{Fact, FactId, ObjectKind};
 use crate::pack::error::Refusal;
 
@@ -59,13 +59,13 @@ impl<'a> Arrangement<'a> {
         loop {
             let mut arrangement = Arrangement { weaker, lighter, ..Arrangement::default() };
             arrangement.act(fates);
+            arrangement.check(fates);
             if !arrangement.refusals.is_empty() || !arrangement.to_rebuild.is_empty() {
                 return arrangement;
             }
             let edges = arrangement.edges(fates);
             let Some(circle) = arrangement.sort(&edges) else { return arrangement };
-            let weakened = arrangement.weaken(fates, &circle);
-            let lightened = arrangement.lighten(fates, &circle);
+            let [weakened, lightened] = arrangement.loosen(fates, &circle);
             if weakened.is_empty() && lightened.is_empty() {
                 arrangement.refuse_circle(&circle);
                 return arrangement;
@@ -105,6 +105,27 @@ impl<'a> Arrangement<'a> {
             let container = fates.from.get(id).and_then(|fact| Self::goes_with(fates, fact));
             if let Some(action) = container.and_then(|container| self.going(fates, &container)) {
                 self.last.insert(id, action);
+            }
+        }
+    }
+
+    /// Every fact that comes or goes does so by an action.
+    fn check(&mut self, fates: &Fates<'a, '_>) {
+        if !self.refusals.is_empty() || !self.to_rebuild.is_empty() {
+            return;
+        }
+        for (id, fate) in &fates.of {
+            let (comes, goes) = match fate {
+                Fate::Made => (true, false),
+                Fate::Gone => (false, true),
+                Fate::Remade => (true, true),
+                Fate::Kept | Fate::Altered(_) | Fate::Weakened(_) | Fate::Rebuilt => (false, false),
+            };
+            let is_done =
+                (!comes || self.maker.contains_key(id)) && (!goes || self.unmaker.contains_key(id));
+            let fact = fates.to.get(id).or_else(|| fates.from.get(id));
+            if let Some(fact) = fact.filter(|_| !is_done) {
+                self.refusals.push(refusal(fact, "no statement brings this change about"));
             }
         }
     }
@@ -247,24 +268,20 @@ impl<'a> Arrangement<'a> {
         }
     }
 
-    /// Everything that comes with a fact, however deep.
+    /// Everything that comes with a fact, however deep, sorted by id.
     fn inline(fates: &Fates<'a, '_>, id: &FactId) -> Vec<&'a Fact> {
         let mut found: Vec<&'a Fact> = Vec::new();
-        let mut within: BTreeSet<FactId> = BTreeSet::from([id.clone()]);
-        loop {
-            let count = found.len();
-            for fact in fates.to.facts().filter(|fact| !within.contains(&fact.id)) {
-                let is_within = Self::comes_with(fates, fact).is_some_and(|c| within.contains(&c));
-                if is_within {
+        let mut containers = vec![id.clone()];
+        while let Some(container) = containers.pop() {
+            for fact in fates.contents.get(&container).into_iter().flatten() {
+                if Self::comes_with(fates, fact).is_some() {
                     found.push(fact);
+                    containers.push(fact.id.clone());
                 }
             }
-            within.extend(found[count..].iter().map(|fact| fact.id.clone()));
-            if found.len() == count {
-                found.sort_by(|a, b| a.id.cmp(&b.id));
-                return found;
-            }
         }
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        found
     }
 
     fn drop(&mut self, fates: &Fates<'a, '_>, id: &'a FactId) {
@@ -455,38 +472,26 @@ impl<'a> Arrangement<'a> {
         None
     }
 
-    /// The facts of a circle that can be made weaker first.
-    fn weaken(&self, fates: &Fates<'a, '_>, circle: &[usize]) -> BTreeMap<&'a FactId, Fact> {
-        let mut weakened = BTreeMap::new();
-        for (id, action) in &self.maker {
-            let Some(fact) = fates.to.get(id) else { continue };
-            if circle.contains(action)
-                && !self.weaker.contains_key(*id)
-                && Self::comes_with(fates, fact).is_some()
-                && let Some(weaker) = fates.ddl.weaker(fact)
-                && weaker != *fact
-            {
-                weakened.insert(*id, weaker);
-            }
-        }
-        weakened
-    }
-
-    /// The facts of a circle that go with something and can be made weaker before.
-    fn lighten(&self, fates: &Fates<'a, '_>, circle: &[usize]) -> BTreeMap<&'a FactId, Fact> {
-        let mut lightened = BTreeMap::new();
-        for (id, action) in &self.unmaker {
-            let Some(fact) = fates.from.get(id) else { continue };
-            if circle.contains(action)
-                && !self.lighter.contains_key(*id)
-                && Self::goes_with(fates, fact).is_some()
-                && let Some(lighter) = fates.ddl.weaker(fact)
-                && lighter != *fact
-            {
-                lightened.insert(*id, lighter);
-            }
-        }
-        lightened
+    /// The facts of a circle that can be made weaker first: as they are made with something, or
+    /// before they go with it.
+    fn loosen(&self, fates: &Fates<'a, '_>, circle: &[usize]) -> [BTreeMap<&'a FactId, Fact>; 2] {
+        let loose = |actions: &BTreeMap<&'a FactId, usize>,
+                     schema: &Schema<'a>,
+                     known: &BTreeMap<&'a FactId, Fact>,
+                     whole: &dyn Fn(&Fact) -> Option<FactId>| {
+            let of_circle = actions.iter().filter(|(_, action)| circle.contains(action));
+            let fresh = of_circle.filter(|(id, _)| !known.contains_key(**id));
+            let facts = fresh.filter_map(|(id, _)| schema.get(id));
+            facts
+                .filter(|fact| whole(fact).is_some())
+                .filter_map(|fact| Some((&fact.id, fates.ddl.weaker(fact)?)))
+                .filter(|(id, weaker)| schema.get(id) != Some(weaker))
+                .collect()
+        };
+        [
+            loose(&self.maker, fates.to, &self.weaker, &|fact| Self::comes_with(fates, fact)),
+            loose(&self.unmaker, fates.from, &self.lighter, &|fact| Self::goes_with(fates, fact)),
+        ]
     }
 
     /// Makes weaker what others wait for to go.

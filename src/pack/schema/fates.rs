@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::contents;
 use crate::engine::ddl::{Alteration, Break, Ddl, Schema, Statement, Yielding};
 use crate::model::{Fact, FactId, ObjectKind};
 use crate::pack::error::Refusal;
@@ -31,6 +32,8 @@ pub(super) struct Fates<'a, 's> {
     pub(super) from: &'s Schema<'a>,
     pub(super) to: &'s Schema<'a>,
     pub(super) of: BTreeMap<&'a FactId, Fate>,
+    /// What belongs to each fact afterwards.
+    pub(super) contents: BTreeMap<FactId, Vec<&'a Fact>>,
     /// The tables that are built anew.
     pub(super) rebuilt: BTreeSet<FactId>,
     pub(super) refusals: Vec<Refusal>,
@@ -53,7 +56,8 @@ impl<'a, 's> Fates<'a, 's> {
         rebuilt: BTreeSet<FactId>,
     ) -> Self {
         let of = BTreeMap::new();
-        let mut fates = Fates { ddl, from, to, of, rebuilt, refusals: Vec::new() };
+        let (contents, refusals) = (contents(ddl, to), Vec::new());
+        let mut fates = Fates { ddl, from, to, of, contents, rebuilt, refusals };
         fates.first();
         fates.spread();
         fates.rebuild();

@@ -6,12 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::SchemaInput;
 use super::step::{Deed, SchemaLeftOut, SchemaVerb, class_of_drop, consent_name};
-use crate::engine::ddl::{Ddl, FactChange, Schema, Statement, StepHazard, flag};
+use super::{SchemaInput, contents, is_of_columns};
+use crate::engine::ddl::{Alteration, Ddl, FactChange, Schema, Statement, StepHazard, flag, text};
 use crate::model::{Fact, FactId, ObjectKind};
 use crate::pack::consent::Class;
-use crate::pack::error::Refusal;
 
 /// The schema that is allowed.
 pub(super) struct Gated {
@@ -19,8 +18,6 @@ pub(super) struct Gated {
     pub(super) facts: Vec<Fact>,
     /// What it lacks.
     pub(super) left_out: Vec<SchemaLeftOut>,
-    /// What cannot be left out.
-    pub(super) refusals: Vec<Refusal>,
 }
 
 /// Takes out of the wanted schema what is not allowed.
@@ -31,19 +28,24 @@ pub(super) fn open(
     input: &SchemaInput<'_>,
 ) -> Gated {
     let after = wanted.facts().map(|fact| (&fact.id, fact)).collect();
-    let (stays, left_out) = (BTreeMap::new(), Vec::new());
-    let mut gate = Gate { ddl, from, wanted, input, after, stays, left_out };
+    let mut gate = Gate {
+        ddl,
+        from,
+        wanted,
+        input,
+        contents: contents(ddl, from),
+        after,
+        stays: BTreeMap::new(),
+        left_out: Vec::new(),
+        has_changed: true,
+    };
     gate.narrowing();
     gate.clashing();
-    loop {
-        let size = (gate.after.len(), gate.stays.len());
+    while std::mem::take(&mut gate.has_changed) {
         gate.drops();
         gate.needed_by_what_stays();
         gate.names();
         gate.unsupported();
-        if size == (gate.after.len(), gate.stays.len()) {
-            break;
-        }
     }
     let mut facts: Vec<Fact> =
         gate.after.values().chain(gate.stays.values()).map(|fact| (*fact).clone()).collect();
@@ -54,7 +56,7 @@ pub(super) fn open(
     };
     let mut left_out = gate.left_out;
     left_out.sort_by(|a, b| (a.deed.verb, &a.deed.id).cmp(&(b.deed.verb, &b.deed.id)));
-    Gated { facts, left_out, refusals: Vec::new() }
+    Gated { facts, left_out }
 }
 
 struct Gate<'a, 's> {
@@ -62,11 +64,15 @@ struct Gate<'a, 's> {
     from: &'s Schema<'a>,
     wanted: &'s Schema<'a>,
     input: &'s SchemaInput<'s>,
+    /// What belongs to each fact that is there.
+    contents: BTreeMap<FactId, Vec<&'a Fact>>,
     /// What is wanted, and allowed so far.
     after: BTreeMap<&'a FactId, &'a Fact>,
     /// What is not wanted, and stays.
     stays: BTreeMap<&'a FactId, &'a Fact>,
     left_out: Vec<SchemaLeftOut>,
+    /// Whether something was taken back or taken out since it was last looked.
+    has_changed: bool,
 }
 
 impl<'a> Gate<'a, '_> {
@@ -95,6 +101,16 @@ impl<'a> Gate<'a, '_> {
         self.from.get(id).is_some() && !self.after.contains_key(id) && !self.stays.contains_key(id)
     }
 
+    /// Whether values may become less than they were, or are lost and written again: those of rows
+    /// that the wanted state does not have are then nobody's to write.
+    fn narrows(&self, before: &Fact, after: &Fact) -> bool {
+        let change = FactChange::Altered(before, after);
+        let is_remade = before.id.kind == ObjectKind::Column
+            && text(before, "generated").is_none()
+            && self.ddl.alter(before, after, self.from, self.wanted) == Alteration::Remade;
+        is_remade || self.ddl.hazards(change, self.from).contains(&StepHazard::Narrows)
+    }
+
     /// Values that may become less than they were.
     fn narrowing(&mut self) {
         for before in self.from.facts() {
@@ -102,8 +118,7 @@ impl<'a> Gate<'a, '_> {
             if before.attributes == after.attributes || !self.from.has_rows(&before.id.object) {
                 continue;
             }
-            let change = FactChange::Altered(before, after);
-            let narrows = self.ddl.hazards(change, self.from).contains(&StepHazard::Narrows);
+            let narrows = self.narrows(before, after);
             let name = consent_name(&before.id);
             if narrows && !self.input.consent.allows(Class::NarrowType, &name) {
                 let reason = "values may become less than they were";
@@ -125,12 +140,7 @@ impl<'a> Gate<'a, '_> {
             })
             .filter(|fact| match fact.id.kind {
                 ObjectKind::Index => flag(fact, "unique"),
-                ObjectKind::PrimaryKey
-                | ObjectKind::Unique
-                | ObjectKind::Exclusion
-                | ObjectKind::Check
-                | ObjectKind::ForeignKey => true,
-                _ => false,
+                kind => kind.is_constraint(),
             })
             .collect();
         for fact in made {
@@ -173,19 +183,9 @@ impl<'a> Gate<'a, '_> {
     /// Whether a fact goes with something that may go: what it belongs to, or a column that it is
     /// about.
     fn goes_along(&self, fact: &Fact) -> bool {
-        let is_key = matches!(
-            fact.id.kind,
-            ObjectKind::Index
-                | ObjectKind::PrimaryKey
-                | ObjectKind::Unique
-                | ObjectKind::Check
-                | ObjectKind::ForeignKey
-                | ObjectKind::Exclusion
-                | ObjectKind::Statistics
-        );
         let goes = |id: &FactId| self.is_gone(id);
         self.ddl.container(fact, self.from).as_ref().is_some_and(goes)
-            || (is_key
+            || (is_of_columns(fact.id.kind)
                 && self
                     .ddl
                     .requires(fact, self.from)
@@ -199,12 +199,8 @@ impl<'a> Gate<'a, '_> {
             return;
         }
         self.stays.insert(&fact.id, fact);
-        let parts: Vec<&'a Fact> = self
-            .from
-            .facts()
-            .filter(|part| self.ddl.container(part, self.from).as_ref() == Some(&fact.id))
-            .collect();
-        for part in parts {
+        self.has_changed = true;
+        for part in self.contents.get(&fact.id).cloned().unwrap_or_default() {
             self.stay(part);
         }
     }
@@ -250,6 +246,7 @@ impl<'a> Gate<'a, '_> {
 
     fn take_out(&mut self, fact: &'a Fact, reason: String) {
         self.after.remove(&fact.id);
+        self.has_changed = true;
         self.leave_out(SchemaVerb::Create, fact, None, reason);
     }
 
@@ -264,14 +261,14 @@ impl<'a> Gate<'a, '_> {
                     && !self.stays.contains_key(id)
             });
             let Some(lacking) = lacking else { continue };
+            let before = self.from.get(&fact.id);
             self.after.remove(&fact.id);
-            if let Some(before) = self.from.get(&fact.id) {
-                // It was there: it stays as it was.
-                self.after.insert(&before.id, before);
-                if before.attributes == fact.attributes {
-                    continue;
-                }
+            // What was there stays as it was.
+            self.after.extend(before.map(|before| (&before.id, before)));
+            if before.is_some_and(|before| before.attributes == fact.attributes) {
+                continue;
             }
+            self.has_changed = true;
             let is_part = self.ddl.container(fact, self.wanted).is_some_and(|id| {
                 listed.contains(&id) || (!self.after.contains_key(&id) && id == lacking)
             });

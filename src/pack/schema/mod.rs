@@ -111,8 +111,7 @@ pub fn plan(ddl: &dyn Ddl, input: &SchemaInput<'_>) -> SchemaPlan {
     }
     let wanted = input.after.described();
     let gated = gate::open(ddl, &from, &wanted, input);
-    let mut plan =
-        SchemaPlan { left_out: gated.left_out, refusals: gated.refusals, ..SchemaPlan::default() };
+    let mut plan = SchemaPlan { left_out: gated.left_out, ..SchemaPlan::default() };
     let mut to = Schema::new(&gated.facts).described_like(&from);
     input.after.describe(&mut to);
     let mut settled = between(ddl, &from, &to);
@@ -139,7 +138,7 @@ pub fn plan(ddl: &dyn Ddl, input: &SchemaInput<'_>) -> SchemaPlan {
         drop_orphans(ddl, &mut settled, &from, &to);
     }
     plan.facts_for_rows = settled;
-    plan.facts_after = gated.facts.clone();
+    plan.facts_after = gated.facts;
     plan
 }
 
@@ -166,16 +165,18 @@ fn between(ddl: &dyn Ddl, from: &Schema<'_>, to: &Schema<'_>) -> Vec<Fact> {
 
 /// Whether facts of this kind name the columns that they are about, and no others.
 fn is_of_columns(kind: ObjectKind) -> bool {
-    matches!(
-        kind,
-        ObjectKind::PrimaryKey
-            | ObjectKind::Unique
-            | ObjectKind::Check
-            | ObjectKind::ForeignKey
-            | ObjectKind::Exclusion
-            | ObjectKind::Index
-            | ObjectKind::Statistics
-    )
+    kind.is_constraint() || matches!(kind, ObjectKind::Index | ObjectKind::Statistics)
+}
+
+/// What belongs to each fact, directly.
+fn contents<'a>(ddl: &dyn Ddl, schema: &Schema<'a>) -> BTreeMap<FactId, Vec<&'a Fact>> {
+    let mut contents: BTreeMap<FactId, Vec<&'a Fact>> = BTreeMap::new();
+    for fact in schema.facts() {
+        if let Some(container) = ddl.container(fact, schema) {
+            contents.entry(container).or_default().push(fact);
+        }
+    }
+    contents
 }
 
 /// What belongs to something that is not there in between is not there either; nor is a key or a
