@@ -105,8 +105,8 @@ pub enum PackError {
         /// What is wrong with it.
         why: String,
     },
-    /// The pack was made by a newer version.
-    #[error("`{}` has version {found} of the pack format, and this program reads up to {known}", path.display())]
+    /// The pack was made by another version.
+    #[error("`{}` has version {found} of the pack format, and this program reads {known}: make the pack again", path.display())]
     Version {
         /// The file.
         path: PathBuf,

@@ -63,7 +63,7 @@ impl Pack {
         }
         let version: Version = serde_json::from_slice(&bytes)
             .map_err(|error| edited(&format!("it is no manifest: {error}")))?;
-        if version.format > FORMAT {
+        if version.format != FORMAT {
             let (found, known) = (version.format, FORMAT);
             return Err(PackError::Version { path, found, known });
         }
