@@ -14,7 +14,7 @@ use super::options::{Held, Options, Place};
 use super::outcome::{Ending, Outcome};
 use super::run::run_at;
 use super::stand_ins;
-use crate::engine::sqlite::{OpenOptions, SqliteSession, SqliteTarget};
+use crate::engine::sqlite::{OpenOptions, SqliteSession, SqliteTarget, quoted};
 use crate::engine::{EngineError, Session, Target};
 use crate::model::snapshot::Scope;
 use crate::model::{Fact, ObjectKind, SinkError, Value};
@@ -153,17 +153,13 @@ pub(super) fn scratch<'a, 's>(session: &'a Session<'s>) -> &'a SqliteSession<'s>
     }
 }
 
-fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// An insert that binds its values.
 pub(super) fn insert(table: &str, columns: &[&str]) -> String {
-    let names: Vec<String> = columns.iter().map(|name| identifier(name)).collect();
+    let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
     let marks: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
     format!(
         "INSERT OR ABORT INTO {} ({}) VALUES ({})",
-        identifier(table),
+        quoted(table),
         names.join(", "),
         marks.join(", ")
     )

@@ -44,7 +44,6 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
     let enforcement = request.enforcement()?;
     let dialect = Dialect::of(&request.before.engine, &request.before.facts)
         .map_err(|error| PackError::Prover(error.into()))?;
-    let dialect = &dialect;
     let mut spool = Spool::new(request.fs.scratch(request.scratch)?);
     let tables = spool_changes(request, &mut spool)?;
     if request.fs.info(request.dir)?.is_some() {
@@ -58,17 +57,17 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
     };
     let values = ValueFiles::new(request.fs, request.dir, request.rows, plain, encoding);
     let ddl = enforcement.ddl(&request.before.source.server);
-    let (spool_read, tables_read, values_read) = (&spool, &tables, &values);
     let drafter = Drafter {
         request,
-        spool: spool_read,
-        tables: tables_read,
-        values: values_read,
+        spool: &spool,
+        tables: &tables,
+        values: &values,
         enforcement,
         ddl,
-        dialect,
+        dialect: &dialect,
     };
     let written = drafter.write(accepts);
+    drop(drafter);
     drop(values);
     match written {
         Ok((manifest, facts_after)) => Ok(Draft {

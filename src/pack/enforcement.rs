@@ -58,6 +58,17 @@ impl Enforcement {
         self != Enforcement::Mysql
     }
 
+    /// Whether a table that is dropped gives up its rows one by one, with all that foreign keys do
+    /// then (<https://www.sqlite.org/foreignkeys.html#fk_schemacommands>).
+    pub fn acts_on_dropped_rows(self) -> bool {
+        self == Enforcement::Sqlite
+    }
+
+    /// Whether sequences are tables' own numbers, and not objects.
+    pub fn numbers_tables(self) -> bool {
+        self == Enforcement::Sqlite
+    }
+
     /// Whether a pack for this engine is proved on a scratch copy.
     pub fn is_proved(self) -> bool {
         self == Enforcement::Sqlite

@@ -326,7 +326,7 @@ impl<'a> Drafter<'a> {
         };
         let is_raised = |wanted: &&Sequence| {
             let name = wanted.name.to_string();
-            match self.enforcement.is_proved() {
+            match self.enforcement.numbers_tables() {
                 true => rules.table(&name).is_some_and(|table| table.is_autoincrement),
                 false => self.owner_of(&name).is_none_or(|table| self.request.is_for(&table)),
             }
@@ -361,9 +361,8 @@ impl<'a> Drafter<'a> {
         let mut writer =
             WayWriter::create(request.fs, &sql, &steps, &input.title, self.values, self.dialect)?;
         writer.tables(works, &layouts, &before, &during, request.hasher);
-        // SQLite would delete the rows of a table that goes, and what refers to them, first.
-        let enforces_on_drop = self.enforcement.is_proved();
-        writer.written.rebuilds = enforces_on_drop && plan.steps().any(SchemaStep::drops_table);
+        let acts = self.enforcement.acts_on_dropped_rows();
+        writer.written.rebuilds = acts && plan.steps().any(SchemaStep::drops_table);
         if plan.is_deferred {
             order::Steps::defer(&mut writer)?;
         }

@@ -353,7 +353,7 @@ const MYSQL_8: &[(&str, &str, &str)] = &[
 ];
 
 fn all(pairs: &[(&str, &str, &str)], servers: &[servers::Server]) {
-    let only = std::env::var("ONLY").ok();
+    let only = std::env::var("DEEPDIFF_DDL_CASE").ok();
     let mut wrong = Vec::new();
     for (number, server) in servers.iter().enumerate() {
         for (place, (what, first, second)) in pairs.iter().enumerate() {

@@ -33,6 +33,7 @@ pub use ddl::SqliteDdl;
 pub use prepared::{SqliteLoader, SqlitePrepared};
 pub use rows::KeyReader;
 pub use source::SqliteSource;
+pub use sql::quoted;
 pub use statements::TableSql;
 pub use target::{SqliteSession, SqliteTarget};
 pub use types::{Affinity, StorageClass, TextEncoding};

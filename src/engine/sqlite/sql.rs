@@ -11,7 +11,7 @@ use super::types::{TextEncoding, is_native};
 use crate::model::{KeyMatching, TableSpec, Value};
 
 /// A name in double quotes.
-pub(super) fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
