@@ -8,6 +8,7 @@ mod checks;
 pub mod error;
 pub mod options;
 pub mod outcome;
+mod parents;
 pub mod prove;
 pub mod receipt;
 mod referring;

@@ -164,10 +164,9 @@ impl Runner<'_, '_> {
             false => catalog,
         };
         self.after(&before, &after, &mut expected)?;
-        if self.is_refused() {
-            return Ok(Step::Stop);
-        }
-        if let Some(read_state) = read_state {
+        if !self.is_refused()
+            && let Some(read_state) = read_state
+        {
             self.state(read_state)?;
         }
         if self.is_refused() {
@@ -245,7 +244,8 @@ impl Runner<'_, '_> {
         if self.is_refused() {
             return Ok(None);
         }
-        let checks_all = steps.changes_schema || self.pack.way(self.options.run).is_deferred;
+        let way = self.pack.way(self.options.run);
+        let checks_all = steps.changes_schema || way.is_deferred || way.rebuilds;
         let violations = if checks_all { checks::violations(self.session)? } else { None };
         Ok(Some(Before {
             tables,

@@ -39,6 +39,7 @@ pub mod spool;
 pub mod statement;
 pub mod summary;
 pub mod token;
+mod unenforced;
 pub mod values;
 mod waiting;
 mod writer;

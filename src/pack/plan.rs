@@ -25,7 +25,7 @@ use super::spool::{Spool, Verb};
 use super::values::ValueFiles;
 use super::writer::{WayWriter, Written};
 use super::written_table::{Ends, FactsAndRules, Layouts};
-use super::{fingerprint, kept, rebuilt, selection, summary};
+use super::{fingerprint, kept, rebuilt, selection, summary, unenforced};
 use crate::codec::Hasher;
 use crate::codec::state::StoredTable;
 use crate::diff::TableDefinition;
@@ -362,7 +362,10 @@ impl<'a> Drafter<'a> {
             WayWriter::create(request.fs, &sql, &steps, &input.title, self.values, self.dialect)?;
         writer.tables(works, &layouts, &before, &during, request.hasher);
         let acts = self.enforcement.acts_on_dropped_rows();
-        writer.written.rebuilds = acts && plan.steps().any(SchemaStep::drops_table);
+        let touched = works.iter().map(|work| work.shape.label());
+        writer.written.rebuilds = acts
+            && (plan.steps().any(SchemaStep::drops_table)
+                || unenforced::are_met(&plan.facts_for_rows, touched));
         if plan.is_deferred {
             order::Steps::defer(&mut writer)?;
         }

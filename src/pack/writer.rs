@@ -65,7 +65,7 @@ pub struct Written {
     pub tables: BTreeMap<String, TableTotals>,
     /// Whether foreign keys are checked at the end.
     pub is_deferred: bool,
-    /// Whether it builds tables anew, or drops some, where foreign keys would go after the rows.
+    /// Whether foreign keys would be in the way: tables are built anew or dropped, or one is broken.
     pub rebuilds: bool,
     /// Data that is destroyed: rows and bytes by table and step.
     pub losses: BTreeMap<(String, &'static str), (u64, u64)>,
