@@ -242,7 +242,7 @@ fn sqlite(objects: usize, version: Version) -> Schema {
             let body =
                 format!("UPDATE {} SET title = 'gone' WHERE parent_id = OLD.id;", table.name);
             let head = format!("CREATE TRIGGER {} AFTER DELETE ON {}", other.name, table.name);
-            define(ObjectKind::Trigger, &other, format!("{head} BEGIN {body} END"), &[]);
+            define(ObjectKind::Trigger, &other, format!("{head} {body}"), &[]);
             let trigger = Says::new(ObjectKind::Trigger, &other, "").text("table", &table.name);
             let trigger = trigger.text("timing", "AFTER").text("event", "DELETE");
             facts.push(trigger.text("body", body).needs(&[&table]));

@@ -8,6 +8,7 @@
 //! refusal.
 
 mod arrange;
+mod circles;
 mod fates;
 mod gate;
 mod stage;
