@@ -239,8 +239,10 @@ fn sqlite(objects: usize, version: Version) -> Schema {
             define(ObjectKind::View, &other, format!("CREATE VIEW {} AS {query}", other.name), &[]);
             facts.push(Says::new(ObjectKind::View, &other, "").text("query", query));
         } else {
-            let body =
-                format!("UPDATE {} SET title = 'gone' WHERE parent_id = OLD.id;", table.name);
+            let body = format!(
+                "BEGIN UPDATE {} SET title = 'gone' WHERE parent_id = OLD.id; END",
+                table.name
+            );
             let head = format!("CREATE TRIGGER {} AFTER DELETE ON {}", other.name, table.name);
             define(ObjectKind::Trigger, &other, format!("{head} {body}"), &[]);
             let trigger = Says::new(ObjectKind::Trigger, &other, "").text("table", &table.name);
