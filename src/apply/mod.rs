@@ -19,7 +19,7 @@ mod stand_ins;
 mod statements;
 
 pub use error::ApplyError;
-pub use options::{Finish, Held, Options};
+pub use options::{Finish, Held, Options, Watch};
 pub use outcome::{Drift, DriftClass, Ending, Outcome};
 pub use prove::create_pack;
 pub use run::apply;

@@ -374,7 +374,8 @@ impl Runner<'_, '_> {
         let referring = Referring::new(&before.rules, dropped, self.options.limit);
         let mut steps = self.pack.steps(self.fs, self.options.run)?;
         let mut statements = self.pack.statements(self.fs, self.options.run)?;
-        let mut pending = Pending::new(self.session, !before.firing.is_empty());
+        let mut pending =
+            Pending::new(self.session, !before.firing.is_empty(), &self.options.watch);
         let mut dropped = BTreeSet::new();
         let mut during = None;
         // Where tables are built anew no foreign key acts; what then points nowhere is found later.

@@ -31,6 +31,7 @@ pub mod parking;
 mod plan;
 pub mod request;
 pub mod row_hash;
+mod rowids;
 pub mod rules;
 pub mod schema;
 pub mod selection;

@@ -409,6 +409,7 @@ impl<'a> Drafter<'a> {
                 self.put_in(open, works, &mut writer)?;
                 let place = table.as_deref().and_then(|name| place_of(works, name));
                 if let Some(place) = place {
+                    writer.note_rowids(place)?;
                     leaving::take_out(self.spool, place, &works[place], &mut writer)?;
                 }
                 open = table;
@@ -446,7 +447,10 @@ impl<'a> Drafter<'a> {
         writer: &mut WayWriter<'_>,
     ) -> Result<(), PackError> {
         match table.and_then(|name| place_of(works, &name)) {
-            Some(place) => leaving::put_in(self.spool, place, &works[place], writer),
+            Some(place) => {
+                leaving::put_in(self.spool, place, &works[place], writer)?;
+                writer.forget_rowids(place, self.dialect)
+            }
             None => Ok(()),
         }
     }

@@ -83,7 +83,7 @@ pub struct Written {
 pub struct WayWriter<'a> {
     sql: Output,
     steps: Output,
-    tables: Vec<WrittenTable<'a>>,
+    pub(super) tables: Vec<WrittenTable<'a>>,
     values: &'a ValueFiles<'a>,
     dialect: &'a Dialect,
     batch: Option<Batch>,
@@ -137,7 +137,11 @@ impl<'a> WayWriter<'a> {
     }
 
     /// Writes a statement with a line of its own.
-    fn statement(&mut self, statement: &str, line: StepLine<'_>) -> Result<u64, PackError> {
+    pub(super) fn statement(
+        &mut self,
+        statement: &str,
+        line: StepLine<'_>,
+    ) -> Result<u64, PackError> {
         self.flush()?;
         let id = self.number();
         self.write(statement, StepLine { id, ..line })?;

@@ -97,6 +97,7 @@ mod sqlite_database;
 mod sqlite_ddl;
 mod sqlite_ddl_lab;
 mod sqlite_packs;
+mod sqlite_packs_faults;
 mod sqlite_rebuild_begin;
 mod sqlite_rows;
 mod sqlite_schemas;
