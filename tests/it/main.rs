@@ -77,6 +77,7 @@ mod pg_writing;
 mod real_data;
 mod rust_source;
 mod schema_plan;
+mod schema_plan_order;
 mod server_bad_input;
 mod server_bank;
 mod server_commands;

@@ -31,6 +31,8 @@ impl<'a> Schema<'a> {
                 schema.indexes.entry(table).or_default().push(fact);
             }
         }
+        let lists = schema.by_object.values_mut().chain(schema.indexes.values_mut());
+        lists.for_each(|facts| facts.sort_by(|a, b| a.id.cmp(&b.id)));
         schema
     }
 
