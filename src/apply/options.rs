@@ -29,9 +29,12 @@ pub(super) enum Place {
     Scratch,
 }
 
-/// Is told of each statement, by its verb and object, before it goes to the database.
+/// Takes the verb and the object of a statement.
+pub type Tell = dyn Fn(&str, &str) + Send + Sync;
+
+/// Is told of each statement before it goes to the database.
 #[derive(Clone)]
-pub struct Watch(pub Arc<dyn Fn(&str, &str) + Send + Sync>);
+pub struct Watch(pub Arc<Tell>);
 
 impl Debug for Watch {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
