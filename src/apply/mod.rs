@@ -9,6 +9,7 @@ mod checks;
 pub mod error;
 pub mod options;
 pub mod outcome;
+mod parents;
 pub mod prove;
 pub mod receipt;
 mod referring;
@@ -20,7 +21,7 @@ mod stand_ins;
 mod statements;
 
 pub use error::ApplyError;
-pub use options::{Finish, Held, Options};
+pub use options::{Finish, Held, Options, Watch};
 pub use outcome::{Drift, DriftClass, Ending, Outcome};
 pub use prove::create_pack;
 pub use run::apply;

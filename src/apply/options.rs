@@ -1,6 +1,8 @@
 //! How a pack is run: which way, how it ends, what is allowed, on which connection.
 
 use std::collections::BTreeSet;
+use std::fmt::{self, Debug, Formatter};
+use std::sync::Arc;
 
 use crate::engine::Session;
 use crate::model::SinkError;
@@ -27,6 +29,19 @@ pub(super) enum Place {
     Scratch,
 }
 
+/// Takes the verb and the object of a statement.
+pub type Tell = dyn Fn(&str, &str) + Send + Sync;
+
+/// Is told of each statement before it goes to the database.
+#[derive(Clone)]
+pub struct Watch(pub Arc<Tell>);
+
+impl Debug for Watch {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
 /// How a pack is run.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -42,6 +57,8 @@ pub struct Options {
     pub limit: usize,
     /// The moment for the receipt, as text.
     pub at: String,
+    /// Who is told how far it is.
+    pub watch: Option<Watch>,
 }
 
 impl Options {
@@ -54,6 +71,7 @@ impl Options {
             triggers: BTreeSet::new(),
             limit: 100,
             at: at.into(),
+            watch: None,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::checks;
 use super::error::ApplyError;
 use super::options::{Held, Options, Place};
 use super::outcome::{Ending, Outcome};
+use super::parents;
 use super::run::run_at;
 use super::stand_ins;
 use crate::engine::sqlite::{OpenOptions, SqliteSession, SqliteTarget, quoted};
@@ -122,14 +123,14 @@ fn accepts(
 }
 
 /// A row with its large values, which are there as long as it is.
-struct Whole<'r> {
+pub(super) struct Whole<'r> {
     row: &'r [CellValue],
     /// By place.
     large: BTreeMap<usize, Value>,
 }
 
 impl<'r> Whole<'r> {
-    fn of(request: &Request<'_>, row: &'r [CellValue]) -> Result<Whole<'r>, PackError> {
+    pub(super) fn of(request: &Request<'_>, row: &'r [CellValue]) -> Result<Whole<'r>, PackError> {
         let mut large = BTreeMap::new();
         for (place, cell) in row.iter().enumerate() {
             if let CellValue::Apart(value) = cell {
@@ -139,7 +140,7 @@ impl<'r> Whole<'r> {
         Ok(Whole { row, large })
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Value> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Value> {
         let places = self.row.iter().enumerate();
         places.filter_map(|(place, cell)| cell.here().or_else(|| self.large.get(&place)))
     }
@@ -167,8 +168,13 @@ pub(super) fn insert(table: &str, columns: &[&str]) -> String {
 
 async fn prove(request: &Request<'_>, draft: &Draft) -> Result<(), PackError> {
     let runs = draft.tables.iter().map(|table| &table.runs);
-    let bytes: u64 =
+    let mut bytes: u64 =
         runs.map(|runs| Verb::EVERY.iter().map(|verb| runs.of(*verb).bytes).sum::<u64>()).sum();
+    // Rows of these tables may be there besides.
+    let redefined = parents::redefined(draft);
+    let stored = request.before.tables.iter();
+    let stored = stored.filter(|table| redefined.contains(&table.spec.name.name));
+    bytes = stored.fold(bytes, |bytes, table| bytes.saturating_add(table.rows.bytes));
     let mut bench = open(request, Some(bytes)).await?;
     let proved = {
         let mut session = bench.target.session().await.map_err(prover)?;

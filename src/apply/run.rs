@@ -165,10 +165,9 @@ impl Runner<'_, '_> {
             false => catalog,
         };
         self.after(&before, &after, &mut expected)?;
-        if self.is_refused() {
-            return Ok(Step::Stop);
-        }
-        if let Some(read_state) = read_state {
+        if !self.is_refused()
+            && let Some(read_state) = read_state
+        {
             self.state(read_state)?;
         }
         if self.is_refused() {
@@ -246,7 +245,8 @@ impl Runner<'_, '_> {
         if self.is_refused() {
             return Ok(None);
         }
-        let checks_all = steps.changes_schema || self.pack.way(self.options.run).is_deferred;
+        let way = self.pack.way(self.options.run);
+        let checks_all = steps.changes_schema || way.is_deferred || way.rebuilds;
         let violations = if checks_all { checks::violations(self.session)? } else { None };
         Ok(Some(Before {
             tables,
@@ -375,7 +375,7 @@ impl Runner<'_, '_> {
         let referring = Referring::new(&before.rules, dropped, self.options.limit);
         let mut steps = self.pack.steps(self.fs, self.options.run)?;
         let mut statements = self.pack.statements(self.fs, self.options.run)?;
-        let mut pending = Pending::new(self.session, !before.firing.is_empty());
+        let mut pending = Pending::new(self.session, !before.firing.is_empty(), self.options);
         let mut dropped = BTreeSet::new();
         let mut during = None;
         // Where tables are built anew no foreign key acts; what then points nowhere is found later.

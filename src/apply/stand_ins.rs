@@ -1,5 +1,5 @@
 //! Rows of a scratch copy that stand in for rows of the target: parents that inserted rows refer
-//! to and that a pack does not touch.
+//! to and that a pack does not touch, of tables that stay as they are (the others: `parents`).
 //!
 //! A stand-in holds the values that are referred to and, where something must be there, a value
 //! that nothing else has. Where a table does not take one, foreign keys are not proved.
@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::error::ApplyError;
+use super::parents::{self, Parents};
 use super::prove::{insert, scratch};
 use super::rows::row_by_key;
 use crate::engine::{EngineError, Session};
@@ -42,8 +43,10 @@ pub fn add(
     let facts: Vec<&Fact> = draft.facts_after.iter().chain(gone).collect();
     let rules = Rules::of(Enforcement::Sqlite, facts);
     let catalog = session.catalog(&Scope::from(&draft.manifest.scope))?;
+    let redefined = parents::redefined(draft);
+    Parents::new(session, request, draft, &rules, &redefined)?.add()?;
     let mut number = 0;
-    for key in &rules.foreign_keys {
+    for key in rules.foreign_keys.iter().filter(|key| !redefined.contains(&key.parent)) {
         let find = |name: &str| draft.tables.iter().find(|table| table.name == name);
         let spec = catalog.tables.iter().find(|spec| spec.name.name == key.parent);
         let (Some(child), Some(spec)) = (find(&key.child), spec) else { continue };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::checks;
 use super::error::ApplyError;
+use super::options::{Options, Watch};
 use super::relations::Relations;
 use crate::engine::{EngineError, LargeKind, Session, TableChanges};
 use crate::model::ObjectName;
@@ -131,15 +132,22 @@ pub struct Pending<'s> {
     may_fire: bool,
     waiting: Vec<Waiting>,
     bytes: usize,
+    watch: &'s Option<Watch>,
     /// What was done so far.
     pub changes: Changes,
 }
 
 impl<'s> Pending<'s> {
     /// None so far.
-    pub fn new(session: &'s Session<'s>, may_fire: bool) -> Self {
+    pub fn new(session: &'s Session<'s>, may_fire: bool, options: &'s Options) -> Self {
         let changes = Changes { start: session.total_changes(), ..Changes::default() };
-        Pending { session, may_fire, waiting: Vec::new(), bytes: 0, changes }
+        Pending { session, may_fire, waiting: Vec::new(), bytes: 0, watch: &options.watch, changes }
+    }
+
+    fn tell(&self, one: &Waiting) {
+        if let Some(Watch(tell)) = self.watch {
+            tell(&one.verb, &one.table);
+        }
     }
 
     /// Takes a statement with the values that it binds; gives what speaks against one that was run.
@@ -164,6 +172,7 @@ impl<'s> Pending<'s> {
                 return Ok(Some(refusal));
             }
             let values: Vec<_> = values.iter().map(|(kind, bytes)| (*kind, &bytes[..])).collect();
+            self.tell(&one);
             let total = self.session.total_changes();
             return match self.session.execute_with(text, &values) {
                 Ok(changed) => Ok(self.check(&one, changed, total)),
@@ -187,6 +196,7 @@ impl<'s> Pending<'s> {
         if waiting.is_empty() {
             return Ok(None);
         }
+        waiting.iter().for_each(|one| self.tell(one));
         let total = self.session.total_changes();
         let texts: Vec<&str> = waiting.iter().map(|one| one.text.as_str()).collect();
         let (changed, ended) = self.session.execute_each(&texts);
@@ -207,6 +217,7 @@ impl<'s> Pending<'s> {
         if let Some(refusal) = self.run()? {
             return Ok(Some(refusal));
         }
+        self.tell(one);
         self.changes.before_copying(self.session)?;
         let total = self.session.total_changes();
         if let Err(error) = self.session.execute(&one.text) {

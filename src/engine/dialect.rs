@@ -154,6 +154,30 @@ impl TableStatements {
         each!(TableStatements, self, engine => engine.insert_copies(row, count))
     }
 
+    /// Statements that note the hidden rowid of every row, by its key, in a new table of this name;
+    /// none where rows have no such thing.
+    pub fn note_rowids(&self, notes: &str) -> Vec<String> {
+        match self {
+            TableStatements::Sqlite(table) => table.note_rowids(notes),
+            TableStatements::Postgres(_) | TableStatements::Mysql(_) => Vec::new(),
+        }
+    }
+
+    /// `INSERT` of a row that had this key, with the rowid that was noted for it there.
+    pub fn insert_noted(
+        &self,
+        row: &[Cell<'_>],
+        key: &[Value],
+        notes: &str,
+    ) -> Result<String, EngineError> {
+        match self {
+            TableStatements::Sqlite(table) => table.insert_noted(row, key, notes),
+            TableStatements::Postgres(_) | TableStatements::Mysql(_) => {
+                self.insert(&[row.to_vec()])
+            }
+        }
+    }
+
     /// `UPDATE` of the rows with these keys that still are as they were before. The rows all change
     /// the same columns; the changes come from the caller, only columns that really change.
     pub fn update(&self, rows: &[RowUpdate<'_>]) -> Result<String, EngineError> {

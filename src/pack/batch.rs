@@ -54,7 +54,7 @@ fn written_len(one: &Move) -> usize {
         }
     };
     let bytes = match one {
-        Move::Insert(row, _) | Move::Delete(row, _) => of(row),
+        Move::Insert(row, _) | Move::Delete(row, _) | Move::Return(_, row) => of(row),
         Move::Update(before, after) => of(before) + of(after),
     };
     usize::try_from(bytes).unwrap_or(usize::MAX)

@@ -140,8 +140,9 @@ pub struct Way {
     pub schema_after: String,
     /// Whether foreign keys are checked at the end of the transaction.
     pub is_deferred: bool,
-    /// Whether it builds tables anew or drops some: on SQLite foreign keys are not enforced then
-    /// while it runs, and checked when all has run.
+    /// Whether it builds tables anew, drops some, or meets a foreign key that cannot be enforced
+    /// while rows change: on SQLite foreign keys are not enforced then while it runs, and checked
+    /// when all has run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rebuilds: bool,
 }

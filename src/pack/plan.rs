@@ -25,7 +25,7 @@ use super::spool::{Spool, Verb};
 use super::values::ValueFiles;
 use super::writer::{WayWriter, Written};
 use super::written_table::{Ends, FactsAndRules, Layouts};
-use super::{fingerprint, kept, leaving, selection, summary};
+use super::{fingerprint, kept, leaving, selection, summary, unenforced};
 use crate::codec::Hasher;
 use crate::codec::state::StoredTable;
 use crate::diff::TableDefinition;
@@ -390,7 +390,10 @@ impl<'a> Drafter<'a> {
             WayWriter::create(request.fs, &sql, &steps, &input.title, self.values, self.dialect)?;
         writer.tables(works, &layouts, &before, &during, request.hasher);
         let acts = self.enforcement.acts_on_dropped_rows();
-        writer.written.rebuilds = acts && plan.steps().any(SchemaStep::drops_table);
+        let touched = works.iter().map(|work| work.shape.label());
+        writer.written.rebuilds = acts
+            && (plan.steps().any(SchemaStep::drops_table)
+                || unenforced::are_met(&plan.facts_for_rows, touched));
         if plan.is_deferred {
             order::Steps::defer(&mut writer)?;
         }
@@ -419,6 +422,7 @@ impl<'a> Drafter<'a> {
                 self.put_in(open, works, &mut writer)?;
                 let place = table.as_deref().and_then(|name| place_of(works, name));
                 if let Some(place) = place {
+                    writer.note_rowids(place)?;
                     leaving::take_out(self.spool, place, &works[place], &mut writer)?;
                 }
                 open = table;
@@ -456,7 +460,10 @@ impl<'a> Drafter<'a> {
         writer: &mut WayWriter<'_>,
     ) -> Result<(), PackError> {
         match table.and_then(|name| place_of(works, &name)) {
-            Some(place) => leaving::put_in(self.spool, place, &works[place], writer),
+            Some(place) => {
+                leaving::put_in(self.spool, place, &works[place], writer)?;
+                writer.forget_rowids(place, self.dialect)
+            }
             None => Ok(()),
         }
     }

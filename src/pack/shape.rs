@@ -132,6 +132,11 @@ impl Shape {
         self.columns.iter().position(|column| column.spec.name == name)
     }
 
+    /// Where a row of the side before has a column.
+    pub fn place_before(&self, name: &str) -> Option<usize> {
+        self.columns.iter().find(|column| column.spec.name == name)?.before
+    }
+
     /// The places of the key's columns, in key order; none where rows have no key.
     pub fn key(&self) -> &[usize] {
         &self.key

@@ -48,6 +48,8 @@ pub struct Large<'a> {
 pub enum Move {
     /// The row is added, so many times.
     Insert(Vec<CellValue>, u64),
+    /// The row that was lifted comes back as it shall be, with its hidden rowid.
+    Return(Vec<CellValue>, Vec<CellValue>),
     /// The row as it was becomes the row as it shall be.
     Update(Vec<CellValue>, Vec<CellValue>),
     /// The row goes, so many times.
@@ -59,6 +61,7 @@ impl Move {
     fn row(&self) -> &[CellValue] {
         match self {
             Move::Insert(row, _) | Move::Update(row, _) | Move::Delete(row, _) => row,
+            Move::Return(_, row) => row,
         }
     }
 
@@ -66,7 +69,7 @@ impl Move {
     pub fn count(&self) -> u64 {
         match self {
             Move::Insert(_, count) | Move::Delete(_, count) => *count,
-            Move::Update(..) => 1,
+            Move::Update(..) | Move::Return(..) => 1,
         }
     }
 
@@ -76,7 +79,9 @@ impl Move {
             Move::Update(before, after) => {
                 (0..before.len()).filter(|&at| before[at] != after[at]).collect()
             }
-            Move::Insert(row, _) | Move::Delete(row, _) => (0..row.len()).collect(),
+            Move::Insert(row, _) | Move::Delete(row, _) | Move::Return(_, row) => {
+                (0..row.len()).collect()
+            }
         }
     }
 }
@@ -118,6 +123,8 @@ pub struct RowSql {
     guarded: Vec<usize>,
     /// Whether equal rows cannot be told apart: all of them go, and those that stay come back.
     pub takes_all_copies: bool,
+    /// The table in which hidden rowids are noted; none where there are none to keep.
+    pub notes: Option<String>,
 }
 
 /// Which of a table's columns are there when its statements run.
@@ -239,7 +246,13 @@ impl RowSql {
             columns,
             guarded,
             takes_all_copies: rules.enforcement.has_hidden_rowids() && hides_rowid,
+            notes: None,
         }
+    }
+
+    /// Statements that note the hidden rowids of the table's rows.
+    pub fn note_rowids(&self, notes: &str) -> Vec<String> {
+        self.table.note_rowids(notes)
     }
 
     /// How long statements may be.
@@ -277,6 +290,12 @@ impl RowSql {
                 }
                 let rows: Vec<Vec<Cell<'_>>> = rows.iter().map(Values::cells).collect();
                 self.table.insert(&rows).map_err(wrong)?
+            }
+            Move::Return(before, row) => {
+                let key = writing.key(before);
+                let row = writing.values(row, &places)?;
+                let notes = self.notes.as_deref().unwrap_or_default();
+                self.table.insert_noted(&row.cells(), &key, notes).map_err(wrong)?
             }
             Move::Update(..) => {
                 let mut rows = Vec::with_capacity(moves.len());

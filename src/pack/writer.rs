@@ -65,7 +65,7 @@ pub struct Written {
     pub tables: BTreeMap<String, TableTotals>,
     /// Whether foreign keys are checked at the end.
     pub is_deferred: bool,
-    /// Whether it builds tables anew, or drops some, where foreign keys would go after the rows.
+    /// Whether foreign keys would be in the way: tables are built anew or dropped, or one is broken.
     pub rebuilds: bool,
     /// Data that is destroyed: rows and bytes by table and step.
     pub losses: BTreeMap<(String, &'static str), (u64, u64)>,
@@ -83,7 +83,7 @@ pub struct Written {
 pub struct WayWriter<'a> {
     sql: Output,
     steps: Output,
-    tables: Vec<WrittenTable<'a>>,
+    pub(super) tables: Vec<WrittenTable<'a>>,
     values: &'a ValueFiles<'a>,
     dialect: &'a Dialect,
     batch: Option<Batch>,
@@ -137,7 +137,11 @@ impl<'a> WayWriter<'a> {
     }
 
     /// Writes a statement with a line of its own.
-    fn statement(&mut self, statement: &str, line: StepLine<'_>) -> Result<u64, PackError> {
+    pub(super) fn statement(
+        &mut self,
+        statement: &str,
+        line: StepLine<'_>,
+    ) -> Result<u64, PackError> {
         self.flush()?;
         let id = self.number();
         self.write(statement, StepLine { id, ..line })?;

@@ -6,7 +6,7 @@ use super::error::PackError;
 use super::order::{Part, RowStep, TableWork};
 use super::parking::Parking;
 use super::row_hash::{RowHasher, layout};
-use super::rules::{Action, Rules};
+use super::rules::{Action, Rules, TableRules};
 use super::shape::Shape;
 use super::spool::Verb;
 use super::statement::{Moment, Move, RowSql};
@@ -78,10 +78,16 @@ impl<'a> WrittenTable<'a> {
             RowSql::new(&work.shape, dialect, moment, side.facts, &side.rules)
         };
         let moment = if work.leaves { Moment::After } else { Moment::Midway };
+        let mut sql = writer(moment, during);
+        let earlier = work.leaves.then(|| writer(Moment::Before, before));
+        let can_note =
+            |notes: &String| earlier.as_ref().is_some_and(|sql| !sql.note_rowids(notes).is_empty());
+        let notes = keeps_rowids(work, rules).then(|| free_name(name, before, during));
+        sql.notes = notes.filter(can_note);
         WrittenTable {
             work,
-            sql: writer(moment, during),
-            earlier: work.leaves.then(|| writer(Moment::Before, before)),
+            sql,
+            earlier,
             before: layouts.before.as_ref().map(|layout| RowHasher::new(layout, hasher)),
             after: layouts.after.as_ref().map(|layout| RowHasher::new(layout, hasher)),
             unset: places(&work.shape, rules.table(name).map(|table| &table.identities)),
@@ -96,6 +102,13 @@ impl<'a> WrittenTable<'a> {
             (Some(earlier), Move::Delete(..)) => earlier,
             _ => &self.sql,
         }
+    }
+
+    /// The table in which hidden rowids are noted while rows are lifted, and the statements that
+    /// note them; none where none are to be kept.
+    pub(super) fn rowids(&self) -> Option<(&str, Vec<String>)> {
+        let (notes, earlier) = (self.sql.notes.as_deref()?, self.earlier.as_ref()?);
+        Some((notes, earlier.note_rowids(notes)))
     }
 
     /// What the statement of a step does; `None` where it only checks.
@@ -120,6 +133,9 @@ impl<'a> WrittenTable<'a> {
             }
             (Part::Whole, Verb::Update) => Move::Update(before(), after()),
             (Part::Park(Parking::Reinsert), _) => Move::Delete(before(), 1),
+            (Part::Unpark(Parking::Reinsert), _) if self.sql.notes.is_some() => {
+                Move::Return(before(), after())
+            }
             (Part::Unpark(Parking::Reinsert), _) => Move::Insert(after(), 1),
             (Part::Park(parking), Verb::Insert) => Move::Insert(waiting(parking), 1),
             (Part::Park(parking), _) => Move::Update(before(), waiting(parking)),
@@ -134,6 +150,29 @@ impl<'a> WrittenTable<'a> {
     pub(super) fn takes_all_copies(&self) -> bool {
         self.earlier.as_ref().unwrap_or(&self.sql).takes_all_copies
     }
+}
+
+/// Whether rows that leave their table and come back had a hidden rowid, and can have it again.
+fn keeps_rowids(work: &TableWork<'_>, rules: &Rules) -> bool {
+    let has_rowid = |table: &TableRules| {
+        table.rowid_alias.is_none() && !table.is_without_rowid && !table.hides_rowid()
+    };
+    rules.enforcement.has_hidden_rowids()
+        && work.leaves
+        && work.changes(Verb::Update) > 0
+        && rules.table(work.shape.label()).is_some_and(has_rowid)
+}
+
+/// A name that nothing has, before or meanwhile.
+fn free_name(table: &str, before: &FactsAndRules<'_>, during: &FactsAndRules<'_>) -> String {
+    let facts = || before.facts.iter().chain(during.facts);
+    let is_free = |name: &String| facts().all(|f| !f.id.object.name.eq_ignore_ascii_case(name));
+    let first = format!("_deepdiff_rowids_{table}");
+    let others = (2..).map(|number: u32| format!("{first}_{number}"));
+    std::iter::once(first.clone())
+        .chain(others)
+        .find(is_free)
+        .expect("because a schema does not have every name")
 }
 
 /// The places of columns by their names.

@@ -13,7 +13,7 @@ use crate::sqlite_ddl_lab::{Texts, becomes, catalog, run, schema, statements};
 use crate::sqlite_schemas::{ODD_DEFINITIONS, table};
 
 /// The catalog of a schema; `None` where SQLite refuses it.
-fn catalog_of(sql: &str) -> Option<Catalog> {
+pub fn catalog_of(sql: &str) -> Option<Catalog> {
     let mut target = scratch("");
     block_on(async {
         let session = target.session().await.unwrap();

@@ -139,6 +139,38 @@ fn s6_rows_that_stay_keep_their_hidden_rowids() {
 }
 
 #[test]
+fn s6_rows_that_change_keep_their_hidden_rowids_too() {
+    for (key, columns) in [
+        ("PRIMARY KEY (k)", "k TEXT"),
+        ("PRIMARY KEY (k, rowid)", "k TEXT COLLATE NOCASE, rowid INT DEFAULT 1"),
+        ("UNIQUE (k, n)", "k REAL NOT NULL, n INT NOT NULL DEFAULT 3"),
+        ("PRIMARY KEY (k)", "k BLOB"),
+    ] {
+        let of = |v: &str, rows: &str| {
+            format!(
+                "CREATE TABLE t({columns}, v {v}, {key}); CREATE TABLE _deepdiff_rowids_t(x);
+                 INSERT INTO t(_rowid_, k, v) VALUES (7,1,'a'),(3,2.5,'b'),(-5,'c','c'),(9,'d','d'); {rows}"
+            )
+        };
+        let rows = "UPDATE t SET v = 'B' WHERE k = 2.5; UPDATE t SET v = 'D' WHERE k = 'd';
+            DELETE FROM t WHERE k = 1; INSERT INTO t(k, v) VALUES ('e', 'e');";
+        let lab = PackLab::new(&of("TEXT", ""), &of("TEXT NOT NULL CHECK (v <> 'zz')", rows));
+        lab.converges();
+        let rowids = || {
+            let found = sqlite3(
+                &lab.path("copy.db"),
+                "SELECT _rowid_ FROM t WHERE v NOT IN ('a', 'e') ORDER BY v COLLATE NOCASE;",
+            );
+            found.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(rowids(), ["3", "-5", "9"], "{key}: back");
+        let applied = lab.apply("change", "copy.db", |_| {});
+        assert_eq!(applied.outcome, Ending::Applied, "{applied:#?}");
+        assert_eq!(rowids(), ["3", "-5", "9"], "{key}: there");
+    }
+}
+
+#[test]
 fn s7_a_row_that_does_not_fit_takes_the_whole_pack_back() {
     let before = "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT); INSERT INTO t VALUES (1,1),(2,2);
         CREATE TABLE u(x); INSERT INTO u VALUES (1);";
@@ -221,4 +253,59 @@ fn s24_a_view_that_is_invalid_already_is_in_nobodys_way() {
         &format!("CREATE TABLE t(a TEXT); INSERT INTO t VALUES ('1');{broken}"),
     );
     lab.converges();
+}
+
+/// What stands between two tables that refer to each other by a column with a unique index.
+fn by_index(index: &str, rows: &str) -> String {
+    format!(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT NOT NULL); {index}
+         CREATE TABLE c(id INTEGER PRIMARY KEY, code TEXT REFERENCES p(code) ON DELETE CASCADE);
+         INSERT INTO p VALUES (1,'a'),(2,'b'),(3,'c'); INSERT INTO c VALUES (1,'a'),(2,'b'); {rows}"
+    )
+}
+
+#[test]
+fn a_foreign_key_whose_unique_index_comes_after_the_rows_is_checked_at_the_end() {
+    let before = "CREATE TABLE other(x)";
+    let after = by_index("CREATE UNIQUE INDEX pc ON p(code);", "");
+    PackLab::new(before, &after).converges();
+    PackLab::new(&after, before).converges();
+    // One that can never be enforced is in nobody's way either.
+    let change = "DELETE FROM p WHERE id = 3; UPDATE c SET code = 'b' WHERE id = 1;";
+    PackLab::new(&by_index("", ""), &by_index("", change)).converges();
+    let gone = "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1),(2);
+        CREATE TABLE c(id INTEGER PRIMARY KEY, p INT REFERENCES p(id) ON DELETE CASCADE,
+            q INT REFERENCES nowhere(id)); INSERT INTO c VALUES (1,1,5),(2,2,NULL);";
+    let change = format!("{gone} DELETE FROM c WHERE id = 2; DELETE FROM p WHERE id = 2;");
+    PackLab::new(gone, &change).converges();
+}
+
+#[test]
+fn a_child_that_the_pack_does_not_know_is_found_without_foreign_keys_too() {
+    let after = by_index("CREATE UNIQUE INDEX pd ON p(code);", "DELETE FROM p WHERE id = 3;");
+    let lab = PackLab::new(&by_index("CREATE UNIQUE INDEX pc ON p(code);", ""), &after);
+    lab.converges();
+    let refused = lab.refused_after("INSERT INTO c VALUES (77, 'c');");
+    assert!(format!("{:?}", refused.reasons).contains("77"), "{refused:#?}");
+}
+
+#[test]
+fn rows_that_others_refer_to_are_themselves_on_the_scratch_copy() {
+    // Parents that no row of the pack touches; their new definition takes no row that is made up.
+    let of = |p: &str, c: &str| {
+        format!(
+            "CREATE TABLE g(id INTEGER PRIMARY KEY); INSERT INTO g VALUES (1),(2);
+             CREATE TABLE p(k TEXT PRIMARY KEY, state INT, g INT {p});
+             INSERT INTO p VALUES ('1', 5, 1), ('2', 6, 2), ('3', 7, 1);
+             CREATE TABLE c(id INTEGER PRIMARY KEY, p TEXT REFERENCES p(k));
+             INSERT INTO c VALUES (1, '1') {c};"
+        )
+    };
+    let after = of("REFERENCES g(id), CHECK (state > 4 AND g IS NOT NULL)", ", (2, '2'), (3, '3')");
+    PackLab::new(&of("", ""), &after).converges();
+    PackLab::new(&after, &of("", "")).converges();
+    let integer = after.replace("k TEXT PRIMARY KEY", "k INTEGER PRIMARY KEY");
+    PackLab::new(&of("", ""), &integer).converges();
+    let unique = format!("{} CREATE UNIQUE INDEX ps ON p(state);", of("", ", (2, '2'), (3, '3')"));
+    PackLab::new(&of("", ""), &unique).converges();
 }

@@ -1,7 +1,9 @@
 //! The facts of one schema, found by identity and by object, with the texts beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+
+use super::reading::list;
 
 use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 
@@ -10,6 +12,8 @@ use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 pub struct Schema<'a> {
     by_id: BTreeMap<&'a FactId, &'a Fact>,
     by_object: BTreeMap<&'a ObjectName, Vec<&'a Fact>>,
+    indexes: BTreeMap<ObjectName, Vec<&'a Fact>>,
+    inherited: BTreeSet<&'a str>,
     texts: BTreeMap<(ObjectKind, &'a ObjectName), &'a str>,
     column_orders: BTreeMap<&'a ObjectName, &'a [String]>,
     has_rows: BTreeMap<&'a ObjectName, bool>,
@@ -22,8 +26,42 @@ impl<'a> Schema<'a> {
         for fact in facts {
             schema.by_id.insert(&fact.id, fact);
             schema.by_object.entry(&fact.id.object).or_default().push(fact);
+            schema.inherited.extend(list(fact, "inherits").iter().map(String::as_str));
+            if let Some(table) = indexed(fact) {
+                schema.indexes.entry(table).or_default().push(fact);
+            }
         }
+        let lists = schema.by_object.values_mut().chain(schema.indexes.values_mut());
+        lists.for_each(|facts| facts.sort_by(|a, b| a.id.cmp(&b.id)));
         schema
+    }
+
+    /// What `ask` says of this schema if it had a fact besides; afterwards it is as it was.
+    pub fn with<T>(&mut self, fact: &'a Fact, ask: impl FnOnce(&Schema<'a>) -> T) -> T {
+        if self.by_id.contains_key(&fact.id) {
+            return ask(self);
+        }
+        let id = &fact.id;
+        let add = |facts: &mut Vec<&'a Fact>| {
+            facts.insert(facts.partition_point(|other| other.id < *id), fact);
+        };
+        let take = |facts: &mut Vec<&'a Fact>| facts.retain(|other| other.id != *id);
+        let inherits = list(fact, "inherits").iter().map(String::as_str);
+        let inherited: Vec<&str> = inherits.filter(|name| self.inherited.insert(name)).collect();
+        self.by_id.insert(id, fact);
+        add(self.by_object.entry(&id.object).or_default());
+        let table = indexed(fact);
+        if let Some(table) = &table {
+            add(self.indexes.entry(table.clone()).or_default());
+        }
+        let said = ask(self);
+        inherited.iter().for_each(|name| {
+            self.inherited.remove(name);
+        });
+        self.by_id.remove(id);
+        self.by_object.get_mut(&id.object).map(take);
+        table.and_then(|table| self.indexes.get_mut(&table)).map(take);
+        said
     }
 
     /// Notes the text by which an object was defined.
@@ -95,6 +133,16 @@ impl<'a> Schema<'a> {
         self.of(object).iter().copied().filter(move |fact| fact.id.kind == kind)
     }
 
+    /// The indexes of a table, sorted by id.
+    pub fn indexes(&self, table: &ObjectName) -> impl Iterator<Item = &'a Fact> + '_ {
+        self.indexes.get(table).into_iter().flatten().copied()
+    }
+
+    /// Every name that a fact says it `inherits` from, as it says it.
+    pub fn inherited(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.inherited.iter().copied()
+    }
+
     /// The columns of a table, in its order; those whose place is not known last, by name.
     pub fn columns(&self, table: &ObjectName) -> Vec<&'a Fact> {
         let order = self.column_orders.get(table).copied().unwrap_or_default();
@@ -113,4 +161,9 @@ impl<'a> Schema<'a> {
     pub fn has_rows(&self, table: &ObjectName) -> bool {
         self.has_rows.get(table).copied().unwrap_or(true)
     }
+}
+
+/// The table that an index is on.
+fn indexed(fact: &Fact) -> Option<ObjectName> {
+    if fact.id.kind == ObjectKind::Index { fact.table() } else { None }
 }

@@ -17,6 +17,11 @@ use crate::model::{
 /// Values up to this many bytes are compared whole by a guard.
 const LARGEST_COMPARED: usize = 4096;
 
+/// A column of a table that notes rowids by keys.
+fn noted_column(number: usize) -> String {
+    format!("k{number}")
+}
+
 /// How many conditions stand in one group. SQLite limits the depth of an expression to 1,000.
 const GROUP: usize = 100;
 
@@ -96,6 +101,47 @@ impl TableSql {
             "{} ({names}) WITH RECURSIVE copies(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copies \
              WHERE n < {count}) SELECT {values} FROM copies",
             self.verb("INSERT", "INTO "),
+        ))
+    }
+
+    /// Statements that note the hidden rowid of every row, by its key, in a new table of this name.
+    pub fn note_rowids(&self, notes: &str) -> Vec<String> {
+        let Some(rowid) = self.rowid.filter(|_| !self.key.is_empty()) else { return Vec::new() };
+        let (table, notes_table) = (quoted(&self.table.name), quoted(notes));
+        // Without types every value stays as it is.
+        let noted: Vec<String> = (1..=self.key.len()).map(noted_column).collect();
+        let noted = noted.join(", ");
+        let keys: Vec<String> = self.key.iter().map(|column| quoted(&column.name)).collect();
+        vec![
+            format!("CREATE TABLE {notes_table} ({noted})"),
+            format!(
+                "INSERT INTO {notes_table} (rowid, {noted})\nSELECT {rowid}, {}\nFROM {table}",
+                keys.join(", ")
+            ),
+            format!("CREATE INDEX {} ON {notes_table} ({noted})", quoted(&format!("{notes}_key"))),
+        ]
+    }
+
+    /// `INSERT` of a row that had this key and comes back with the rowid that was noted for it.
+    pub fn insert_noted(
+        &self,
+        row: &[Cell<'_>],
+        key: &[Value],
+        notes: &str,
+    ) -> Result<String, EngineError> {
+        let rowid = self.rowid.ok_or_else(|| self.mismatch("a rowid where there is none"))?;
+        let mut conditions = Vec::new();
+        for (place, value) in key.iter().enumerate() {
+            let text = literal(value, self.encoding);
+            let text = text.ok_or_else(|| self.mismatch("a key that has no text"))?;
+            conditions.push(format!("{} IS {text}", noted_column(place + 1)));
+        }
+        let (names, values) = self.names_and_values(row)?;
+        Ok(format!(
+            "{} ({rowid}, {names}) VALUES ((SELECT rowid FROM {} WHERE {}), {values})",
+            self.verb("INSERT", "INTO "),
+            quoted(notes),
+            conditions.join(" AND ")
         ))
     }
 

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::circles::{self, Edges};
 use super::fates::{Fate, Fates, refusal};
 use super::step::{Deed, SchemaVerb};
 use crate::engine::ddl::{Alteration, FactChange, Schema, Statement, StepHazard};
@@ -64,10 +65,12 @@ impl<'a> Arrangement<'a> {
                 return arrangement;
             }
             let edges = arrangement.edges(fates);
-            let Some(circle) = arrangement.sort(&edges) else { return arrangement };
-            let [weakened, lightened] = arrangement.loosen(fates, &circle);
+            let circles = arrangement.sort(&edges);
+            let Some(first) = circles.first() else { return arrangement };
+            let members = circles.iter().flatten().copied().collect();
+            let [weakened, lightened] = arrangement.loosen(fates, &members);
             if weakened.is_empty() && lightened.is_empty() {
-                arrangement.refuse_circle(&circle);
+                arrangement.refuse_circle(first);
                 return arrangement;
             }
             (weaker, lighter) = (arrangement.weaker, arrangement.lighter);
@@ -290,11 +293,11 @@ impl<'a> Arrangement<'a> {
             return;
         }
         // What names a column and goes as well is no longer there when the column goes.
-        let left = match fact.id.kind {
-            ObjectKind::Column => Some(fates.left(fact)),
-            _ => None,
+        let dropped = match fact.id.kind {
+            ObjectKind::Column => fates.left(fact, |left| fates.ddl.drop(fact, left)),
+            _ => fates.ddl.drop(fact, fates.from),
         };
-        match fates.ddl.drop(fact, left.as_ref().unwrap_or(fates.from)) {
+        match dropped {
             Ok(statements) => {
                 let action = self.push(fates, FactChange::Dropped(fact), statements);
                 self.unmaker.insert(id, action);
@@ -348,8 +351,8 @@ impl<'a> Arrangement<'a> {
     }
 
     /// Pairs of actions, the first of which runs before the second.
-    fn edges(&self, fates: &Fates<'a, '_>) -> BTreeSet<(usize, usize)> {
-        let mut edges = BTreeSet::new();
+    fn edges(&self, fates: &Fates<'a, '_>) -> Edges {
+        let mut edges = Edges::new();
         let mut edge = |first: usize, second: usize| {
             if first != second {
                 edges.insert((first, second));
@@ -429,8 +432,8 @@ impl<'a> Arrangement<'a> {
         }
     }
 
-    /// Puts the actions in order; gives those that wait for each other.
-    fn sort(&mut self, edges: &BTreeSet<(usize, usize)>) -> Option<Vec<usize>> {
+    /// Puts the actions in order; gives circles of those that wait for each other.
+    fn sort(&mut self, edges: &Edges) -> Vec<Vec<usize>> {
         let mut waits = vec![0_usize; self.actions.len()];
         let mut after: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for &(first, second) in edges {
@@ -466,31 +469,39 @@ impl<'a> Arrangement<'a> {
                 let deed = &self.actions[*action].deeds[0];
                 deed.verb == SchemaVerb::Drop && deed.id.kind == ObjectKind::Table
             };
-            let circle = circle_of(edges, &left);
-            match circle.iter().copied().filter(is_table).min_by_key(|&at| place(at)) {
-                Some(table) if circle.iter().all(is_table) => {
-                    is_deferred = true;
-                    waits[table] = 0;
-                    ready.insert(place(table));
-                }
-                _ => return Some(circle),
+            let circles = circles::of(edges, &left);
+            let others: Vec<Vec<usize>> =
+                circles.iter().filter(|circle| !circle.iter().all(is_table)).cloned().collect();
+            if !others.is_empty() {
+                return others;
+            }
+            for table in
+                circles.iter().filter_map(|c| c.iter().copied().min_by_key(|&at| place(at)))
+            {
+                is_deferred = true;
+                waits[table] = 0;
+                ready.insert(place(table));
             }
         }
         let mut actions: Vec<Option<Action>> =
             std::mem::take(&mut self.actions).into_iter().map(Some).collect();
         self.actions = order.into_iter().filter_map(|at| actions[at].take()).collect();
         self.is_deferred |= is_deferred;
-        None
+        Vec::new()
     }
 
-    /// The facts of a circle that can be made weaker first: as they are made with something, or
+    /// The facts of circles that can be made weaker first: as they are made with something, or
     /// before they go with it.
-    fn loosen(&self, fates: &Fates<'a, '_>, circle: &[usize]) -> [BTreeMap<&'a FactId, Fact>; 2] {
+    fn loosen(
+        &self,
+        fates: &Fates<'a, '_>,
+        members: &BTreeSet<usize>,
+    ) -> [BTreeMap<&'a FactId, Fact>; 2] {
         let loose = |actions: &BTreeMap<&'a FactId, usize>,
                      schema: &Schema<'a>,
                      known: &BTreeMap<&'a FactId, Fact>,
                      whole: &dyn Fn(&Fact) -> Option<FactId>| {
-            let of_circle = actions.iter().filter(|(_, action)| circle.contains(action));
+            let of_circle = actions.iter().filter(|(_, action)| members.contains(action));
             let fresh = of_circle.filter(|(id, _)| !known.contains_key(**id));
             let facts = fresh.filter_map(|(id, _)| schema.get(id));
             facts
@@ -529,30 +540,5 @@ impl<'a> Arrangement<'a> {
         let hint = "make one of these changes by hand in the target, take a new snapshot of it, and \
                     make the pack again";
         self.refusals.push(Refusal::new(&self.actions[circle[0]].deeds[0].id, reason, hint));
-    }
-}
-
-/// Members of one circle among actions that are left: found by walking back until one comes again.
-fn circle_of(edges: &BTreeSet<(usize, usize)>, left: &[usize]) -> Vec<usize> {
-    let is_left: BTreeSet<usize> = left.iter().copied().collect();
-    let mut before: BTreeMap<usize, usize> = BTreeMap::new();
-    for &(first, second) in edges {
-        if is_left.contains(&first) && is_left.contains(&second) {
-            before.entry(second).or_insert(first);
-        }
-    }
-    let mut path = Vec::new();
-    let mut at = left[0];
-    loop {
-        if let Some(start) = path.iter().position(|&seen| seen == at) {
-            let mut circle = path.split_off(start);
-            circle.sort_unstable();
-            return circle;
-        }
-        path.push(at);
-        match before.get(&at) {
-            Some(&first) => at = first,
-            None => return path,
-        }
     }
 }

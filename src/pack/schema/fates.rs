@@ -1,5 +1,6 @@
 //! What happens to each fact in one stage, and what that does to the facts that need it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::contents;
@@ -37,6 +38,8 @@ pub(super) struct Fates<'a, 's> {
     /// The tables that are built anew.
     pub(super) rebuilt: BTreeSet<FactId>,
     pub(super) refusals: Vec<Refusal>,
+    /// What stays, once all is decided.
+    left: RefCell<Option<Schema<'a>>>,
 }
 
 const HINT: &str = "make this change by hand in the target, take a new snapshot of it, and make the \
@@ -57,7 +60,8 @@ impl<'a, 's> Fates<'a, 's> {
     ) -> Self {
         let of = BTreeMap::new();
         let (contents, refusals) = (contents(ddl, to), Vec::new());
-        let mut fates = Fates { ddl, from, to, of, contents, rebuilt, refusals };
+        let left = RefCell::new(None);
+        let mut fates = Fates { ddl, from, to, of, contents, rebuilt, refusals, left };
         fates.first();
         fates.spread();
         fates.rebuild();
@@ -103,12 +107,12 @@ impl<'a, 's> Fates<'a, 's> {
         }
     }
 
-    /// The schema with a fact, and without everything else that goes or is remade.
-    pub(super) fn left(&self, fact: &Fact) -> Schema<'a> {
-        let stays = |other: &&Fact| {
-            other.id == fact.id || !matches!(self.of[&other.id], Fate::Gone | Fate::Remade)
-        };
-        Schema::new(self.from.facts().filter(stays)).described_like(self.from)
+    /// What `ask` says of the schema with a fact, and without everything else that goes or is
+    /// remade.
+    pub(super) fn left<T>(&self, fact: &'a Fact, ask: impl FnOnce(&Schema<'a>) -> T) -> T {
+        let stays = |other: &&Fact| !matches!(self.of[&other.id], Fate::Gone | Fate::Remade);
+        let left = || Schema::new(self.from.facts().filter(stays)).described_like(self.from);
+        self.left.borrow_mut().get_or_insert_with(left).with(fact, ask)
     }
 
     /// The table that a fact belongs to, through whatever is between.

@@ -9,6 +9,7 @@
 //! refusal.
 
 mod arrange;
+mod circles;
 mod fates;
 mod gate;
 mod leaving;

@@ -33,12 +33,8 @@ const OBJECTS: [ObjectKind; 14] = [
 /// Whether a table is partitioned, or others inherit from it.
 pub(super) fn has_children(table: &ObjectName, schema: &Schema<'_>) -> bool {
     let is_partitioned = schema.object(ObjectKind::Partition, table).is_some();
-    let inherits = |fact: &Fact| {
-        list(fact, "inherits").iter().any(|parent| parsed(parent).is_some_and(|p| p == *table))
-    };
     is_partitioned
-        || schema.of_kind(ObjectKind::Table).any(inherits)
-        || schema.of_kind(ObjectKind::Foreign).any(inherits)
+        || schema.inherited().any(|parent| parsed(parent).is_some_and(|parent| parent == *table))
 }
 
 /// Whether a column is in the key of a partitioned table.
@@ -272,10 +268,8 @@ fn partition_needs(fact: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
             ids.push(part.id.clone());
         }
     }
-    let is_attached = |index: &&Fact| {
-        text(index, "attached-to").is_some() && index.table().as_ref() == Some(object)
-    };
-    ids.extend(schema.of_kind(ObjectKind::Index).filter(is_attached).map(|fact| fact.id.clone()));
+    let is_attached = |index: &&Fact| text(index, "attached-to").is_some();
+    ids.extend(schema.indexes(object).filter(is_attached).map(|fact| fact.id.clone()));
     if let Some(table) = tables::partitioned(fact) {
         ids.push(id(ObjectKind::Table, &table, ""));
         ids.push(id(ObjectKind::Partition, &table, ""));
@@ -301,9 +295,7 @@ fn referenced_needs(key: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
         }
     }
     // Where there are several, nobody knows on which of them it stands.
-    let unique = schema.of_kind(ObjectKind::Index).filter(|index| {
-        flag(index, "unique") && index.table().as_ref() == Some(&table) && is_over(index)
-    });
+    let unique = schema.indexes(&table).filter(|index| flag(index, "unique") && is_over(index));
     ids.extend(unique.map(|index| index.id.clone()));
     ids
 }
