@@ -298,16 +298,34 @@ pub struct PackArgs {
     /// The folder to write; it must not exist.
     #[arg(long, short, value_name = "DIR")]
     pub output: PathBuf,
-    /// Allow destructive steps: `delete-rows`, `drop-table`, …, `CLASS:OBJECT`, or `all`.
+    /// Allow destructive steps: `all`, a class, or a class for one object as the list of what is left
+    /// out names it (`drop-column:public.users.legacy`). Classes: delete-rows, large-delete (besides,
+    /// for many deletes of a table; not part of `all`), drop-table, drop-column, narrow-type,
+    /// drop-constraint, drop-index, drop-view, drop-trigger, drop-routine, drop-type, drop-sequence,
+    /// drop-schema, drop-policy, drop-other (docs/pack.md says what each is).
     #[arg(long, value_name = "CLASS[:OBJECT]", value_delimiter = ',')]
     pub allow: Vec<String>,
     /// Allow the triggers of this table to fire.
     #[arg(long, value_name = "TABLE")]
     pub allow_triggers: Vec<String>,
-    /// Change the rows of these tables only (PostgreSQL, MySQL, MariaDB). Their schema must be the
-    /// same in both; that of others may differ.
+    /// Change the rows of this table only, and no schema (PostgreSQL, MySQL, MariaDB); once for each
+    /// table, named as `ls` prints it. Its schema must be the same in both snapshots; that of others
+    /// may differ.
     #[arg(long, value_name = "TABLE")]
     pub tables: Vec<String>,
+    /// Whose rows a table has in the end: `theirs` (those of the wanted state, which is the default),
+    /// `ours` (those of the target), or `manual` (row by row, as a file says that is written for it).
+    /// Without TABLE, for all tables that nothing else is said of. Overrules deepdiff.toml.
+    #[arg(long, value_name = "[TABLE=]STRATEGY")]
+    pub strategy: Vec<String>,
+    /// Which changes of a table are wanted at all, of `insert`, `update` and `delete`, separated by
+    /// commas. Without TABLE, for all tables that nothing else is said of. Overrules deepdiff.toml.
+    #[arg(long, value_name = "[TABLE=]CHANGES")]
+    pub changes: Vec<String>,
+    /// The file with the decisions about rows of tables whose strategy is `manual`. Without it they
+    /// are asked for: a file is written beside the folder, to be filled in, and no pack is made.
+    #[arg(long, value_name = "FILE")]
+    pub decisions: Option<PathBuf>,
 }
 
 /// `apply`

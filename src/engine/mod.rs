@@ -34,6 +34,7 @@ mod url;
 pub use dialect::{Dialect, StatementLimits, TableStatements};
 pub use error::EngineError;
 pub use operand::{Cell, LargeKind, Operand, RowGuard, RowUpdate};
+pub(crate) use pattern::matches as matches_pattern;
 pub use receipt::{RECEIPTS_TABLE, Receipt};
 pub use secret::Secret;
 pub use server_url::{ServerUrl, Tls};

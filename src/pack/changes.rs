@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::decisions::Decisions;
 use super::error::PackError;
 use super::exact::Exact;
 use super::manifest::ColumnGuard;
@@ -9,14 +10,36 @@ use super::order::TableWork;
 use super::request::{ChangedTable, Request};
 use super::rules::Rules;
 use super::schema::{SchemaStep, SchemaVerb};
+use super::sorting::{Divided, Divider};
 use super::spool::{Change, Spool, SpoolError, Verb};
 use crate::codec::state::StoredTable;
 use crate::diff::{CellValue, Row, RowChange, TableComparison};
+use crate::engine::Dialect;
 use crate::model::{Flow, ObjectKind, ObjectName, SinkError, TableSpec};
 
 /// Takes the changes of all tables; the tables come back sorted by name.
 pub(super) fn spool_changes(
     request: &Request<'_>,
+    dialect: &Dialect,
+    spool: &mut Spool,
+) -> Result<Vec<ChangedTable>, PackError> {
+    let mut decisions = Decisions::open(request.fs, request.decisions)?;
+    match spool_tables(request, dialect, &mut decisions, spool) {
+        Ok(tables) => {
+            decisions.finish()?;
+            Ok(tables)
+        }
+        Err(error) => {
+            decisions.discard();
+            Err(error)
+        }
+    }
+}
+
+fn spool_tables(
+    request: &Request<'_>,
+    dialect: &Dialect,
+    decisions: &mut Decisions<'_>,
     spool: &mut Spool,
 ) -> Result<Vec<ChangedTable>, PackError> {
     let mut tables = Vec::new();
@@ -32,28 +55,40 @@ pub(super) fn spool_changes(
         };
         let ordering = ordering_columns(&rules, table);
         let mut writer = spool.table();
+        let mut divider = Divider::new(request, table, dialect)?;
         let mut failed = None;
-        let mut take = |change: RowChange<CellValue>| {
-            for mut change in parts(change, table) {
-                let row = if change.before.is_empty() { &change.after } else { &change.before };
-                let before = copies.get(row).copied().unwrap_or(0);
-                let gone = if change.verb() == Verb::Delete { change.count } else { 0 };
-                change.others = before.saturating_sub(gone);
-                for (side, spec) in
-                    [(&mut change.before, &table.before), (&mut change.after, &table.after)]
-                {
-                    bring(request, &ordering, spec.as_ref().map(|table| &table.spec), side)?;
-                }
-                writer.push(&change).map_err(|error| {
-                    failed = Some(error);
-                    SinkError::from("the scratch file could not be written")
-                })?;
+        let mut add = |change: RowChange<CellValue>| {
+            let Divided { taken, kept } = divider.divide(change, decisions)?;
+            if taken.is_some() && kept.is_some() {
+                writer.divide();
             }
-            Ok(Flow::Continue)
+            for (change, is_kept) in [(taken, false), (kept, true)] {
+                for mut change in change.into_iter().flat_map(|change| parts(change, table)) {
+                    let row = if change.before.is_empty() { &change.after } else { &change.before };
+                    let before = copies.get(row).copied().unwrap_or(0);
+                    let gone = if change.verb() == Verb::Delete { change.count } else { 0 };
+                    change.others = before.saturating_sub(gone);
+                    for (side, spec) in
+                        [(&mut change.before, &table.before), (&mut change.after, &table.after)]
+                    {
+                        bring(request, &ordering, spec.as_ref().map(|table| &table.spec), side)
+                            .map_err(PackError::Value)?;
+                    }
+                    if is_kept { writer.keep(&change) } else { writer.push(&change) }?;
+                }
+            }
+            Ok(())
+        };
+        let mut take = |change: RowChange<CellValue>| match add(change) {
+            Ok(()) => Ok(Flow::Continue),
+            Err(error) => {
+                failed = Some(error);
+                Err(SinkError::from("the difference could not be taken"))
+            }
         };
         let read = request.rows.changes(table.before.as_ref(), table.after.as_ref(), &mut take);
         if let Some(error) = failed {
-            return Err(error.into());
+            return Err(error);
         }
         read.map_err(|source| PackError::Rows { table: table.name.clone(), source })?;
         let runs = writer.finish()?;

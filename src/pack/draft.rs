@@ -1,6 +1,7 @@
 //! A pack that is written and not sealed: planned into its folder, then proved, then made a pack by its
 //! manifest, or removed.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use super::changes::spool_changes;
@@ -45,7 +46,7 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
     let dialect = Dialect::of(&request.before.engine, &request.before.facts)
         .map_err(|error| PackError::Prover(error.into()))?;
     let mut spool = Spool::new(request.fs.scratch(request.scratch)?);
-    let tables = spool_changes(request, &mut spool)?;
+    let tables = spool_changes(request, &dialect, &mut spool)?;
     if request.fs.info(request.dir)?.is_some() {
         return Err(PackError::Exists { path: request.dir.to_owned() });
     }
@@ -65,6 +66,7 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
         enforcement,
         ddl,
         dialect: &dialect,
+        widened: OnceCell::new(),
     };
     let written = drafter.write(accepts);
     drop(drafter);

@@ -4,13 +4,16 @@
 //! there, from the state that the way there leaves, so it undoes exactly what runs. What comes out
 //! is a draft (`draft`), which becomes a pack when it has been proved.
 
+mod staying;
+
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::column_guards;
 use super::consent::Consent;
 use super::enforcement::Enforcement;
 use super::error::{PackError, Refusal};
-use super::listing::{hazards, left_out, shown_left_out, triggers, way};
+use super::listing::{hazards, kept_lines, left_out, shown_left_out, triggers, way};
 use super::manifest::{
     FILES, FORMAT, FileLine, Hazard, Manifest, ScopeLine, Side, TargetId, TriggerLine,
 };
@@ -23,6 +26,7 @@ use super::schema::{self, SchemaInput, SchemaPlan, SchemaSide, SchemaStep, Schem
 use super::shape::Shape;
 use super::spool::{Spool, Verb};
 use super::values::ValueFiles;
+use super::widened::Staying;
 use super::writer::{WayWriter, Written};
 use super::written_table::{Ends, FactsAndRules, Layouts};
 use super::{fingerprint, kept, rebuilt, selection, summary};
@@ -31,7 +35,7 @@ use crate::codec::state::StoredTable;
 use crate::diff::TableDefinition;
 use crate::engine::Dialect;
 use crate::engine::ddl::Ddl;
-use crate::model::{Fact, ObjectKind, ObjectName, Sequence};
+use crate::model::{Fact, ObjectKind, ObjectName, Sequence, TableSpec};
 
 const INCOMPLETE_HINT: &str = "take the snapshot with an account that sees everything, or leave the \
                                object out of the scope of both snapshots";
@@ -53,6 +57,8 @@ pub(super) struct Drafter<'a> {
     pub(super) enforcement: Enforcement,
     pub(super) ddl: Box<dyn Ddl>,
     pub(super) dialect: &'a Dialect,
+    /// The tables that keep columns, as they will be; known when the schema is planned.
+    pub(super) widened: OnceCell<BTreeMap<&'a str, (Staying, TableSpec)>>,
 }
 
 /// What one way needs to be written.
@@ -69,6 +75,7 @@ struct WayInput<'a> {
     dropped: BTreeMap<&'a str, (TableWork<'a>, Layouts)>,
     sequences: Vec<&'a Sequence>,
     left_out: &'a [String],
+    kept: &'a [String],
 }
 
 impl<'a> Drafter<'a> {
@@ -78,8 +85,9 @@ impl<'a> Drafter<'a> {
     ) -> Result<(Manifest, Vec<Fact>), PackError> {
         let request = self.request;
         let plan = self.forward_schema()?;
+        self.widen(&plan);
         let works = self.forward_works(&plan)?;
-        let shown: Vec<String> = plan.left_out.iter().map(shown_left_out).collect();
+        let (shown, shown_kept) = shown_left_out(&plan.left_out);
         let forward = self.way(
             &WayInput {
                 title: format!(
@@ -97,6 +105,7 @@ impl<'a> Drafter<'a> {
                 dropped: self.dropped(&plan, Direction::Forward, &BTreeMap::new())?,
                 sequences: self.raised_sequences(&plan),
                 left_out: &shown,
+                kept: &shown_kept,
             },
             accepts,
         )?;
@@ -119,6 +128,7 @@ impl<'a> Drafter<'a> {
                 dropped: self.dropped(&back, Direction::Back, &skipped)?,
                 sequences: Vec::new(),
                 left_out: &[],
+                kept: &[],
             },
             accepts,
         )?;
@@ -145,7 +155,12 @@ impl<'a> Drafter<'a> {
                 after: side(&request.after.facts, &request.after.definitions),
                 consent: request.consent,
                 tables: &tables,
-                keeps_rows: &|name| self.missing_for_deletes(name),
+                keeps_rows: &|name| self.missing_for_deletes(name) || self.keeps_rows(name),
+                keeps_values: &|table, column| {
+                    self.missing_for_deletes(table) && self.holds_values(table, column)
+                },
+                lacks_rows: &|name| self.lacks_rows(name),
+                keeps_table: &|name| self.keeps_table(name),
             },
         );
         let rules = self.rules(&plan.facts_for_rows);
@@ -177,14 +192,6 @@ impl<'a> Drafter<'a> {
         if refusals.is_empty() { Ok(()) } else { Err(PackError::Refused(refusals)) }
     }
 
-    fn missing_for_deletes(&self, name: &str) -> bool {
-        self.table(name).is_some_and(|table| {
-            let deleted = table.runs.of(Verb::Delete).rows;
-            let consent = self.request.consent;
-            deleted > 0 && !consent.missing_for_deletes(name, deleted, table.rows_before).is_empty()
-        })
-    }
-
     fn back_schema(&self, forward: &SchemaPlan) -> Result<SchemaPlan, PackError> {
         let request = self.request;
         if !request.changes_schema(self.enforcement) {
@@ -198,6 +205,9 @@ impl<'a> Drafter<'a> {
                 consent: &Consent::everything(),
                 tables: &[],
                 keeps_rows: &|_| false,
+                keeps_values: &|_, _| false,
+                lacks_rows: &|_| false,
+                keeps_table: &|_| false,
             },
         );
         if plan.refusals.is_empty() {
@@ -216,10 +226,10 @@ impl<'a> Drafter<'a> {
         let during = self.rules(&plan.facts_for_rows);
         let wanted = self.rules(&self.request.after.facts);
         let consent = self.request.consent;
-        let works = self
-            .tables
-            .iter()
-            .filter(|table| table.runs.changes() > 0 && !dropped.contains(&table.name));
+        let works = self.tables.iter().filter(|table| {
+            let is_changed = table.runs.changes() > 0 || table.runs.kept_changes() > 0;
+            is_changed && !dropped.contains(&table.name)
+        });
         works
             .filter_map(|table| {
                 let deleted = table.runs.of(Verb::Delete).rows;
@@ -229,15 +239,19 @@ impl<'a> Drafter<'a> {
                     (_, true) => Deletes::Run,
                     (_, false) => Deletes::LeftOut,
                 };
-                let shape = Shape::new(table.before.as_ref(), table.after.as_ref())?;
+                let shape = Shape::new(table.before.as_ref(), self.after(table))?;
+                let staying = self.staying(table);
                 let (request, spool) = (self.request, self.spool);
                 let held = match &table.after {
-                    Some(_) => kept::held(request, spool, table, &shape, &during, &wanted),
+                    Some(_) => {
+                        kept::held(request, spool, table, &shape, &staying, &during, &wanted)
+                    }
                     None => Ok(BTreeMap::new()),
                 };
                 Some(held.map(|held| TableWork {
                     shape,
                     runs: &table.runs,
+                    staying,
                     is_reversed: false,
                     skipped: Skipped::default(),
                     deletes,
@@ -261,8 +275,9 @@ impl<'a> Drafter<'a> {
         works
             .filter_map(|table| {
                 Some(TableWork {
-                    shape: Shape::new(table.after.as_ref(), table.before.as_ref())?,
+                    shape: Shape::new(self.after(table), table.before.as_ref())?,
                     runs: &table.runs,
+                    staying: self.staying(table),
                     is_reversed: true,
                     skipped: skipped.get(&table.name).cloned().unwrap_or_default(),
                     deletes: Deletes::Run,
@@ -277,10 +292,10 @@ impl<'a> Drafter<'a> {
         self.tables.iter().find(|table| table.name == name)
     }
 
-    fn ends(&self, work: &TableWork<'_>, direction: Direction) -> Ends<'a> {
+    fn ends<'s>(&'s self, work: &TableWork<'_>, direction: Direction) -> Ends<'s> {
         let table = self.table(work.shape.label());
         let before = table.and_then(|table| table.before.as_ref());
-        let after = table.and_then(|table| table.after.as_ref());
+        let after = table.and_then(|table| self.after(table));
         match direction {
             Direction::Forward => Ends { before, after },
             Direction::Back => Ends { before: after, after: before },
@@ -305,6 +320,7 @@ impl<'a> Drafter<'a> {
             let work = TableWork {
                 shape,
                 runs: &table.runs,
+                staying: Staying::default(),
                 is_reversed: direction == Direction::Back,
                 skipped: skipped.get(&name).cloned().unwrap_or_default(),
                 deletes: Deletes::Run,
@@ -407,6 +423,9 @@ impl<'a> Drafter<'a> {
         for left_out in input.left_out {
             writer.comment(left_out);
         }
+        for kept in input.kept {
+            writer.comment_kept(kept);
+        }
         writer.finish()
     }
 
@@ -439,6 +458,7 @@ impl<'a> Drafter<'a> {
             fingerprint::of(&selection::vouched(self.enforcement, facts, tables, is_whole), &plain)
         };
         let left_out = left_out(plan, forward, request.consent, self.tables);
+        let kept = kept_lines(request, plan, forward, self.tables)?;
         let triggers = triggers(&self.rules(&plan.facts_for_rows), works, request.consent);
         let mut hazards = hazards(forward, self.enforcement);
         hazards.extend(self.more_hazards(&triggers));
@@ -457,12 +477,15 @@ impl<'a> Drafter<'a> {
             scope: ScopeLine::from(&request.before.scope),
             tables: tables.to_vec(),
             changes_schema: is_whole,
-            is_complete: left_out.is_empty() && !selection::is_ignored(request, self.enforcement),
+            is_complete: left_out.is_empty()
+                && kept.is_empty()
+                && !selection::is_ignored(request, self.enforcement),
             migration: way(forward, print(&request.before.facts), print(&plan.facts_after)),
             rollback: way(backward, print(&plan.facts_after), print(&back.facts_after)),
             files: Vec::new(),
             values: self.values.finish()?,
             left_out,
+            kept,
             hazards,
             triggers,
         };

@@ -55,6 +55,7 @@ mod pack_cases;
 mod pack_lab;
 mod pack_laws;
 mod pack_schema;
+mod pack_strategies;
 mod pack_values;
 mod pg_cases;
 mod pg_catalog;

@@ -10,7 +10,10 @@ use deepdiff_db::diff::{Access, LoadedSnapshot, compare};
 use deepdiff_db::engine::Target;
 use deepdiff_db::engine::sqlite::{OpenOptions, SqliteTarget};
 use deepdiff_db::fsio::RealFs;
-use deepdiff_db::pack::{Consent, Manifest, Pack, PackError, PackSide, Request, Run, StoredRows};
+use deepdiff_db::pack::{
+    Consent, DecisionFile, Manifest, Pack, PackError, PackSide, Request, Run, StoredRows,
+    Strategies,
+};
 use deepdiff_db::store::{RefName, Store};
 use deepdiff_db::tree::MemoryScratch;
 
@@ -86,6 +89,8 @@ impl PackLab {
             rows: &rows,
             hasher: store.hasher(),
             consent,
+            strategies: &Strategies::none(),
+            decisions: DecisionFile::Ask(&self.path("decisions.toml")),
             tables: &[],
             fs: &RealFs,
             scratch: &store.tmp_dir(),

@@ -38,6 +38,9 @@ pub fn plan(ddl: &dyn Ddl, before: &Catalog, after: &Catalog) -> SchemaPlan {
             consent: &Consent::everything(),
             tables: &tables,
             keeps_rows: &|_| false,
+            keeps_values: &|_, _| false,
+            lacks_rows: &|_| false,
+            keeps_table: &|_| false,
         },
     )
 }

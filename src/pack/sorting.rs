@@ -1,0 +1,246 @@
+//! Which part of a row's difference runs and which is kept, as its table's strategy says.
+//!
+//! A row of which only some cells are taken becomes two changes: the one that runs, from the
+//! target's row to the mixed one, and the rest, which is kept. A kept row that loses a column with
+//! its schema is a change that runs too, so that the way back brings the column's value back.
+
+use std::collections::BTreeMap;
+
+use super::decision::{Answer, Entry, Sides, Take};
+use super::decisions::Decisions;
+use super::error::{PackError, Refusal};
+use super::label;
+use super::request::Request;
+use super::strategy::{Choice, Fate};
+use crate::codec::Hasher;
+use crate::diff::{CellValue, Row, RowChange, TableComparison};
+use crate::engine::Dialect;
+use crate::model::{RowKey, TableSpec};
+
+/// A difference, divided.
+#[derive(Debug, Default)]
+pub(super) struct Divided {
+    /// What runs.
+    pub(super) taken: Option<RowChange<CellValue>>,
+    /// What is kept from running.
+    pub(super) kept: Option<RowChange<CellValue>>,
+}
+
+/// Divides the differences of one table.
+pub(super) struct Divider<'a> {
+    name: String,
+    before: Option<&'a TableSpec>,
+    after: Option<&'a TableSpec>,
+    choice: Choice,
+    dialect: &'a Dialect,
+    hasher: Hasher,
+    /// What was decided about the first row of a table that is dropped.
+    whole: Option<Answer>,
+}
+
+impl<'a> Divider<'a> {
+    pub(super) fn new(
+        request: &Request<'a>,
+        table: &'a TableComparison,
+        dialect: &'a Dialect,
+    ) -> Result<Divider<'a>, PackError> {
+        Ok(Divider {
+            name: table.name.to_string(),
+            before: table.before.as_ref().map(|table| &table.spec),
+            after: table.after.as_ref().map(|table| &table.spec),
+            choice: request.choice(&table.name)?,
+            dialect,
+            hasher: Hasher::new(request.hasher.algorithm()),
+            whole: None,
+        })
+    }
+
+    /// Divides a difference; both parts are missing where nobody decided yet.
+    pub(super) fn divide(
+        &mut self,
+        change: RowChange<CellValue>,
+        decisions: &mut Decisions<'_>,
+    ) -> Result<Divided, PackError> {
+        let verb = super::spool::verb_of(&change);
+        match self.choice.fate(verb) {
+            Fate::Taken => Ok(Divided { taken: Some(change), kept: None }),
+            Fate::Kept => self.keep(change),
+            Fate::Asked => self.ask(change, decisions),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        change: RowChange<CellValue>,
+        decisions: &mut Decisions<'_>,
+    ) -> Result<Divided, PackError> {
+        let sides = Sides { name: &self.name, before: self.before, after: self.after };
+        let entry = Entry::of(sides, &change, self.dialect, &self.hasher);
+        let Some(answer) = decisions.answer(&entry)? else { return Ok(Divided::default()) };
+        if self.after.is_none() {
+            let first = self.whole.get_or_insert_with(|| answer.clone());
+            if *first != answer {
+                decisions.refuse(
+                    &entry,
+                    "its table is dropped as a whole, so all its rows must be decided alike",
+                );
+            }
+        }
+        match answer {
+            Answer::Theirs => Ok(Divided { taken: Some(change), kept: None }),
+            Answer::Ours => self.keep(change),
+            Answer::Cells(cells) => match self.mix(&change, &cells) {
+                Ok(mixed) => self.part(change, mixed),
+                Err(reason) => {
+                    decisions.refuse(&entry, reason);
+                    Ok(Divided::default())
+                }
+            },
+        }
+    }
+
+    /// Keeps a whole row as the target has it.
+    fn keep(&self, change: RowChange<CellValue>) -> Result<Divided, PackError> {
+        let row = match &change {
+            RowChange::Deleted(row) | RowChange::Updated { before: row, .. } => row,
+            RowChange::Inserted(_) => return Ok(Divided { taken: None, kept: Some(change) }),
+        };
+        let (Some(before), Some(after)) = (self.before, self.after) else {
+            return Ok(Divided { taken: None, kept: Some(change) });
+        };
+        let Some(column) = lost(before, after, row) else {
+            return Ok(Divided { taken: None, kept: Some(change) });
+        };
+        let carried = match self.cannot_carry(before, after, row) {
+            None => carried(before, after, row, &BTreeMap::new(), None),
+            Some(why) => Err(why),
+        };
+        let carried = carried.map_err(|why| {
+            let reason = format!(
+                "the row is kept as the target has it, and loses its column {column}, which a \
+                 rollback could not bring back: {why}"
+            );
+            let hint = "take this row, or leave the column (no --allow drop-column)";
+            let shown: Vec<String> =
+                row.values.iter().filter_map(CellValue::here).map(label::label).collect();
+            let refusal = Refusal::new(&self.name, reason, hint);
+            PackError::Refused(vec![refusal.at_row(format!("({})", shown.join(", ")))])
+        })?;
+        let after = Row { values: carried, ..row.clone() };
+        let taken = RowChange::Updated { before: row.clone(), after, changed: vec![column] };
+        Ok(Divided { taken: Some(taken), kept: Some(change) })
+    }
+
+    /// Why a row cannot be carried into the wanted schema as it is.
+    fn cannot_carry(
+        &self,
+        before: &TableSpec,
+        after: &TableSpec,
+        row: &Row<CellValue>,
+    ) -> Option<String> {
+        if before.key != after.key {
+            return Some("the key of its table changes".to_owned());
+        }
+        let RowKey::Columns { columns, .. } = &before.key else {
+            return Some("its table has no key".to_owned());
+        };
+        let is_null = |name: &str| before.place(name).is_some_and(|at| row.values[at].is_null());
+        columns.iter().any(|c| is_null(&c.name)).then(|| "its key is NULL".to_owned())
+    }
+
+    /// The row with some cells of each side, in the order of the wanted columns.
+    fn mix(
+        &self,
+        change: &RowChange<CellValue>,
+        cells: &BTreeMap<String, Take>,
+    ) -> Result<Vec<CellValue>, String> {
+        let (RowChange::Updated { before, after, .. }, Some(old), Some(new)) =
+            (change, self.before, self.after)
+        else {
+            return Err("only cells of an update are taken one by one".to_owned());
+        };
+        if let Some(why) = self.cannot_carry(old, new, before) {
+            return Err(format!("it can only be decided about as a whole: {why}"));
+        }
+        carried(old, new, before, cells, Some(&after.values))
+    }
+
+    /// Divides an update at the mixed row.
+    fn part(
+        &self,
+        change: RowChange<CellValue>,
+        mixed: Vec<CellValue>,
+    ) -> Result<Divided, PackError> {
+        let (RowChange::Updated { before, after, .. }, Some(old), Some(new)) =
+            (&change, self.before, self.after)
+        else {
+            return Ok(Divided { taken: Some(change), kept: None });
+        };
+        if mixed == after.values {
+            return Ok(Divided { taken: Some(change), kept: None });
+        }
+        let untouched = carried(old, new, before, &BTreeMap::new(), None);
+        if untouched.is_ok_and(|untouched| untouched == mixed) {
+            return self.keep(change);
+        }
+        // What is kept begins where the other part ends.
+        let mut start = before.values.clone();
+        for (place, column) in old.columns.iter().enumerate() {
+            if let Some(at) = new.place(&column.name) {
+                start[place] = mixed[at].clone();
+            }
+        }
+        let updated = |from: Row<CellValue>, to: Row<CellValue>| RowChange::Updated {
+            before: from,
+            after: to,
+            changed: Vec::new(),
+        };
+        let middle = Row { values: mixed, ..after.clone() };
+        let rest = Row { values: start, ..before.clone() };
+        Ok(Divided {
+            taken: Some(updated(before.clone(), middle)),
+            kept: Some(updated(rest, after.clone())),
+        })
+    }
+}
+
+/// A column that goes, where the row holds something else in it than its default.
+fn lost(before: &TableSpec, after: &TableSpec, row: &Row<CellValue>) -> Option<String> {
+    let columns = before.columns.iter().zip(&row.values);
+    let mut gone = columns.filter(|(column, _)| after.place(&column.name).is_none());
+    let found = gone.find(|(column, cell)| cell.here() != Some(&column.default));
+    found.map(|(column, _)| column.name.clone())
+}
+
+/// The values of a row in the order of the wanted columns: what is not taken is the target's, and
+/// in a column that is new, its default.
+fn carried(
+    before: &TableSpec,
+    after: &TableSpec,
+    row: &Row<CellValue>,
+    cells: &BTreeMap<String, Take>,
+    theirs: Option<&[CellValue]>,
+) -> Result<Vec<CellValue>, String> {
+    if let Some(column) = cells
+        .iter()
+        .find(|(name, take)| **take == Take::Ours && after.place(name).is_none())
+        .map(|(name, _)| name)
+    {
+        return Err(format!("column {column} is dropped, and cannot be kept for one row"));
+    }
+    let columns = after.columns.iter().enumerate();
+    let value = |(at, column): (usize, &crate::model::ColumnSpec)| {
+        let is_named = cells.contains_key(&column.name);
+        let is_taken = cells.get(&column.name) == Some(&Take::Theirs);
+        match (theirs, before.place(&column.name)) {
+            // What does not differ is on both sides.
+            (Some(theirs), _) if is_taken || !is_named => Ok(theirs[at].clone()),
+            (_, None) => Ok(CellValue::Here(column.default.clone())),
+            (_, Some(place)) if before.columns[place].declared_type != column.declared_type => {
+                Err(format!("column {} changes its type", column.name))
+            }
+            (_, Some(place)) => Ok(row.values[place].clone()),
+        }
+    };
+    columns.map(value).collect()
+}
