@@ -62,6 +62,9 @@ pub enum Command {
     Pack(PackArgs),
     /// Run a change pack against a database, guarded and in one transaction.
     Apply(ApplyArgs),
+    /// Try a change pack out on a scratch file or server: that it converges and goes back, what it
+    /// locks, how long it takes.
+    Rehearse(RehearseArgs),
     /// Rebuild a database from a snapshot.
     Restore(RestoreArgs),
     /// List, create or delete tags.
@@ -352,6 +355,21 @@ pub struct ApplyArgs {
     /// Read the whole target again inside the transaction and report its state.
     #[arg(long)]
     pub verify_full: bool,
+}
+
+/// `rehearse`
+#[derive(Debug, Args)]
+pub struct RehearseArgs {
+    /// The folder of the pack. The snapshot that it starts from must be in the store.
+    pub pack: PathBuf,
+    /// An empty database on a scratch server, for packs of servers: a source of the configuration or
+    /// a URL. It is filled from the snapshot, and emptied again. (MySQL, MariaDB: load the schema of
+    /// the snapshot into it first.) For SQLite a scratch file is made.
+    #[arg(long, value_name = "SOURCE")]
+    pub on: Option<String>,
+    /// Allow the triggers of this table to fire, beside those allowed when the pack was made.
+    #[arg(long, value_name = "TABLE")]
+    pub allow_triggers: Vec<String>,
 }
 
 /// `restore`

@@ -99,6 +99,30 @@ pub struct TableChanges {
     pub deleted: u64,
 }
 
+/// A lock that a transaction holds on a table, an index or the like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldLock {
+    /// What tells the relation from others.
+    pub relation: String,
+    /// Its name; none where it is dropped already.
+    pub name: Option<String>,
+    /// How it is locked, in the server's word.
+    pub mode: String,
+}
+
+/// Where a server keeps a table or an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelationFile {
+    /// What tells the relation from others.
+    pub relation: String,
+    /// Its name.
+    pub name: String,
+    /// The file, which is another when it was written anew.
+    pub file: String,
+    /// Whether it is a table, and no index.
+    pub is_table: bool,
+}
+
 /// What does not hold while tables are filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unenforced {
