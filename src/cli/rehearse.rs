@@ -24,7 +24,6 @@ use super::snapshot::{processors, runtime};
 use crate::apply::options::ReadState;
 use crate::apply::{Held, Options, Outcome, apply};
 use crate::codec::Hasher;
-use crate::diff::LoadedSnapshot;
 use crate::engine::{HeldLock, OpenOptions, RelationFile, Session, SourceUrl, Target};
 use crate::fsio::FileSystem;
 use crate::model::SinkError;
@@ -114,7 +113,8 @@ impl Scene<'_> {
     fn rehearse(&mut self, bench: &Bench, pack: &Pack) -> Result<Verdict, CliError> {
         let url = &bench.named.url;
         let before = self.files(url)?;
-        let there = self.timed("apply", |scene| scene.apply(url, pack, Run::Forward, Some(bench.is_exact)))?;
+        let there = self
+            .timed("apply", |scene| scene.apply(url, pack, Run::Forward, Some(bench.is_exact)))?;
         let mut verdict = Verdict::new(&bench.seeded, there.outcome.clone());
         if !there.outcome.is_success() {
             return Ok(verdict);

@@ -1,10 +1,11 @@
 //! The row changes of a pack, taken from the store into the spool once, and read again from there.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::decisions::Decisions;
 use super::error::PackError;
 use super::exact::Exact;
+use super::left::LeftTable;
 use super::manifest::ColumnGuard;
 use super::order::TableWork;
 use super::request::{ChangedTable, Request};
@@ -17,14 +18,16 @@ use crate::diff::{CellValue, Row, RowChange, TableComparison};
 use crate::engine::Dialect;
 use crate::model::{Flow, ObjectKind, ObjectName, SinkError, TableSpec};
 
-/// Takes the changes of all tables; the tables come back sorted by name.
+/// Takes the changes of all tables; the tables come back sorted by name. `left` are those that are
+/// left otherwise than wanted.
 pub(super) fn spool_changes(
     request: &Request<'_>,
     dialect: &Dialect,
+    left: &BTreeMap<String, LeftTable>,
     spool: &mut Spool,
 ) -> Result<Vec<ChangedTable>, PackError> {
     let mut decisions = Decisions::open(request.fs, request.decisions)?;
-    match spool_tables(request, dialect, &mut decisions, spool) {
+    match spool_tables(request, dialect, &mut decisions, left, spool) {
         Ok(tables) => {
             decisions.finish()?;
             Ok(tables)
@@ -40,6 +43,7 @@ fn spool_tables(
     request: &Request<'_>,
     dialect: &Dialect,
     decisions: &mut Decisions<'_>,
+    left: &BTreeMap<String, LeftTable>,
     spool: &mut Spool,
 ) -> Result<Vec<ChangedTable>, PackError> {
     let mut tables = Vec::new();
@@ -54,8 +58,11 @@ fn spool_tables(
             _ => HashMap::new(),
         };
         let ordering = ordering_columns(&rules, table);
+        let left = left.get(&table.name.to_string());
+        let after = left.map(|left| &left.spec).or(table.after.as_ref().map(|table| &table.spec));
+        let before = table.before.as_ref().map(|table| &table.spec);
         let mut writer = spool.table();
-        let mut divider = Divider::new(request, table, dialect)?;
+        let mut divider = Divider::new(request, table, after, dialect)?;
         let mut failed = None;
         let mut add = |change: RowChange<CellValue>| {
             let Divided { taken, kept } = divider.divide(change, decisions)?;
@@ -65,15 +72,18 @@ fn spool_tables(
             for (change, is_kept) in [(taken, false), (kept, true)] {
                 for mut change in change.into_iter().flat_map(|change| parts(change, table)) {
                     let row = if change.before.is_empty() { &change.after } else { &change.before };
-                    let before = copies.get(row).copied().unwrap_or(0);
+                    let copies = copies.get(row).copied().unwrap_or(0);
                     let gone = if change.verb() == Verb::Delete { change.count } else { 0 };
-                    change.others = before.saturating_sub(gone);
-                    for (side, spec) in
-                        [(&mut change.before, &table.before), (&mut change.after, &table.after)]
-                    {
-                        bring(request, &ordering, spec.as_ref().map(|table| &table.spec), side)
-                            .map_err(PackError::Value)?;
-                    }
+                    change.others = copies.saturating_sub(gone);
+                    let mut change = match left {
+                        Some(left) => left.change(change),
+                        None => change,
+                    };
+                    let bring = |spec, row: &mut Vec<CellValue>| {
+                        bring(request, &ordering, spec, row).map_err(PackError::Value)
+                    };
+                    bring(before, &mut change.before)?;
+                    bring(after, &mut change.after)?;
                     if is_kept { writer.keep(&change) } else { writer.push(&change) }?;
                 }
             }
@@ -92,12 +102,14 @@ fn spool_tables(
         }
         read.map_err(|source| PackError::Rows { table: table.name.clone(), source })?;
         let runs = writer.finish()?;
+        let losses = divider.finish();
         tables.push(ChangedTable {
             name: table.name.to_string(),
-            before: table.before.as_ref().map(|table| table.spec.clone()),
-            after: table.after.as_ref().map(|table| table.spec.clone()),
+            before: before.cloned(),
+            after: after.cloned(),
             rows_before: table.before.as_ref().map_or(0, |table| table.rows.rows),
             runs,
+            losses,
         });
     }
     tables.sort_by(|a, b| a.name.cmp(&b.name));

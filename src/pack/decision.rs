@@ -169,11 +169,14 @@ impl Entry {
         if self.kind != "update" {
             return wrong("only cells of an update are taken one by one".to_owned());
         }
-        let changed: Vec<&String> = self.before.keys().chain(self.after.keys()).collect();
         let mut cells = BTreeMap::new();
         for (column, text) in &self.cells {
-            if !changed.contains(&column) {
-                return wrong(format!("cells: column {column} does not differ"));
+            if !self.after.contains_key(column) {
+                let why = match self.before.contains_key(column) {
+                    true => "goes with the schema, and is not decided about by row",
+                    false => "does not differ",
+                };
+                return wrong(format!("cells: column {column} {why}"));
             }
             match word(text) {
                 Ok(Some(take)) => cells.insert(column.clone(), take),
@@ -181,7 +184,7 @@ impl Entry {
                 Err(why) => return wrong(format!("cells: {column}: {why}")),
             };
         }
-        for column in changed {
+        for column in self.after.keys() {
             match all {
                 _ if cells.contains_key(column) => {}
                 Some(take) => {

@@ -14,7 +14,6 @@ use super::rules::{Rules, UniqueKey};
 use super::shape::{FoldedKey, Shape};
 use super::spool::{Change, Place, Spool, Verb};
 use super::token::Token;
-use super::widened::Staying;
 use crate::diff::{CellValue, Row};
 use crate::model::Flow;
 
@@ -24,7 +23,6 @@ pub(super) fn held(
     spool: &Spool,
     table: &ChangedTable,
     shape: &Shape,
-    staying: &Staying,
     during: &Rules,
     wanted: &Rules,
 ) -> Result<BTreeMap<Place, String>, PackError> {
@@ -39,7 +37,7 @@ pub(super) fn held(
     for key in unique(during).iter().filter(is_kept) {
         let Some(folded) = shape.unique_key(key) else { continue };
         let reason = format!("{} stays, and another row has its value there", key.label);
-        for place in without_room(request, spool, table, shape, staying, &folded)? {
+        for place in without_room(request, spool, table, shape, &folded)? {
             held.entry(place).or_insert_with(|| reason.clone());
         }
     }
@@ -60,7 +58,6 @@ fn without_room(
     spool: &Spool,
     table: &ChangedTable,
     shape: &Shape,
-    staying: &Staying,
     key: &FoldedKey,
 ) -> Result<Vec<Place>, PackError> {
     let mut values: HashMap<Token, Value> = HashMap::new();
@@ -68,7 +65,6 @@ fn without_room(
     for verb in Verb::EVERY {
         for change in spool.read(table.runs.of(verb)) {
             let (place, change) = change.map_err(|error| damaged(shape.table(), error))?;
-            let change = staying.widen(change);
             let (given, taken) = key.tokens(0, shape, &change);
             if let Some(given) = given {
                 values.entry(given).or_default().given += change.count;

@@ -19,7 +19,6 @@ use super::parking::{self, Accepts, Known, Parking};
 use super::rules::Rules;
 use super::shape::Shape;
 use super::spool::{Change, Place, RunReader, Spool, SpoolError, TableRuns, Verb};
-use super::widened::Staying;
 
 pub(super) use kept::report as report_kept;
 
@@ -50,8 +49,6 @@ pub struct TableWork<'a> {
     pub shape: Shape,
     /// The changes as they were compared.
     pub runs: &'a TableRuns,
-    /// Columns that stay although the wanted state does not have them.
-    pub staying: Staying,
     /// Whether they are undone.
     pub is_reversed: bool,
     /// What of them is not there.
@@ -60,8 +57,8 @@ pub struct TableWork<'a> {
     pub deletes: Deletes,
     /// Changes that an index which stays forbids, and why.
     pub held: BTreeMap<Place, String>,
-    /// Whether its rows change around the statements that build it anew, and not among the others.
-    pub is_rebuilt: bool,
+    /// Whether its rows change around the statements that change the table, and not among the others.
+    pub leaves: bool,
 }
 
 impl<'a> TableWork<'a> {
@@ -90,7 +87,7 @@ impl<'a> TableWork<'a> {
     }
 
     fn changes_of<'s>(&'s self, reader: Option<RunReader<'s>>, is_reversed: bool) -> Changes<'s> {
-        Changes { reader, skipped: &self.skipped.places, staying: &self.staying, is_reversed }
+        Changes { reader, skipped: &self.skipped.places, is_reversed }
     }
 
     fn keeps_any(&self) -> bool {
@@ -99,7 +96,6 @@ impl<'a> TableWork<'a> {
 
     fn at(&self, spool: &Spool, place: Place) -> Result<Change, PackError> {
         let change = spool.at(place).map_err(|error| self.damaged(error))?;
-        let change = self.staying.widen(change);
         Ok(if self.is_reversed { change.reversed() } else { change })
     }
 
@@ -118,7 +114,6 @@ impl<'a> TableWork<'a> {
 pub struct Changes<'s> {
     reader: Option<RunReader<'s>>,
     skipped: &'s BTreeSet<Place>,
-    staying: &'s Staying,
     is_reversed: bool,
 }
 
@@ -130,7 +125,6 @@ impl Iterator for Changes<'_> {
             match self.reader.as_mut()?.next()? {
                 Ok((place, _)) if self.skipped.contains(&place) => {}
                 Ok((place, change)) => {
-                    let change = self.staying.widen(change);
                     let change = if self.is_reversed { change.reversed() } else { change };
                     return Some(Ok((place, change)));
                 }
@@ -218,7 +212,7 @@ pub fn arrange(
     steps: &mut dyn Steps,
 ) -> Result<(), PackError> {
     let mut links = links(tables, rules);
-    links.retain(|&(child, parent)| !tables[child].is_rebuilt && !tables[parent].is_rebuilt);
+    links.retain(|&(child, parent)| !tables[child].leaves && !tables[parent].leaves);
     let (is_deferred, parked, known) = (false, 0, Known::new());
     let mut arranger =
         Arranger { spool, tables, rules, accepts, steps, links, is_deferred, parked, known };
@@ -274,7 +268,7 @@ impl Arranger<'_, '_> {
         }
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (table, group) in group_of.iter().enumerate() {
-            if !self.tables[table].is_rebuilt {
+            if !self.tables[table].leaves {
                 groups.entry(*group).or_default().push(table);
             }
         }

@@ -6,7 +6,6 @@
 
 mod staying;
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::column_guards;
@@ -26,16 +25,15 @@ use super::schema::{self, SchemaInput, SchemaPlan, SchemaSide, SchemaStep, Schem
 use super::shape::Shape;
 use super::spool::{Spool, Verb};
 use super::values::ValueFiles;
-use super::widened::Staying;
 use super::writer::{WayWriter, Written};
 use super::written_table::{Ends, FactsAndRules, Layouts};
-use super::{fingerprint, kept, rebuilt, selection, summary};
+use super::{fingerprint, kept, leaving, selection, summary};
 use crate::codec::Hasher;
 use crate::codec::state::StoredTable;
 use crate::diff::TableDefinition;
 use crate::engine::Dialect;
 use crate::engine::ddl::Ddl;
-use crate::model::{Fact, ObjectKind, ObjectName, Sequence, TableSpec};
+use crate::model::{Fact, ObjectKind, ObjectName, Sequence};
 
 const INCOMPLETE_HINT: &str = "take the snapshot with an account that sees everything, or leave the \
                                object out of the scope of both snapshots";
@@ -55,10 +53,8 @@ pub(super) struct Drafter<'a> {
     pub(super) tables: &'a [ChangedTable],
     pub(super) values: &'a ValueFiles<'a>,
     pub(super) enforcement: Enforcement,
-    pub(super) ddl: Box<dyn Ddl>,
+    pub(super) ddl: &'a dyn Ddl,
     pub(super) dialect: &'a Dialect,
-    /// The tables that keep columns, as they will be; known when the schema is planned.
-    pub(super) widened: OnceCell<BTreeMap<&'a str, (Staying, TableSpec)>>,
 }
 
 /// What one way needs to be written.
@@ -79,13 +75,13 @@ struct WayInput<'a> {
 }
 
 impl<'a> Drafter<'a> {
+    /// Writes both ways, and gives the manifest and the facts that the pack leaves.
     pub(super) fn write(
         &self,
+        plan: SchemaPlan,
         accepts: &mut Accepts<'_>,
     ) -> Result<(Manifest, Vec<Fact>), PackError> {
         let request = self.request;
-        let plan = self.forward_schema()?;
-        self.widen(&plan);
         let works = self.forward_works(&plan)?;
         let (shown, shown_kept) = shown_left_out(&plan.left_out);
         let forward = self.way(
@@ -140,7 +136,8 @@ impl<'a> Drafter<'a> {
         Rules::of(self.enforcement, facts)
     }
 
-    fn forward_schema(&self) -> Result<SchemaPlan, PackError> {
+    /// What happens to the schema on the way there.
+    pub(super) fn forward_schema(&self) -> Result<SchemaPlan, PackError> {
         let request = self.request;
         self.check_columns()?;
         if !request.changes_schema(self.enforcement) {
@@ -149,7 +146,7 @@ impl<'a> Drafter<'a> {
         let tables: Vec<(ObjectName, bool)> =
             request.before.tables.iter().map(|t| (t.spec.name.clone(), t.rows.rows > 0)).collect();
         let mut plan = schema::plan(
-            self.ddl.as_ref(),
+            self.ddl,
             &SchemaInput {
                 before: side(&request.before.facts, &request.before.definitions),
                 after: side(&request.after.facts, &request.after.definitions),
@@ -161,6 +158,11 @@ impl<'a> Drafter<'a> {
                 },
                 lacks_rows: &|name| self.lacks_rows(name),
                 keeps_table: &|name| self.keeps_table(name),
+                may_leave: &|name| {
+                    self.replaces(name, Verb::Delete)
+                        && !self.missing_for_deletes(name)
+                        && !self.keeps_rows(name)
+                },
             },
         );
         let rules = self.rules(&plan.facts_for_rows);
@@ -192,13 +194,20 @@ impl<'a> Drafter<'a> {
         if refusals.is_empty() { Ok(()) } else { Err(PackError::Refused(refusals)) }
     }
 
+    /// Whether rows that a table has are updated, or taken away by this verb of the comparison.
+    fn replaces(&self, name: &str, away: Verb) -> bool {
+        self.table(name).is_some_and(|table| {
+            [Verb::Update, away].iter().any(|verb| table.runs.of(*verb).changes > 0)
+        })
+    }
+
     fn back_schema(&self, forward: &SchemaPlan) -> Result<SchemaPlan, PackError> {
         let request = self.request;
         if !request.changes_schema(self.enforcement) {
             return Ok(SchemaPlan::unchanged(&request.before.facts));
         }
         let plan = schema::plan(
-            self.ddl.as_ref(),
+            self.ddl,
             &SchemaInput {
                 before: side(&forward.facts_after, &request.after.definitions),
                 after: side(&request.before.facts, &request.before.definitions),
@@ -208,6 +217,7 @@ impl<'a> Drafter<'a> {
                 keeps_values: &|_, _| false,
                 lacks_rows: &|_| false,
                 keeps_table: &|_| false,
+                may_leave: &|name| self.replaces(name, Verb::Insert),
             },
         );
         if plan.refusals.is_empty() {
@@ -223,6 +233,7 @@ impl<'a> Drafter<'a> {
     fn forward_works(&self, plan: &SchemaPlan) -> Result<Vec<TableWork<'a>>, PackError> {
         let dropped = dropped_names(plan);
         let rebuilt = plan.rebuilt();
+        let leaves = |name: &String| rebuilt.contains(name) || plan.leaving.contains(name);
         let during = self.rules(&plan.facts_for_rows);
         let wanted = self.rules(&self.request.after.facts);
         let consent = self.request.consent;
@@ -239,24 +250,20 @@ impl<'a> Drafter<'a> {
                     (_, true) => Deletes::Run,
                     (_, false) => Deletes::LeftOut,
                 };
-                let shape = Shape::new(table.before.as_ref(), self.after(table))?;
-                let staying = self.staying(table);
+                let shape = Shape::new(table.before.as_ref(), table.after.as_ref())?;
                 let (request, spool) = (self.request, self.spool);
                 let held = match &table.after {
-                    Some(_) => {
-                        kept::held(request, spool, table, &shape, &staying, &during, &wanted)
-                    }
+                    Some(_) => kept::held(request, spool, table, &shape, &during, &wanted),
                     None => Ok(BTreeMap::new()),
                 };
                 Some(held.map(|held| TableWork {
                     shape,
                     runs: &table.runs,
-                    staying,
                     is_reversed: false,
                     skipped: Skipped::default(),
                     deletes,
                     held,
-                    is_rebuilt: rebuilt.contains(&table.name),
+                    leaves: leaves(&table.name),
                 }))
             })
             .collect()
@@ -268,6 +275,7 @@ impl<'a> Drafter<'a> {
         skipped: &BTreeMap<String, Skipped>,
     ) -> Vec<TableWork<'a>> {
         let (dropped, rebuilt) = (dropped_names(plan), plan.rebuilt());
+        let leaves = |name: &String| rebuilt.contains(name) || plan.leaving.contains(name);
         let works = self
             .tables
             .iter()
@@ -275,14 +283,13 @@ impl<'a> Drafter<'a> {
         works
             .filter_map(|table| {
                 Some(TableWork {
-                    shape: Shape::new(self.after(table), table.before.as_ref())?,
+                    shape: Shape::new(table.after.as_ref(), table.before.as_ref())?,
                     runs: &table.runs,
-                    staying: self.staying(table),
                     is_reversed: true,
                     skipped: skipped.get(&table.name).cloned().unwrap_or_default(),
                     deletes: Deletes::Run,
                     held: BTreeMap::new(),
-                    is_rebuilt: rebuilt.contains(&table.name),
+                    leaves: leaves(&table.name),
                 })
             })
             .collect()
@@ -292,10 +299,10 @@ impl<'a> Drafter<'a> {
         self.tables.iter().find(|table| table.name == name)
     }
 
-    fn ends<'s>(&'s self, work: &TableWork<'_>, direction: Direction) -> Ends<'s> {
+    fn ends(&self, work: &TableWork<'_>, direction: Direction) -> Ends<'a> {
         let table = self.table(work.shape.label());
         let before = table.and_then(|table| table.before.as_ref());
-        let after = table.and_then(|table| self.after(table));
+        let after = table.and_then(|table| table.after.as_ref());
         match direction {
             Direction::Forward => Ends { before, after },
             Direction::Back => Ends { before: after, after: before },
@@ -320,12 +327,11 @@ impl<'a> Drafter<'a> {
             let work = TableWork {
                 shape,
                 runs: &table.runs,
-                staying: Staying::default(),
                 is_reversed: direction == Direction::Back,
                 skipped: skipped.get(&name).cloned().unwrap_or_default(),
                 deletes: Deletes::Run,
                 held: BTreeMap::new(),
-                is_rebuilt: false,
+                leaves: false,
             };
             let layouts = Layouts::new(Ends { before: side, after: None })?;
             dropped.insert(table.name.as_str(), (work, layouts));
@@ -393,6 +399,13 @@ impl<'a> Drafter<'a> {
             let guards = column_guards(step, works, input.tables, self.spool)?;
             writer.schema(step, content, guards, self.spool, request.hasher)
         };
+        for step in &plan.before_leaving {
+            schema(&mut writer, step)?;
+        }
+        let leaving = || plan.leaving.iter().filter_map(|name| place_of(works, name));
+        for place in leaving() {
+            leaving::take_out(self.spool, place, &works[place], &mut writer)?;
+        }
         let mut open = None;
         for step in &plan.before_rows {
             let table = step.rebuilt_table();
@@ -400,13 +413,16 @@ impl<'a> Drafter<'a> {
                 self.put_in(open, works, &mut writer)?;
                 let place = table.as_deref().and_then(|name| place_of(works, name));
                 if let Some(place) = place {
-                    rebuilt::take_out(self.spool, place, &works[place], &mut writer)?;
+                    leaving::take_out(self.spool, place, &works[place], &mut writer)?;
                 }
                 open = table;
             }
             schema(&mut writer, step)?;
         }
         self.put_in(open, works, &mut writer)?;
+        for place in leaving() {
+            leaving::put_in(self.spool, place, &works[place], &mut writer)?;
+        }
         order::arrange(self.spool, works, &during.rules, accepts, &mut writer)?;
         if writer.written.is_deferred && !plan.after_rows.is_empty() {
             // A table whose deferred checks are pending cannot be altered.
@@ -437,7 +453,7 @@ impl<'a> Drafter<'a> {
         writer: &mut WayWriter<'_>,
     ) -> Result<(), PackError> {
         match table.and_then(|name| place_of(works, &name)) {
-            Some(place) => rebuilt::put_in(self.spool, place, &works[place], writer),
+            Some(place) => leaving::put_in(self.spool, place, &works[place], writer),
             None => Ok(()),
         }
     }
@@ -560,7 +576,7 @@ fn dropped_names(plan: &SchemaPlan) -> BTreeSet<String> {
 }
 
 fn place_of(works: &[TableWork<'_>], table: &str) -> Option<usize> {
-    works.iter().position(|work| work.is_rebuilt && work.shape.label() == table)
+    works.iter().position(|work| work.leaves && work.shape.label() == table)
 }
 
 /// What did not run, by table.

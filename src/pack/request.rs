@@ -164,6 +164,8 @@ pub struct ChangedTable {
     pub rows_before: u64,
     /// The changes.
     pub runs: TableRuns,
+    /// Rows that would lose what nothing could bring back.
+    pub losses: Vec<Refusal>,
 }
 
 /// Refuses states that no pack can be made from.
@@ -197,5 +199,6 @@ pub fn check_sides(request: &Request<'_>) -> Result<(), PackError> {
         return Err(PackError::Refused(refusals));
     }
     let tables = request.before.tables.iter().chain(&request.after.tables);
-    request.strategies.check(enforcement.ignores_case(), tables.map(|table| &table.spec.name))
+    let names: Vec<&ObjectName> = tables.map(|table| &table.spec.name).collect();
+    request.strategies.check(enforcement.ignores_case(), &names)
 }

@@ -26,28 +26,37 @@ pub(super) struct Divided {
     pub(super) kept: Option<RowChange<CellValue>>,
 }
 
+/// How many rows are named.
+const NAMED: usize = 20;
+
 /// Divides the differences of one table.
 pub(super) struct Divider<'a> {
     name: String,
     before: Option<&'a TableSpec>,
     after: Option<&'a TableSpec>,
+    /// The table as it will be, where a column that may not go stays.
+    left: Option<&'a TableSpec>,
     choice: Choice,
     dialect: &'a Dialect,
     hasher: Hasher,
     /// What was decided about the first row of a table that is dropped.
     whole: Option<Answer>,
+    losses: Vec<Refusal>,
 }
 
 impl<'a> Divider<'a> {
     pub(super) fn new(
         request: &Request<'a>,
         table: &'a TableComparison,
+        left: Option<&'a TableSpec>,
         dialect: &'a Dialect,
     ) -> Result<Divider<'a>, PackError> {
         Ok(Divider {
             name: table.name.to_string(),
             before: table.before.as_ref().map(|table| &table.spec),
             after: table.after.as_ref().map(|table| &table.spec),
+            left,
+            losses: Vec::new(),
             choice: request.choice(&table.name)?,
             dialect,
             hasher: Hasher::new(request.hasher.algorithm()),
@@ -64,7 +73,7 @@ impl<'a> Divider<'a> {
         let verb = super::spool::verb_of(&change);
         match self.choice.fate(verb) {
             Fate::Taken => Ok(Divided { taken: Some(change), kept: None }),
-            Fate::Kept => self.keep(change),
+            Fate::Kept => Ok(self.keep(change)),
             Fate::Asked => self.ask(change, decisions),
         }
     }
@@ -88,9 +97,9 @@ impl<'a> Divider<'a> {
         }
         match answer {
             Answer::Theirs => Ok(Divided { taken: Some(change), kept: None }),
-            Answer::Ours => self.keep(change),
+            Answer::Ours => Ok(self.keep(change)),
             Answer::Cells(cells) => match self.mix(&change, &cells) {
-                Ok(mixed) => self.part(change, mixed),
+                Ok(mixed) => Ok(self.part(change, mixed)),
                 Err(reason) => {
                     decisions.refuse(&entry, reason);
                     Ok(Divided::default())
@@ -100,35 +109,53 @@ impl<'a> Divider<'a> {
     }
 
     /// Keeps a whole row as the target has it.
-    fn keep(&self, change: RowChange<CellValue>) -> Result<Divided, PackError> {
-        let row = match &change {
-            RowChange::Deleted(row) | RowChange::Updated { before: row, .. } => row,
-            RowChange::Inserted(_) => return Ok(Divided { taken: None, kept: Some(change) }),
+    fn keep(&mut self, change: RowChange<CellValue>) -> Divided {
+        let carried = match &change {
+            RowChange::Deleted(row) | RowChange::Updated { before: row, .. } => self.carry(row),
+            RowChange::Inserted(_) => None,
         };
-        let (Some(before), Some(after)) = (self.before, self.after) else {
-            return Ok(Divided { taken: None, kept: Some(change) });
-        };
-        let Some(column) = lost(before, after, row) else {
-            return Ok(Divided { taken: None, kept: Some(change) });
-        };
+        Divided { taken: carried, kept: Some(change) }
+    }
+
+    /// The change of a kept row that loses a column, as far as there is one.
+    fn carry(&mut self, row: &Row<CellValue>) -> Option<RowChange<CellValue>> {
+        let (before, after) = (self.before?, self.after?);
+        let column = lost(before, self.left?, row)?;
         let carried = match self.cannot_carry(before, after, row) {
             None => carried(before, after, row, &BTreeMap::new(), None),
             Some(why) => Err(why),
         };
-        let carried = carried.map_err(|why| {
-            let reason = format!(
-                "the row is kept as the target has it, and loses its column {column}, which a \
-                 rollback could not bring back: {why}"
-            );
-            let hint = "take this row, or leave the column (no --allow drop-column)";
-            let shown: Vec<String> =
-                row.values.iter().filter_map(CellValue::here).map(label::label).collect();
-            let refusal = Refusal::new(&self.name, reason, hint);
-            PackError::Refused(vec![refusal.at_row(format!("({})", shown.join(", ")))])
-        })?;
-        let after = Row { values: carried, ..row.clone() };
-        let taken = RowChange::Updated { before: row.clone(), after, changed: vec![column] };
-        Ok(Divided { taken: Some(taken), kept: Some(change) })
+        match carried {
+            Ok(values) => {
+                let after = Row { values, ..row.clone() };
+                let changed = vec![column];
+                Some(RowChange::Updated { before: row.clone(), after, changed })
+            }
+            Err(why) => {
+                self.lose(row, &column, &why);
+                None
+            }
+        }
+    }
+
+    fn lose(&mut self, row: &Row<CellValue>, column: &str, why: &str) {
+        if self.losses.len() >= NAMED {
+            return;
+        }
+        let reason = format!(
+            "the row is kept as the target has it, and would lose its column {column}, which a \
+             rollback could not bring back: {why}"
+        );
+        let hint = "take this row, or leave the column (no --allow drop-column)";
+        let shown: Vec<String> =
+            row.values.iter().filter_map(CellValue::here).map(label::label).collect();
+        let refusal = Refusal::new(&self.name, reason, hint);
+        self.losses.push(refusal.at_row(format!("({})", shown.join(", "))));
+    }
+
+    /// The rows that would lose what nothing could bring back.
+    pub(super) fn finish(self) -> Vec<Refusal> {
+        self.losses
     }
 
     /// Why a row cannot be carried into the wanted schema as it is.
@@ -166,18 +193,14 @@ impl<'a> Divider<'a> {
     }
 
     /// Divides an update at the mixed row.
-    fn part(
-        &self,
-        change: RowChange<CellValue>,
-        mixed: Vec<CellValue>,
-    ) -> Result<Divided, PackError> {
+    fn part(&mut self, change: RowChange<CellValue>, mixed: Vec<CellValue>) -> Divided {
         let (RowChange::Updated { before, after, .. }, Some(old), Some(new)) =
             (&change, self.before, self.after)
         else {
-            return Ok(Divided { taken: Some(change), kept: None });
+            return Divided { taken: Some(change), kept: None };
         };
         if mixed == after.values {
-            return Ok(Divided { taken: Some(change), kept: None });
+            return Divided { taken: Some(change), kept: None };
         }
         let untouched = carried(old, new, before, &BTreeMap::new(), None);
         if untouched.is_ok_and(|untouched| untouched == mixed) {
@@ -197,10 +220,8 @@ impl<'a> Divider<'a> {
         };
         let middle = Row { values: mixed, ..after.clone() };
         let rest = Row { values: start, ..before.clone() };
-        Ok(Divided {
-            taken: Some(updated(before.clone(), middle)),
-            kept: Some(updated(rest, after.clone())),
-        })
+        let taken = Some(updated(before.clone(), middle));
+        Divided { taken, kept: Some(updated(rest, after.clone())) }
     }
 }
 
@@ -221,13 +242,6 @@ fn carried(
     cells: &BTreeMap<String, Take>,
     theirs: Option<&[CellValue]>,
 ) -> Result<Vec<CellValue>, String> {
-    if let Some(column) = cells
-        .iter()
-        .find(|(name, take)| **take == Take::Ours && after.place(name).is_none())
-        .map(|(name, _)| name)
-    {
-        return Err(format!("column {column} is dropped, and cannot be kept for one row"));
-    }
     let columns = after.columns.iter().enumerate();
     let value = |(at, column): (usize, &crate::model::ColumnSpec)| {
         let is_named = cells.contains_key(&column.name);

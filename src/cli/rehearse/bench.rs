@@ -96,9 +96,8 @@ impl Bench {
         let has_objects = is_empty(scene, &named, manifest)?;
         let before = scene.state(&named.url)?;
         let dir = folder.join("seed");
-        let pack = scene.timed("plan the filling", |scene| {
-            seed(scene, &named, &dir, base, has_objects)
-        })?;
+        let pack = scene
+            .timed("plan the filling", |scene| seed(scene, &named, &dir, base, has_objects))?;
         let filled = scene.timed("fill", |scene| {
             scene.apply(&named.url, &pack, Run::Forward, None).map(|ran| ran.outcome)
         });
@@ -150,11 +149,7 @@ fn remove_receipts(scene: &Scene<'_>, url: &SourceUrl) -> Result<(), CliError> {
     scene.with_session(url, |session| Ok(session.drop_receipts()?))
 }
 
-fn restored(
-    scene: &Scene<'_>,
-    url: &SourceUrl,
-    base: &LoadedSnapshot,
-) -> Result<(), CliError> {
+fn restored(scene: &Scene<'_>, url: &SourceUrl, base: &LoadedSnapshot) -> Result<(), CliError> {
     let (facts, options) = (base.facts(scene.reader)?, OpenOptions::default());
     let mut target = scene.runtime.block_on(Target::create(url, &facts, &options))?;
     let hasher = scene.store.hasher();
@@ -169,13 +164,8 @@ fn restored(
 
 /// Refuses the target itself and databases that hold rows; says whether there is anything in the
 /// database besides what every database has.
-fn is_empty(
-    scene: &Scene<'_>,
-    named: &NamedSource,
-    manifest: &Manifest,
-) -> Result<bool, CliError> {
-    let mut target =
-        scene.runtime.block_on(Target::open(&named.url, &OpenOptions::default()))?;
+fn is_empty(scene: &Scene<'_>, named: &NamedSource, manifest: &Manifest) -> Result<bool, CliError> {
+    let target = scene.runtime.block_on(Target::open(&named.url, &OpenOptions::default()))?;
     let identity = target.identity();
     scene.runtime.block_on(target.close())?;
     let refused = |message: String| {

@@ -127,8 +127,11 @@ impl Verdict {
     }
 
     pub(super) fn to_json(&self) -> Json {
-        let times: Vec<Json> =
-            self.times.iter().map(|(what, s)| json!({"step": what, "seconds": rounded(*s)})).collect();
+        let times: Vec<Json> = self
+            .times
+            .iter()
+            .map(|(what, s)| json!({"step": what, "seconds": rounded(*s)}))
+            .collect();
         json!({
             "outcome": self.word(),
             "states": { "base": self.base, "after": self.after, "restored": self.restored },
@@ -145,7 +148,9 @@ impl Verdict {
         let text = match self.word() {
             "refused" => "the pack does not run on the snapshot it was made from",
             "differs" => "the pack runs, and what it leaves is not the wanted state",
-            "does-not-go-back" => "the pack runs, and its rollback does not bring the snapshot back",
+            "does-not-go-back" => {
+                "the pack runs, and its rollback does not bring the snapshot back"
+            }
             "runs" if manifest.is_complete => {
                 "the pack runs and goes back; its rows and schema are as reviewed"
             }

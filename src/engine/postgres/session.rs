@@ -21,7 +21,8 @@ use super::target::{Kind, PostgresTarget, Stage};
 use super::{changes, held, query, receipts};
 use crate::engine::error::EngineError;
 use crate::engine::{
-    ForeignKeyViolation, HeldLock, LargeKind, ReadEnd, ReadFrom, Receipt, RelationFile, TableChanges, Unenforced,
+    ForeignKeyViolation, HeldLock, LargeKind, ReadEnd, ReadFrom, Receipt, RelationFile,
+    TableChanges, Unenforced,
 };
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Fact, KeyColumn, ObjectName, RowSink, TableSpec, Value};

@@ -2,37 +2,10 @@
 //! come: because deletes are not allowed, or because a strategy keeps them.
 
 use super::Drafter;
-use crate::model::TableSpec;
 use crate::pack::request::ChangedTable;
-use crate::pack::schema::SchemaPlan;
 use crate::pack::spool::Verb;
-use crate::pack::widened::Staying;
 
 impl Drafter<'_> {
-    /// Finds the tables that keep columns which the wanted state does not have.
-    pub(super) fn widen(&self, plan: &SchemaPlan) {
-        let widened = self.tables.iter().filter_map(|table| {
-            let (before, after) = (table.before.as_ref()?, table.after.as_ref()?);
-            Some((table.name.as_str(), Staying::of(before, after, &plan.facts_after)?))
-        });
-        // It is found once.
-        let _ = self.widened.set(widened.collect());
-    }
-
-    fn widened_as(&self, table: &ChangedTable) -> Option<&(Staying, TableSpec)> {
-        self.widened.get()?.get(table.name.as_str())
-    }
-
-    /// What a table is when the pack has run.
-    pub(super) fn after<'s>(&'s self, table: &'s ChangedTable) -> Option<&'s TableSpec> {
-        self.widened_as(table).map(|(_, spec)| spec).or(table.after.as_ref())
-    }
-
-    /// The columns of a table that stay although the wanted state does not have them.
-    pub(super) fn staying(&self, table: &ChangedTable) -> Staying {
-        self.widened_as(table).map(|(staying, _)| staying.clone()).unwrap_or_default()
-    }
-
     /// Whether deletes of a table's rows are not allowed.
     pub(super) fn missing_for_deletes(&self, name: &str) -> bool {
         self.table(name).is_some_and(|table| {

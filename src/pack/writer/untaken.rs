@@ -4,9 +4,10 @@
 use std::fmt::Write as _;
 
 use super::WayWriter;
-use crate::pack::error::PackError;
+use crate::pack::error::{PackError, Refusal};
 use crate::pack::label::row_label;
 use crate::pack::order::{Because, Deletes, Part, RowKept, RowLeftOut, RowStep};
+use crate::pack::shape::Shape;
 use crate::pack::spool::{Change, Verb};
 use crate::pack::statement::{Large, Purpose};
 
@@ -41,12 +42,35 @@ impl LeftOutRows {
     }
 }
 
+/// A column that goes from under a row that does not change, with something in it.
+fn lost_column<'s>(shape: &'s Shape, change: &Change) -> Option<&'s str> {
+    let is_lost = |&column: &usize| {
+        let default = &shape.spec.columns[column].default;
+        shape.had(column)
+            && !shape.will_have(column)
+            && shape.before(change, column).here() != Some(default)
+    };
+    let stays = change.verb() != Verb::Insert;
+    (0..shape.len()).filter(|_| stays).find(is_lost).map(|column| shape.name(column))
+}
+
 impl WayWriter<'_> {
     pub(super) fn tell_left_out(&mut self, left: &RowLeftOut<'_>) -> Result<(), PackError> {
         let work = self.tables[left.table].work;
         let verb = left.change.verb();
         if work.deletes == Deletes::Held && verb == Verb::Delete {
             return Ok(());
+        }
+        if let Some(column) = lost_column(&work.shape, left.change) {
+            let reason = format!(
+                "its {} is left out, and it would lose its column {column}, which a rollback could \
+                 not bring back",
+                verb.as_str()
+            );
+            let hint = "leave the column (no --allow drop-column), or allow what is in the way";
+            let refusal = Refusal::new(work.shape.table(), reason, hint);
+            let row = row_label(&work.shape, left.change);
+            return Err(PackError::Refused(vec![refusal.at_row(row)]));
         }
         let of = |other: usize, change: &Change, ending: &str| {
             let other = &self.tables[other].work.shape;
