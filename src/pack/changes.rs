@@ -62,7 +62,7 @@ fn spool_tables(
         let after = left.map(|left| &left.spec).or(table.after.as_ref().map(|table| &table.spec));
         let before = table.before.as_ref().map(|table| &table.spec);
         let mut writer = spool.table();
-        let mut divider = Divider::new(request, table, after, dialect)?;
+        let mut divider = Divider::new(request, table, after, &rules, dialect)?;
         let mut failed = None;
         let mut add = |change: RowChange<CellValue>| {
             let Divided { taken, kept } = divider.divide(change, decisions)?;

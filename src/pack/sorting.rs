@@ -4,13 +4,14 @@
 //! target's row to the mixed one, and the rest, which is kept. A kept row that loses a column with
 //! its schema is a change that runs too, so that the way back brings the column's value back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::{Answer, Entry, Sides, Take};
 use super::decisions::Decisions;
 use super::error::{PackError, Refusal};
 use super::label;
 use super::request::Request;
+use super::rules::Rules;
 use super::strategy::{Choice, Fate};
 use crate::codec::Hasher;
 use crate::diff::{CellValue, Row, RowChange, TableComparison};
@@ -34,6 +35,8 @@ pub(super) struct Divider<'a> {
     name: String,
     before: Option<&'a TableSpec>,
     after: Option<&'a TableSpec>,
+    /// Columns that only mean something together: those of one key.
+    keys: Vec<BTreeSet<String>>,
     /// The table as it will be, where a column that may not go stays.
     left: Option<&'a TableSpec>,
     choice: Choice,
@@ -49,12 +52,14 @@ impl<'a> Divider<'a> {
         request: &Request<'a>,
         table: &'a TableComparison,
         left: Option<&'a TableSpec>,
+        rules: &Rules,
         dialect: &'a Dialect,
     ) -> Result<Divider<'a>, PackError> {
         Ok(Divider {
             name: table.name.to_string(),
             before: table.before.as_ref().map(|table| &table.spec),
             after: table.after.as_ref().map(|table| &table.spec),
+            keys: keys(rules, &table.name.to_string()),
             left,
             losses: Vec::new(),
             choice: request.choice(&table.name)?,
@@ -189,6 +194,16 @@ impl<'a> Divider<'a> {
         if let Some(why) = self.cannot_carry(old, new, before) {
             return Err(format!("it can only be decided about as a whole: {why}"));
         }
+        for key in &self.keys {
+            let takes = || cells.iter().filter(|(column, _)| key.contains(*column));
+            if takes().any(|(_, take)| *take == Take::Ours)
+                && takes().any(|(_, take)| *take == Take::Theirs)
+            {
+                let columns: Vec<&str> = key.iter().map(String::as_str).collect();
+                let columns = columns.join(", ");
+                return Err(format!("the columns of a key are decided about alike: {columns}"));
+            }
+        }
         carried(old, new, before, cells, Some(&after.values))
     }
 
@@ -223,6 +238,16 @@ impl<'a> Divider<'a> {
         let taken = Some(updated(before.clone(), middle));
         Divided { taken, kept: Some(updated(rest, after.clone())) }
     }
+}
+
+/// The columns of each key of a table, where there are several: of a mixed key nobody knows whether
+/// other rows have it.
+fn keys(rules: &Rules, table: &str) -> Vec<BTreeSet<String>> {
+    let unique = rules.table(table).into_iter().flat_map(|table| &table.unique);
+    let unique = unique.map(|key| key.columns.iter().map(|(column, _)| column.clone()).collect());
+    let foreign = rules.foreign_keys.iter().filter(|key| key.child == table);
+    let foreign = foreign.map(|key| key.columns.iter().cloned().collect());
+    unique.chain(foreign).filter(|key: &BTreeSet<String>| key.len() > 1).collect()
 }
 
 /// A column that goes, where the row holds something else in it than its default.

@@ -70,6 +70,19 @@ impl PackLab {
         dir: &str,
         consent: &Consent,
     ) -> Result<Manifest, PackError> {
+        let file = self.path("decisions.toml");
+        let decisions = DecisionFile::Ask(&file);
+        self.pack_by([from, to], dir, consent, &Strategies::none(), decisions)
+    }
+
+    pub fn pack_by(
+        &self,
+        [from, to]: [&str; 2],
+        dir: &str,
+        consent: &Consent,
+        strategies: &Strategies,
+        decisions: DecisionFile<'_>,
+    ) -> Result<Manifest, PackError> {
         let store = self.store();
         let reader = store.reader().unwrap();
         let load = |name: &str| {
@@ -89,8 +102,8 @@ impl PackLab {
             rows: &rows,
             hasher: store.hasher(),
             consent,
-            strategies: &Strategies::none(),
-            decisions: DecisionFile::Ask(&self.path("decisions.toml")),
+            strategies,
+            decisions,
             tables: &[],
             fs: &RealFs,
             scratch: &store.tmp_dir(),
