@@ -99,6 +99,15 @@ pub struct TableChanges {
     pub deleted: u64,
 }
 
+impl TableChanges {
+    /// Counts others too.
+    pub fn add(&mut self, others: TableChanges) {
+        self.inserted += others.inserted;
+        self.updated += others.updated;
+        self.deleted += others.deleted;
+    }
+}
+
 /// A lock that a transaction holds on a table, an index or the like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldLock {

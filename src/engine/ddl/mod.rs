@@ -156,6 +156,13 @@ pub trait Ddl: Sync {
         false
     }
 
+    /// The tables of which rows would be lost or refused with a part of the table that goes or becomes
+    /// another (a partition), if they were still in it.
+    fn displaced(&self, from: &Schema<'_>, to: &Schema<'_>) -> Vec<ObjectName> {
+        let _ = (from, to);
+        Vec::new()
+    }
+
     /// Whether something that has to be remade before the rows change may be made after them: it
     /// does not help to find or to write rows.
     fn can_wait(&self, fact: &Fact) -> bool;

@@ -65,6 +65,10 @@ impl Ddl for PostgresDdl {
         review::may_refuse_values(before, after, from)
     }
 
+    fn displaced(&self, from: &Schema<'_>, to: &Schema<'_>) -> Vec<ObjectName> {
+        tables::displaced(from, to)
+    }
+
     fn can_wait(&self, fact: &Fact) -> bool {
         review::can_wait(fact)
     }
@@ -211,7 +215,7 @@ fn dropped(fact: &Fact, from: &Schema<'_>) -> Result<Vec<Statement>, String> {
         ObjectKind::Type => Ok(types::drop(fact)),
         ObjectKind::Domain => Ok(types::drop_domain(fact)),
         ObjectKind::Sequence => Ok(sequences::drop(fact)),
-        ObjectKind::Table => Ok(tables::drop(fact)),
+        ObjectKind::Table => Ok(tables::drop(fact, from)),
         ObjectKind::Column => Ok(columns::drop(fact, from)),
         ObjectKind::Partition if fact.id.part.is_empty() => Err(format!(
             "the table {} is partitioned and cannot become one that is not",
