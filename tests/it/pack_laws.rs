@@ -165,7 +165,7 @@ proptest! {
         lab.apply("change", "copy.db", |_| {});
         for (table, _) in tables.iter().zip(choices).filter(|(_, choice)| *choice == 1) {
             let rows = |db: &str| {
-                sqlite3(&lab.path(db), &format!("SELECT * FROM {table} ORDER BY 1, 2, 3"))
+                sqlite3(&lab.path(db), &format!("SELECT * FROM {table} ORDER BY 1, 2"))
             };
             prop_assert_eq!(rows("copy.db"), rows("prod.db"), "{} is ours", table);
         }
