@@ -158,6 +158,7 @@ impl<'a> Drafter<'a> {
                 },
                 lacks_rows: &|name| self.lacks_rows(name),
                 keeps_table: &|name| self.keeps_table(name),
+                loses_sight: &|name| self.loses_sight(name),
                 may_leave: &|name| {
                     self.replaces(name, Verb::Delete)
                         && !self.missing_for_deletes(name)
@@ -218,6 +219,7 @@ impl<'a> Drafter<'a> {
                 lacks_rows: &|_| false,
                 keeps_table: &|_| false,
                 may_leave: &|name| self.replaces(name, Verb::Insert),
+                loses_sight: &|name| self.loses_sight(name),
             },
         );
         if plan.refusals.is_empty() {

@@ -42,6 +42,7 @@ pub fn plan(ddl: &dyn Ddl, before: &Catalog, after: &Catalog) -> SchemaPlan {
             lacks_rows: &|_| false,
             keeps_table: &|_| false,
             may_leave: &|_| false,
+            loses_sight: &|_| false,
         },
     )
 }

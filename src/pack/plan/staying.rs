@@ -2,10 +2,22 @@
 //! come: because deletes are not allowed, or because a strategy keeps them.
 
 use super::Drafter;
+use crate::model::RowKey;
 use crate::pack::request::ChangedTable;
 use crate::pack::spool::Verb;
 
 impl Drafter<'_> {
+    /// Whether the key of a table changes, or its rows have none and its columns change.
+    pub(super) fn loses_sight(&self, name: &str) -> bool {
+        let Some((before, after)) =
+            self.table(name).and_then(|table| table.before.as_ref().zip(table.after.as_ref()))
+        else {
+            return false;
+        };
+        before.key != after.key
+            || (before.key == RowKey::RowHash && before.columns != after.columns)
+    }
+
     /// Whether deletes of a table's rows are not allowed.
     pub(super) fn missing_for_deletes(&self, name: &str) -> bool {
         self.table(name).is_some_and(|table| {
