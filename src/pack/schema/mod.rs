@@ -109,6 +109,13 @@ pub struct SchemaInput<'a> {
     pub tables: &'a [(ObjectName, bool)],
     /// Whether rows of a table stay that the wanted state does not have.
     pub keeps_rows: &'a dyn Fn(&str) -> bool,
+    /// Whether rows of a table stay because their deletion is not allowed, and hold something else in
+    /// a column than its default.
+    pub keeps_values: &'a dyn Fn(&str, &str) -> bool,
+    /// Whether a table lacks rows that the wanted state has, because a strategy keeps them away.
+    pub lacks_rows: &'a dyn Fn(&str) -> bool,
+    /// Whether a table stays because a strategy keeps its rows.
+    pub keeps_table: &'a dyn Fn(&str) -> bool,
     /// Whether rows of a table change, and all of those may leave it for a while.
     pub may_leave: &'a dyn Fn(&str) -> bool,
     /// Whether rows of a table cannot be told apart while it changes.
