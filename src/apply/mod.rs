@@ -6,6 +6,7 @@
 
 mod checks;
 pub mod error;
+mod gate;
 pub mod options;
 pub mod outcome;
 pub mod prove;
@@ -13,6 +14,7 @@ pub mod receipt;
 mod referring;
 mod rows;
 pub mod run;
+mod saga;
 mod sinks;
 mod stand_ins;
 mod statements;

@@ -12,7 +12,9 @@ use super::sinks::Values;
 use crate::codec::Hasher;
 use crate::codec::row::RowLayout;
 use crate::engine::{ReadFrom, Session};
-use crate::model::{ColumnSpec, Flow, ObjectId, RowSink, SinkError, TableSpec, Value, ValueRef};
+use crate::model::{
+    ColumnSpec, Flow, ObjectId, RowKey, RowKeySource, RowSink, SinkError, TableSpec, Value, ValueRef,
+};
 use crate::pack::PackError;
 use crate::pack::exact::Exact;
 use crate::pack::label::label;
@@ -47,8 +49,12 @@ impl Tables {
                 .column_names()
                 .iter()
                 .all(|name| spec.columns.iter().any(|column| column.name == **name));
-            if has_all {
+            if has_all && spec.key.column_names() != other.key.column_names() {
                 spec.key = other.key.clone();
+                // The index that it came from may be gone.
+                if let RowKey::Columns { source, .. } = &mut spec.key {
+                    *source = RowKeySource::Configured;
+                }
             }
         }
         Tables::new(&specs)

@@ -30,6 +30,7 @@ mod plan;
 mod rebuilt;
 pub mod request;
 pub mod row_hash;
+mod rowless;
 pub mod rules;
 pub mod schema;
 pub mod selection;

@@ -151,7 +151,7 @@ impl<'a> Drafter<'a> {
         let rules = self.rules(&plan.facts_for_rows);
         for table in self.tables.iter().filter(|table| table.runs.changes() > 0) {
             let unknown = rules.table(&table.name).map_or(&[][..], |r| &r.unknown_collations);
-            for collation in unknown {
+            for collation in unknown.iter().filter(|_| self.enforcement.needs_collations()) {
                 plan.refusals.push(Refusal::new(
                     &table.name,
                     format!("its rows change, and SQLite needs the collation {collation} for that"),
@@ -391,6 +391,9 @@ impl<'a> Drafter<'a> {
             schema(&mut writer, step)?;
         }
         self.put_in(open, works, &mut writer)?;
+        if self.enforcement.commits_ddl() && plan.steps().next().is_some() {
+            writer.turn()?;
+        }
         order::arrange(self.spool, works, &during.rules, accepts, &mut writer)?;
         if writer.written.is_deferred && !plan.after_rows.is_empty() {
             // A table whose deferred checks are pending cannot be altered.
@@ -403,6 +406,12 @@ impl<'a> Drafter<'a> {
         }
         for sequence in &input.sequences {
             writer.sequence(&sequence.name, sequence.position, &plan.facts_after)?;
+        }
+        let dropped = plan.steps().flat_map(|s| s.deeds_of(SchemaVerb::Drop, ObjectKind::Table));
+        for deed in dropped {
+            if let Some(statement) = self.ddl.dropped_for_good(&deed.id.object) {
+                writer.trash(&deed.id.object, &statement)?;
+            }
         }
         for left_out in input.left_out {
             writer.comment(left_out);

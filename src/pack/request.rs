@@ -127,9 +127,7 @@ impl Request<'_> {
     /// not; nor one between equal schemas on a server.
     pub fn changes_schema(&self, enforcement: Enforcement) -> bool {
         enforcement.is_proved()
-            || (enforcement.changes_schemas()
-                && self.tables.is_empty()
-                && !self.comparison.schema.is_empty())
+            || (self.tables.is_empty() && !self.comparison.schema.is_empty())
     }
 
     /// Whether the pack is for this table.

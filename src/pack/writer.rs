@@ -32,7 +32,7 @@ use crate::diff::CellValue;
 use crate::engine::Dialect;
 use crate::engine::ddl::StepHazard;
 use crate::fsio::FileSystem;
-use crate::model::{Fact, ObjectKind, ObjectName};
+use crate::model::ObjectKind;
 
 /// How many left-out statements of a table are shown in the SQL file.
 const SHOWN_LEFT_OUT: u64 = 100;
@@ -85,7 +85,7 @@ pub struct WayWriter<'a> {
     steps: Output,
     tables: Vec<WrittenTable<'a>>,
     values: &'a ValueFiles<'a>,
-    dialect: &'a Dialect,
+    pub(super) dialect: &'a Dialect,
     batch: Option<Batch>,
     next: u64,
     heading: String,
@@ -137,14 +137,18 @@ impl<'a> WayWriter<'a> {
     }
 
     /// Writes a statement with a line of its own.
-    fn statement(&mut self, statement: &str, line: StepLine<'_>) -> Result<u64, PackError> {
+    pub(super) fn statement(
+        &mut self,
+        statement: &str,
+        line: StepLine<'_>,
+    ) -> Result<u64, PackError> {
         self.flush()?;
         let id = self.number();
         self.write(statement, StepLine { id, ..line })?;
         Ok(id)
     }
 
-    fn number(&mut self) -> u64 {
+    pub(super) fn number(&mut self) -> u64 {
         self.next += 1;
         self.next - 1
     }
@@ -162,7 +166,7 @@ impl<'a> WayWriter<'a> {
         self.line(&StepLine { at: Some(at), len: Some(statement.len() as u64), ..line })
     }
 
-    fn line(&mut self, line: &StepLine<'_>) -> Result<(), PackError> {
+    pub(super) fn line(&mut self, line: &StepLine<'_>) -> Result<(), PackError> {
         let mut bytes = serde_json::to_vec(&line).expect("a step is plain JSON");
         bytes.push(b'\n');
         Ok(self.steps.push(&bytes)?)
@@ -193,7 +197,7 @@ impl<'a> WayWriter<'a> {
     }
 
     /// Writes the statement of the rows that wait for one.
-    fn flush(&mut self) -> Result<(), PackError> {
+    pub(super) fn flush(&mut self) -> Result<(), PackError> {
         let Some(batch) = self.batch.take() else { return Ok(()) };
         let Batch { table, moves, mut lines, .. } = batch;
         let large = Large { files: self.values, purpose: Purpose::Runs };
@@ -284,36 +288,6 @@ impl<'a> WayWriter<'a> {
                 let object = Cow::Owned(object);
                 self.line(&StepLine { id, verb, object, ..StepLine::default() })?;
             }
-        }
-        Ok(())
-    }
-
-    /// Writes a statement that prepares the others.
-    pub fn prepare(&mut self, statement: &str) -> Result<(), PackError> {
-        let line = StepLine {
-            verb: Cow::Borrowed("prepare"),
-            object: Cow::Borrowed("schema"),
-            ..StepLine::default()
-        };
-        self.statement(statement, line)?;
-        Ok(())
-    }
-
-    /// Raises a sequence; its position is never lowered.
-    pub fn sequence(
-        &mut self,
-        sequence: &ObjectName,
-        position: i64,
-        facts: &[Fact],
-    ) -> Result<(), PackError> {
-        let object = sequence.to_string();
-        for statement in self.dialect.raise_sequence(sequence, position, facts) {
-            let line = StepLine {
-                verb: Cow::Borrowed("sequence"),
-                object: Cow::Borrowed(&object),
-                ..StepLine::default()
-            };
-            self.statement(&statement, line)?;
         }
         Ok(())
     }

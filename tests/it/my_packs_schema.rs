@@ -1,0 +1,72 @@
+//! Packs that change the schema on MySQL and MariaDB, where every statement commits: through the
+//! binary, with rows in the tables.
+
+use crate::lab::Output;
+use crate::my_packs::{Pair, pairs};
+use crate::server_lab::{Running, wait_until};
+
+/// A schema with something of everything that a pack changes.
+const BASE: &str = "
+    CREATE TABLE customers(id int PRIMARY KEY AUTO_INCREMENT, name varchar(40) NOT NULL, note text, city varchar(20));
+    INSERT INTO customers VALUES (1,'Ann','first','Oslo'),(2,'Bob',NULL,'Rome'),(3,'Cy','third',NULL);
+    CREATE TABLE orders(id int PRIMARY KEY, customer int NOT NULL, amount decimal(8,2), state varchar(10),
+        CONSTRAINT of_customer FOREIGN KEY (customer) REFERENCES customers(id));
+    INSERT INTO orders VALUES (10,1,5.00,'new'),(11,1,7.25,'paid'),(12,2,1.00,NULL);
+    CREATE TABLE old(id int PRIMARY KEY, v varchar(20));
+    INSERT INTO old VALUES (1,'one'),(2,'two');
+    CREATE VIEW paid AS SELECT id, amount FROM orders WHERE state = 'paid';
+    CREATE TRIGGER looked BEFORE UPDATE ON old FOR EACH ROW SET NEW.v = TRIM(NEW.v);";
+
+/// What becomes of it: a pack of about ten steps.
+const CHANGE: &str = "
+    CREATE TABLE cities(id int PRIMARY KEY, name varchar(20) NOT NULL, UNIQUE KEY by_name (name));
+    INSERT INTO cities VALUES (1,'Oslo'),(2,'Rome');
+    ALTER TABLE customers ADD COLUMN city_id int NULL, MODIFY name varchar(60) NOT NULL, DROP COLUMN note;
+    UPDATE customers SET city_id = CASE city WHEN 'Oslo' THEN 1 WHEN 'Rome' THEN 2 END;
+    ALTER TABLE customers DROP COLUMN city, ADD CONSTRAINT lives FOREIGN KEY (city_id) REFERENCES cities(id);
+    INSERT INTO customers VALUES (4,'Di',1);
+    UPDATE orders SET state = 'new' WHERE state IS NULL;
+    ALTER TABLE orders MODIFY state varchar(8) NOT NULL, MODIFY amount decimal(10,2), ADD KEY by_state (state);
+    DELETE FROM orders WHERE id = 10; INSERT INTO orders VALUES (13,4,9.99,'paid');
+    DROP VIEW paid; CREATE VIEW paid AS SELECT id, customer, amount FROM orders WHERE state = 'paid';
+    DROP TABLE old;
+    CREATE TRIGGER counted BEFORE INSERT ON orders FOR EACH ROW SET NEW.amount = COALESCE(NEW.amount, 0);";
+
+fn packed() -> Vec<Pair> {
+    let pairs = pairs(BASE, CHANGE);
+    pairs.iter().for_each(|pair| {
+        pair.pack(&[]).ok();
+    });
+    pairs
+}
+
+/// The program with settings of its environment.
+fn apply_with(pair: &Pair, more: &[&str], name: &str, value: &str) -> Output {
+    let url = pair.a.url();
+    let mut command = pair.lab.command(&[&["apply", "change", "--to", &url][..], more].concat());
+    command.env(name, value);
+    Running::start(command).end()
+}
+
+/// This program's own tables, receipts and the journal aside.
+fn left_over(pair: &Pair) -> String {
+    pair.prod(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE '\\_deepdiff\\_trash%';
+         SELECT COUNT(*) FROM _deepdiff_journal HAVING COUNT(*) > 0;",
+    )
+}
+
+#[test]
+fn a_pack_of_schema_and_rows_there_and_back() {
+    for pair in pairs(BASE, CHANGE) {
+        let sql = pair.converges();
+        let place = |word: &str| sql.find(word).unwrap_or_else(|| panic!("{word}:\n{sql}"));
+        assert!(place("ADD COLUMN `city_id`") < place("INSERT INTO `cities`"), "{sql}");
+        assert!(place("INSERT INTO `orders`") < place("DROP COLUMN"), "{sql}");
+        assert!(place("TRIGGER `counted`") < place("RENAME TABLE `old`"), "{sql}");
+        assert!(place("RENAME TABLE `old`") < place("DROP TABLE IF EXISTS `_deepdiff_trash_old`"));
+        assert_eq!(left_over(&pair), "");
+        let again = pair.apply(&["--rollback"]).ok();
+        assert!(again.stdout.contains("already applied"), "{}", again.stdout);
+    }
+}
