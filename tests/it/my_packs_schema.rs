@@ -70,3 +70,65 @@ fn a_pack_of_schema_and_rows_there_and_back() {
         assert!(again.stdout.contains("already applied"), "{}", again.stdout);
     }
 }
+
+/// Where the target is after a run that ended too early is found, and gone on from or back from:
+/// whichever place it was killed at. Each server takes another third of the places.
+fn killed_everywhere(server: usize, more: &[&str]) {
+    let pair = packed().swap_remove(server);
+    let (before, after) = (pair.of("a"), pair.of("b"));
+    for place in (1 + server..).step_by(3) {
+        let killed = apply_with(&pair, &[], "DEEPDIFF_TEST_KILL_AT", &place.to_string());
+        if killed.code == 0 {
+            assert!(place > 30, "only {place} places");
+            return;
+        }
+        wait_until("the server to notice", || connections(&pair) == "0");
+        let output = pair.apply(more);
+        assert_eq!(output.code, 0, "at {place}: {}\n{}", output.stdout, output.stderr);
+        match more {
+            [] => {
+                assert_eq!(pair.now(), after, "at {place}, gone on");
+                pair.apply(&["--rollback"]).ok();
+            }
+            _ => {}
+        }
+        assert_eq!(pair.now(), before, "at {place}, gone back");
+        assert_eq!(left_over(&pair), "", "at {place}");
+        pair.prod("DELETE FROM _deepdiff_receipts;");
+    }
+}
+
+fn connections(pair: &Pair) -> String {
+    let asked = pair.prod("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE (DB = DATABASE() OR DB LIKE '\\_deepdiff\\_shadow%') AND ID <> CONNECTION_ID();");
+    asked.trim().to_owned()
+}
+
+#[test]
+fn m19_killed_and_gone_on_with_on_mariadb() {
+    killed_everywhere(0, &[]);
+}
+
+#[test]
+fn m19_killed_and_gone_on_with_on_mysql_57() {
+    killed_everywhere(1, &[]);
+}
+
+#[test]
+fn m19_killed_and_gone_on_with_on_mysql_97() {
+    killed_everywhere(2, &[]);
+}
+
+#[test]
+fn m19_killed_and_undone_on_mariadb() {
+    killed_everywhere(0, &["--rollback"]);
+}
+
+#[test]
+fn m19_killed_and_undone_on_mysql_57() {
+    killed_everywhere(1, &["--rollback"]);
+}
+
+#[test]
+fn m19_killed_and_undone_on_mysql_97() {
+    killed_everywhere(2, &["--rollback"]);
+}

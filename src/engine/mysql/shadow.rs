@@ -27,7 +27,7 @@ impl<'a> Shadow<'a> {
     pub(super) fn make(session: &'a MysqlSession<'a>) -> Result<Shadow<'a>, EngineError> {
         let name = session.target.connection.call(MAKE, |link| {
             async move {
-                let ask = "SELECT CONCAT('_deepdiff_shadow_', LEFT(SHA1(DATABASE()), 20))";
+                let ask = "SELECT CONCAT('_deepdiff_shadow_', LEFT(SHA2(DATABASE(), 256), 20))";
                 let told = query(&mut link.connection, ask).await;
                 let told = told.map_err(|error| link.wrong(MAKE, error))?;
                 let name = told.first().map(|row| row.text(0).to_owned()).unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::engine::error::EngineError;
 use crate::engine::{Journal, TRASH_PREFIX};
 
 /// The lock of a target, in the server's names for locks.
-const LOCK: &str = "CONCAT('deepdiff-db ', SHA1(DATABASE()))";
+const LOCK: &str = "CONCAT('deepdiff-db ', LEFT(SHA2(DATABASE(), 256), 40))";
 
 impl MysqlSession<'_> {
     /// The schema language of the server.
