@@ -1,10 +1,10 @@
 //! Places at which tests end or stop the program. Programs that are shipped have none.
 
 /// Counts a place that is passed; where a test wants it, the program ends there as if it had been
-/// killed (`DEEPDIFF_TEST_KILL_AT=N`), or waits there until a file is gone
-/// (`DEEPDIFF_TEST_WAIT_AT=N:FILE`; the file is made when the place is reached).
+/// killed (`DEEPDIFF_TEST_KILL_AT=N`), or waits at the places of a name until a file is gone
+/// (`DEEPDIFF_TEST_WAIT_AT=NAME:FILE`).
 #[cfg(debug_assertions)]
-pub(super) fn pass() {
+pub(super) fn pass(name: &str) {
     use std::sync::atomic::{AtomicU64, Ordering};
     static PASSED: AtomicU64 = AtomicU64::new(0);
     let here = PASSED.fetch_add(1, Ordering::Relaxed) + 1;
@@ -14,7 +14,7 @@ pub(super) fn pass() {
     }
     if let Some(setting) = setting("DEEPDIFF_TEST_WAIT_AT")
         && let Some((at, file)) = setting.split_once(':')
-        && at.parse() == Ok(here)
+        && at == name
     {
         let file = std::path::Path::new(file);
         while file.exists() {
@@ -25,4 +25,4 @@ pub(super) fn pass() {
 
 /// Nothing.
 #[cfg(not(debug_assertions))]
-pub(super) fn pass() {}
+pub(super) fn pass(_name: &str) {}

@@ -414,7 +414,7 @@ impl<'a, 's> Saga<'a, 's> {
             true => (course.steps.len(), Vec::new()),
             false => match self.walk(journal, course)? {
                 Walked::Through => {
-                    pass();
+                    pass("verify");
                     (course.steps.len(), self.verified(course, before, read_state)?)
                 }
                 Walked::Failed(done, reasons) => (done, reasons),
@@ -504,7 +504,7 @@ impl<'a, 's> Saga<'a, 's> {
             Ok(undoing) => undoing,
             Err(reasons) => return Ok(Err(reasons)),
         };
-        pass();
+        pass("undo");
         let journal = Journal {
             is_undoing: true,
             position: 0,
@@ -537,7 +537,7 @@ impl<'a, 's> Saga<'a, 's> {
         course: &Course,
         is_own: bool,
     ) -> Result<Vec<Refusal>, ApplyError> {
-        pass();
+        pass("undone");
         let run = Saga::direction(&journal.direction);
         let options = self.options_of(run);
         let mut runner = self.runner(&options);
@@ -563,7 +563,7 @@ impl<'a, 's> Saga<'a, 's> {
 
     /// The last of a run: sequences, what was put aside, the receipt.
     fn finish(&mut self, run: Run) -> Result<(), ApplyError> {
-        pass();
+        pass("finish");
         let options = self.options_of(run);
         self.runner(&options).sequences()?;
         self.close(Some(&options))
@@ -572,11 +572,11 @@ impl<'a, 's> Saga<'a, 's> {
     /// Drops what was put aside, and closes the journal, with a receipt or without.
     fn close(&mut self, receipt: Option<&Options>) -> Result<(), ApplyError> {
         for table in self.my.trash()? {
-            pass();
+            pass("trash");
             let statement = format!("DROP TABLE IF EXISTS `{}`", table.replace('`', "``"));
             self.session.execute(&statement)?;
         }
-        pass();
+        pass("close");
         self.session.begin()?;
         let receipt = receipt.map(|options| Receipt {
             pack: self.pack.manifest.pack.clone(),
@@ -589,7 +589,7 @@ impl<'a, 's> Saga<'a, 's> {
             self.session.write_receipt(receipt)?;
         }
         self.my.clear_journal()?;
-        pass();
+        pass("receipt");
         match (self.session.commit(), receipt) {
             (Ok(()), _) => Ok(()),
             (Err(source), Some(receipt)) if !self.session.is_in_transaction() => {

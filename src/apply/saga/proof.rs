@@ -64,11 +64,14 @@ impl<'a> Proof<'a> {
         for preparation in ddl.preamble() {
             proof.shadow.session().execute(&preparation)?;
         }
+        // There are no rows to check, and the servers would copy each table for each key.
+        proof.shadow.session().execute("SET foreign_key_checks = 0")?;
         for step in listing::of_plan(&planned) {
             if let Err(error) = proof.execute(&step) {
                 return proof.failed(&step, error);
             }
         }
+        proof.shadow.session().execute("SET foreign_key_checks = 1")?;
         proof.facts = proof.catalog()?.facts;
         let expected = lines(wanted, hasher);
         let found = fingerprint::differences(&expected, &proof.facts, hasher, NAMED);

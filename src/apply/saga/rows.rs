@@ -57,7 +57,7 @@ impl Saga<'_, '_> {
             match ended {
                 Ok(Ended::Done) => match self.session.commit() {
                     Ok(()) => {
-                        pass();
+                        pass("rows");
                         return Ok(Ended::Done);
                     }
                     Err(EngineError::Contention { .. }) if attempt < ATTEMPTS => {}
@@ -149,7 +149,7 @@ impl Saga<'_, '_> {
             return Ok(Ended::Failed(reasons));
         }
         self.my.advance_journal(at as u64 + 1, false)?;
-        pass();
+        pass("commit");
         Ok(Ended::Done)
     }
 }

@@ -33,7 +33,7 @@ impl Saga<'_, '_> {
         };
         self.prepare(course)?;
         while let Some(step) = course.steps.get(at) {
-            pass();
+            pass("step");
             let failed = match step.is_rows() {
                 true => self.rows(journal, course, at)?,
                 false => self.step(course, at, step)?,
@@ -107,9 +107,9 @@ impl Saga<'_, '_> {
         step: &Step,
     ) -> Result<rows::Ended, ApplyError> {
         self.my.advance_journal(at as u64, true)?;
-        pass();
+        pass("statement");
         let ran = self.statement(step);
-        pass();
+        pass("ran");
         if let Err(error) = ran {
             return self.failed(&step.name, error);
         }
