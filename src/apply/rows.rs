@@ -276,6 +276,21 @@ pub fn row_by_key(
     Ok(rows.rows.into_iter().find(is_same))
 }
 
+/// The row with this key, by the database's own equality where no row has just the same bytes: the
+/// type of a key may have changed since the key was written down.
+pub fn row_under_key(
+    session: &Session<'_>,
+    spec: &TableSpec,
+    key: &[Value],
+) -> Result<Option<Vec<Value>>, ApplyError> {
+    if let Some(row) = row_by_key(session, spec, key)? {
+        return Ok(Some(row));
+    }
+    let mut rows = Values::default();
+    session.rows_by_keys(spec, &[key.to_vec()], &mut rows)?;
+    Ok(rows.rows.into_iter().next())
+}
+
 /// Hashes rows and keeps the hashes by key.
 struct KeyedSink<'h> {
     hasher: RowHasher<'h>,

@@ -1,9 +1,10 @@
 //! The row changes of a pack, taken from the store into the spool once, and read again from there.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::error::PackError;
 use super::exact::Exact;
+use super::left::LeftTable;
 use super::manifest::ColumnGuard;
 use super::order::TableWork;
 use super::request::{ChangedTable, Request};
@@ -14,9 +15,11 @@ use crate::codec::state::StoredTable;
 use crate::diff::{CellValue, Row, RowChange, TableComparison};
 use crate::model::{Flow, ObjectKind, ObjectName, SinkError, TableSpec};
 
-/// Takes the changes of all tables; the tables come back sorted by name.
+/// Takes the changes of all tables; the tables come back sorted by name. `left` are those that are
+/// left otherwise than wanted.
 pub(super) fn spool_changes(
     request: &Request<'_>,
+    left: &BTreeMap<String, LeftTable>,
     spool: &mut Spool,
 ) -> Result<Vec<ChangedTable>, PackError> {
     let mut tables = Vec::new();
@@ -31,19 +34,23 @@ pub(super) fn spool_changes(
             _ => HashMap::new(),
         };
         let ordering = ordering_columns(&rules, table);
+        let left = left.get(&table.name.to_string());
+        let after = left.map(|left| &left.spec).or(table.after.as_ref().map(|table| &table.spec));
+        let before = table.before.as_ref().map(|table| &table.spec);
         let mut writer = spool.table();
         let mut failed = None;
         let mut take = |change: RowChange<CellValue>| {
             for mut change in parts(change, table) {
                 let row = if change.before.is_empty() { &change.after } else { &change.before };
-                let before = copies.get(row).copied().unwrap_or(0);
+                let copies = copies.get(row).copied().unwrap_or(0);
                 let gone = if change.verb() == Verb::Delete { change.count } else { 0 };
-                change.others = before.saturating_sub(gone);
-                for (side, spec) in
-                    [(&mut change.before, &table.before), (&mut change.after, &table.after)]
-                {
-                    bring(request, &ordering, spec.as_ref().map(|table| &table.spec), side)?;
-                }
+                change.others = copies.saturating_sub(gone);
+                let mut change = match left {
+                    Some(left) => left.change(change),
+                    None => change,
+                };
+                bring(request, &ordering, before, &mut change.before)?;
+                bring(request, &ordering, after, &mut change.after)?;
                 writer.push(&change).map_err(|error| {
                     failed = Some(error);
                     SinkError::from("the scratch file could not be written")
@@ -59,8 +66,8 @@ pub(super) fn spool_changes(
         let runs = writer.finish()?;
         tables.push(ChangedTable {
             name: table.name.to_string(),
-            before: table.before.as_ref().map(|table| table.spec.clone()),
-            after: table.after.as_ref().map(|table| table.spec.clone()),
+            before: before.cloned(),
+            after: after.cloned(),
             rows_before: table.before.as_ref().map_or(0, |table| table.rows.rows),
             runs,
         });

@@ -1,11 +1,13 @@
 //! A pack that is written and not sealed: planned into its folder, then proved, then made a pack by its
 //! manifest, or removed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::changes::spool_changes;
 use super::enforcement::Enforcement;
 use super::error::PackError;
+use super::left;
 use super::manifest::{FILES, MANIFEST, Manifest};
 use super::parking::Accepts;
 use super::plan::Drafter;
@@ -45,11 +47,10 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
     let dialect = Dialect::of(&request.before.engine, &request.before.facts)
         .map_err(|error| PackError::Prover(error.into()))?;
     let mut spool = Spool::new(request.fs.scratch(request.scratch)?);
-    let tables = spool_changes(request, &mut spool)?;
+    let tables = spool_changes(request, &BTreeMap::new(), &mut spool)?;
     if request.fs.info(request.dir)?.is_some() {
         return Err(PackError::Exists { path: request.dir.to_owned() });
     }
-    request.fs.create_dir(request.dir)?;
     let plain = Hasher::new(request.hasher.algorithm());
     let encoding = match enforcement {
         Enforcement::Sqlite => Some(TextEncoding::of_facts(&request.before.facts)),
@@ -63,12 +64,26 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
         tables: &tables,
         values: &values,
         enforcement,
-        ddl,
+        ddl: ddl.as_ref(),
         dialect: &dialect,
     };
-    let written = drafter.write(accepts);
-    drop(drafter);
+    let plan = drafter.forward_schema()?;
+    let left = left::tables(request, &plan.facts_after);
+    let again = match left.is_empty() {
+        true => None,
+        false => {
+            let mut spool = Spool::new(request.fs.scratch(request.scratch)?);
+            let tables = spool_changes(request, &left, &mut spool)?;
+            Some((spool, tables))
+        }
+    };
+    request.fs.create_dir(request.dir)?;
+    let written = match &again {
+        None => drafter.write(plan, accepts),
+        Some((spool, tables)) => Drafter { spool, tables, ..drafter }.write(plan, accepts),
+    };
     drop(values);
+    let (spool, tables) = again.unwrap_or((spool, tables));
     match written {
         Ok((manifest, facts_after)) => Ok(Draft {
             dir: request.dir.to_owned(),

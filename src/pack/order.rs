@@ -52,8 +52,8 @@ pub struct TableWork<'a> {
     pub deletes: Deletes,
     /// Changes that an index which stays forbids, and why.
     pub held: BTreeMap<Place, String>,
-    /// Whether its rows change around the statements that build it anew, and not among the others.
-    pub is_rebuilt: bool,
+    /// Whether its rows change around the statements that change the table, and not among the others.
+    pub leaves: bool,
 }
 
 impl<'a> TableWork<'a> {
@@ -179,7 +179,7 @@ pub fn arrange(
     steps: &mut dyn Steps,
 ) -> Result<(), PackError> {
     let mut links = links(tables, rules);
-    links.retain(|&(child, parent)| !tables[child].is_rebuilt && !tables[parent].is_rebuilt);
+    links.retain(|&(child, parent)| !tables[child].leaves && !tables[parent].leaves);
     let (is_deferred, parked, known) = (false, 0, Known::new());
     let mut arranger =
         Arranger { spool, tables, rules, accepts, steps, links, is_deferred, parked, known };
@@ -234,7 +234,7 @@ impl Arranger<'_, '_> {
         }
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (table, group) in group_of.iter().enumerate() {
-            if !self.tables[table].is_rebuilt {
+            if !self.tables[table].leaves {
                 groups.entry(*group).or_default().push(table);
             }
         }

@@ -25,7 +25,7 @@ use super::spool::{Spool, Verb};
 use super::values::ValueFiles;
 use super::writer::{WayWriter, Written};
 use super::written_table::{Ends, FactsAndRules, Layouts};
-use super::{fingerprint, kept, rebuilt, selection, summary};
+use super::{fingerprint, kept, leaving, selection, summary};
 use crate::codec::Hasher;
 use crate::codec::state::StoredTable;
 use crate::diff::TableDefinition;
@@ -51,7 +51,7 @@ pub(super) struct Drafter<'a> {
     pub(super) tables: &'a [ChangedTable],
     pub(super) values: &'a ValueFiles<'a>,
     pub(super) enforcement: Enforcement,
-    pub(super) ddl: Box<dyn Ddl>,
+    pub(super) ddl: &'a dyn Ddl,
     pub(super) dialect: &'a Dialect,
 }
 
@@ -72,12 +72,13 @@ struct WayInput<'a> {
 }
 
 impl<'a> Drafter<'a> {
+    /// Writes both ways, and gives the manifest and the facts that the pack leaves.
     pub(super) fn write(
         &self,
+        plan: SchemaPlan,
         accepts: &mut Accepts<'_>,
     ) -> Result<(Manifest, Vec<Fact>), PackError> {
         let request = self.request;
-        let plan = self.forward_schema()?;
         let works = self.forward_works(&plan)?;
         let shown: Vec<String> = plan.left_out.iter().map(shown_left_out).collect();
         let forward = self.way(
@@ -130,7 +131,8 @@ impl<'a> Drafter<'a> {
         Rules::of(self.enforcement, facts)
     }
 
-    fn forward_schema(&self) -> Result<SchemaPlan, PackError> {
+    /// What happens to the schema on the way there.
+    pub(super) fn forward_schema(&self) -> Result<SchemaPlan, PackError> {
         let request = self.request;
         self.check_columns()?;
         if !request.changes_schema(self.enforcement) {
@@ -139,13 +141,16 @@ impl<'a> Drafter<'a> {
         let tables: Vec<(ObjectName, bool)> =
             request.before.tables.iter().map(|t| (t.spec.name.clone(), t.rows.rows > 0)).collect();
         let mut plan = schema::plan(
-            self.ddl.as_ref(),
+            self.ddl,
             &SchemaInput {
                 before: side(&request.before.facts, &request.before.definitions),
                 after: side(&request.after.facts, &request.after.definitions),
                 consent: request.consent,
                 tables: &tables,
                 keeps_rows: &|name| self.missing_for_deletes(name),
+                may_leave: &|name| {
+                    self.replaces(name, Verb::Delete) && !self.missing_for_deletes(name)
+                },
             },
         );
         let rules = self.rules(&plan.facts_for_rows);
@@ -177,6 +182,13 @@ impl<'a> Drafter<'a> {
         if refusals.is_empty() { Ok(()) } else { Err(PackError::Refused(refusals)) }
     }
 
+    /// Whether rows that a table has are updated, or taken away by this verb of the comparison.
+    fn replaces(&self, name: &str, away: Verb) -> bool {
+        self.table(name).is_some_and(|table| {
+            [Verb::Update, away].iter().any(|verb| table.runs.of(*verb).changes > 0)
+        })
+    }
+
     fn missing_for_deletes(&self, name: &str) -> bool {
         self.table(name).is_some_and(|table| {
             let deleted = table.runs.of(Verb::Delete).rows;
@@ -191,13 +203,14 @@ impl<'a> Drafter<'a> {
             return Ok(SchemaPlan::unchanged(&request.before.facts));
         }
         let plan = schema::plan(
-            self.ddl.as_ref(),
+            self.ddl,
             &SchemaInput {
                 before: side(&forward.facts_after, &request.after.definitions),
                 after: side(&request.before.facts, &request.before.definitions),
                 consent: &Consent::everything(),
                 tables: &[],
                 keeps_rows: &|_| false,
+                may_leave: &|name| self.replaces(name, Verb::Insert),
             },
         );
         if plan.refusals.is_empty() {
@@ -213,6 +226,7 @@ impl<'a> Drafter<'a> {
     fn forward_works(&self, plan: &SchemaPlan) -> Result<Vec<TableWork<'a>>, PackError> {
         let dropped = dropped_names(plan);
         let rebuilt = plan.rebuilt();
+        let leaves = |name: &String| rebuilt.contains(name) || plan.leaving.contains(name);
         let during = self.rules(&plan.facts_for_rows);
         let wanted = self.rules(&self.request.after.facts);
         let consent = self.request.consent;
@@ -242,7 +256,7 @@ impl<'a> Drafter<'a> {
                     skipped: Skipped::default(),
                     deletes,
                     held,
-                    is_rebuilt: rebuilt.contains(&table.name),
+                    leaves: leaves(&table.name),
                 }))
             })
             .collect()
@@ -254,6 +268,7 @@ impl<'a> Drafter<'a> {
         skipped: &BTreeMap<String, Skipped>,
     ) -> Vec<TableWork<'a>> {
         let (dropped, rebuilt) = (dropped_names(plan), plan.rebuilt());
+        let leaves = |name: &String| rebuilt.contains(name) || plan.leaving.contains(name);
         let works = self
             .tables
             .iter()
@@ -267,7 +282,7 @@ impl<'a> Drafter<'a> {
                     skipped: skipped.get(&table.name).cloned().unwrap_or_default(),
                     deletes: Deletes::Run,
                     held: BTreeMap::new(),
-                    is_rebuilt: rebuilt.contains(&table.name),
+                    leaves: leaves(&table.name),
                 })
             })
             .collect()
@@ -309,7 +324,7 @@ impl<'a> Drafter<'a> {
                 skipped: skipped.get(&name).cloned().unwrap_or_default(),
                 deletes: Deletes::Run,
                 held: BTreeMap::new(),
-                is_rebuilt: false,
+                leaves: false,
             };
             let layouts = Layouts::new(Ends { before: side, after: None })?;
             dropped.insert(table.name.as_str(), (work, layouts));
@@ -377,6 +392,13 @@ impl<'a> Drafter<'a> {
             let guards = column_guards(step, works, input.tables, self.spool)?;
             writer.schema(step, content, guards, self.spool, request.hasher)
         };
+        for step in &plan.before_leaving {
+            schema(&mut writer, step)?;
+        }
+        let leaving = || plan.leaving.iter().filter_map(|name| place_of(works, name));
+        for place in leaving() {
+            leaving::take_out(self.spool, place, &works[place], &mut writer)?;
+        }
         let mut open = None;
         for step in &plan.before_rows {
             let table = step.rebuilt_table();
@@ -384,7 +406,7 @@ impl<'a> Drafter<'a> {
                 self.put_in(open, works, &mut writer)?;
                 let place = table.as_deref().and_then(|name| place_of(works, name));
                 if let Some(place) = place {
-                    rebuilt::take_out(self.spool, place, &works[place], &mut writer)?;
+                    leaving::take_out(self.spool, place, &works[place], &mut writer)?;
                 }
                 open = table;
             }
@@ -393,6 +415,9 @@ impl<'a> Drafter<'a> {
         self.put_in(open, works, &mut writer)?;
         if self.enforcement.commits_ddl() && plan.steps().next().is_some() {
             writer.turn()?;
+        }
+        for place in leaving() {
+            leaving::put_in(self.spool, place, &works[place], &mut writer)?;
         }
         order::arrange(self.spool, works, &during.rules, accepts, &mut writer)?;
         if writer.written.is_deferred && !plan.after_rows.is_empty() {
@@ -427,7 +452,7 @@ impl<'a> Drafter<'a> {
         writer: &mut WayWriter<'_>,
     ) -> Result<(), PackError> {
         match table.and_then(|name| place_of(works, &name)) {
-            Some(place) => rebuilt::put_in(self.spool, place, &works[place], writer),
+            Some(place) => leaving::put_in(self.spool, place, &works[place], writer),
             None => Ok(()),
         }
     }
@@ -546,7 +571,7 @@ fn dropped_names(plan: &SchemaPlan) -> BTreeSet<String> {
 }
 
 fn place_of(works: &[TableWork<'_>], table: &str) -> Option<usize> {
-    works.iter().position(|work| work.is_rebuilt && work.shape.label() == table)
+    works.iter().position(|work| work.leaves && work.shape.label() == table)
 }
 
 /// What did not run, by table.

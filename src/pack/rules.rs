@@ -120,6 +120,13 @@ pub struct TableRules {
     pub is_autoincrement: bool,
 }
 
+impl TableRules {
+    /// Whether it has a column that holds data of its own.
+    pub fn holds(&self, column: &str) -> bool {
+        self.columns.contains(column) && !self.generated.contains_key(column)
+    }
+}
+
 /// The rules of a whole database.
 #[derive(Debug)]
 pub struct Rules {

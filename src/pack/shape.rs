@@ -12,7 +12,10 @@ use crate::model::{ColumnSpec, KeyMatching, ObjectName, RowKey, TableSpec, Value
 /// A column while rows change.
 #[derive(Debug, Clone)]
 struct Column {
+    /// As it is afterwards, where it is there then.
     spec: ColumnSpec,
+    /// As it was, where it was there.
+    earlier: Option<ColumnSpec>,
     default: CellValue,
     before: Option<usize>,
     after: Option<usize>,
@@ -51,25 +54,23 @@ impl Shape {
         let place = |side: Option<&TableSpec>, name: &str| {
             side.and_then(|side| side.columns.iter().position(|column| column.name == name))
         };
-        let spec_of = |name: &str| {
-            let find = |side: &TableSpec| side.columns.iter().find(|c| c.name == name).cloned();
-            after.and_then(find).or_else(|| before.and_then(find))
+        let find = |side: Option<&TableSpec>, name: &str| {
+            place(side, name).and_then(|place| side.map(|side| side.columns[place].clone()))
         };
         let columns: Vec<Column> = names
             .iter()
             .filter_map(|name| {
-                let spec = spec_of(name)?;
-                let declared = |side: Option<&TableSpec>| {
-                    side.and_then(|side| side.columns.iter().find(|c| c.name == *name))
-                        .map(|column| column.declared_type.clone())
-                };
-                let is_retyped = declared(before).is_some()
-                    && declared(after).is_some()
-                    && declared(before) != declared(after);
+                let (earlier, later) = (find(before, name), find(after, name));
+                let is_retyped = earlier
+                    .as_ref()
+                    .zip(later.as_ref())
+                    .is_some_and(|(earlier, later)| earlier.declared_type != later.declared_type);
+                let spec = later.or_else(|| earlier.clone())?;
                 Some(Column {
                     is_retyped,
                     default: CellValue::Here(spec.default.clone()),
                     spec,
+                    earlier,
                     before: place(before, name),
                     after: place(after, name),
                 })
@@ -116,6 +117,11 @@ impl Shape {
         self.columns.is_empty()
     }
 
+    /// A column as it was, where it was there; as it will be otherwise.
+    pub fn earlier(&self, column: usize) -> &ColumnSpec {
+        self.columns[column].earlier.as_ref().unwrap_or(&self.columns[column].spec)
+    }
+
     /// The name of a column.
     pub fn name(&self, column: usize) -> &str {
         &self.columns[column].spec.name
@@ -144,6 +150,12 @@ impl Shape {
     /// Whether the table has a column when all has run.
     pub fn will_have(&self, column: usize) -> bool {
         self.columns[column].after.is_some()
+    }
+
+    /// Whether the key's columns are of other types on the other side, so that the key of one side
+    /// may be no value of the other's.
+    pub fn has_retyped_key(&self) -> bool {
+        self.key.iter().any(|&column| self.is_retyped(column))
     }
 
     /// What a column holds before the change.

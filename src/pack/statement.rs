@@ -125,9 +125,9 @@ pub struct RowSql {
 pub enum Moment {
     /// Between the stages of a schema change, or where there is none.
     Midway,
-    /// Before the table is built anew.
+    /// Before the rows that change leave the table.
     Before,
-    /// After it was built anew.
+    /// When they are back.
     After,
 }
 
@@ -212,19 +212,23 @@ impl RowSql {
         rules: &Rules,
     ) -> RowSql {
         let table_rules = rules.table(shape.label());
-        let is_there = |at: &usize| match moment {
-            Moment::Before => shape.had(*at),
-            Moment::After => shape.will_have(*at),
-            Moment::Midway => {
-                table_rules.is_none_or(|table| table.columns.contains(shape.name(*at)))
-            }
+        let is_there = |at: &usize| match (moment, table_rules) {
+            (Moment::Before, _) => shape.had(*at),
+            (Moment::Midway, None) => true,
+            (Moment::After, None) => shape.will_have(*at),
+            // A column that should go and may not is there too, with what it holds.
+            (_, Some(table)) => table.holds(shape.name(*at)),
         };
         let columns: Vec<usize> = (0..shape.len()).filter(is_there).collect();
         let is_comparable =
             |at: &usize| moment != Moment::Midway || (shape.had(*at) && !shape.is_retyped(*at));
         let guarded: Vec<usize> = columns.iter().copied().filter(is_comparable).collect();
         let mut spec = shape.spec.clone();
-        spec.columns = columns.iter().map(|&at| shape.spec.columns[at].clone()).collect();
+        let spec_of = |&at: &usize| match moment {
+            Moment::Before => shape.earlier(at).clone(),
+            Moment::Midway | Moment::After => shape.spec.columns[at].clone(),
+        };
+        spec.columns = columns.iter().map(spec_of).collect();
         if let Some(rules) = table_rules {
             spec.column_order = rules.columns.iter().cloned().collect();
         }

@@ -73,6 +73,8 @@ pub struct Written {
     pub scans: BTreeSet<String>,
     /// Rows that are not changed: by table, verb, and whether something is in the way.
     pub left_out: BTreeMap<(String, Verb, bool), LeftOutRows>,
+    /// Whether the schema changes.
+    pub changes_schema: bool,
     /// What there is to know of schema steps: object, step, hazard.
     pub schema: Vec<(String, String, StepHazard)>,
     /// The changes that something is in the way of, by table number and place.
@@ -224,6 +226,7 @@ impl<'a> WayWriter<'a> {
         hasher: &Hasher,
     ) -> Result<(), PackError> {
         let (verb, object) = (step.name(), step_object(step));
+        self.written.changes_schema = true;
         let mut hazards: Vec<Cow<'_, str>> =
             step.hazards.iter().map(|hazard| Cow::Borrowed(hazard.as_str())).collect();
         let told = step.hazards.iter().map(|hazard| (object.clone(), verb.clone(), hazard.clone()));
@@ -381,9 +384,10 @@ impl<'a> WayWriter<'a> {
         step: &RowStep<'_>,
     ) -> Result<(Option<String>, Option<String>), PackError> {
         let table = &mut self.tables[step.table];
-        let name = table.work.shape.table().clone();
-        let has_key = is_keyed(&table.work.shape, step.change);
-        let wrong = |source| PackError::Rows { table: name.clone(), source };
+        // Whether a row is not there is asked only by a key that both sides could have.
+        let shape = &table.work.shape;
+        let has_key = is_keyed(shape, step.change) && !shape.has_retyped_key();
+        let wrong = |source| PackError::Rows { table: shape.table().clone(), source };
         let hash = |hasher: &mut Option<RowHasher<'_>>, row: &[CellValue]| match (row, hasher) {
             ([], _) => Ok(has_key.then(|| ABSENT.to_owned())),
             (row, Some(hasher)) => {
@@ -393,15 +397,9 @@ impl<'a> WayWriter<'a> {
         };
         let is_first = !matches!(step.part, Part::Unpark(_));
         let is_last = !matches!(step.part, Part::Park(_));
-        let before = match is_first {
-            true => hash(&mut table.before, &step.change.before)?,
-            false => None,
-        };
-        let after = match is_last {
-            true => hash(&mut table.after, &step.change.after)?,
-            false => None,
-        };
-        Ok((before, after))
+        let before = is_first.then(|| hash(&mut table.before, &step.change.before));
+        let after = is_last.then(|| hash(&mut table.after, &step.change.after));
+        Ok((before.transpose()?.flatten(), after.transpose()?.flatten()))
     }
 }
 

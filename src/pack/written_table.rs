@@ -50,7 +50,7 @@ pub(super) struct FactsAndRules<'a> {
 pub(super) struct WrittenTable<'a> {
     pub(super) work: &'a TableWork<'a>,
     sql: RowSql,
-    /// Where the table is built anew: the writer for what happens before that.
+    /// Where rows leave the table for a while: the writer for that.
     earlier: Option<RowSql>,
     pub(super) before: Option<RowHasher<'a>>,
     pub(super) after: Option<RowHasher<'a>>,
@@ -77,11 +77,11 @@ impl<'a> WrittenTable<'a> {
         let writer = |moment, side: &FactsAndRules<'_>| {
             RowSql::new(&work.shape, dialect, moment, side.facts, &side.rules)
         };
-        let moment = if work.is_rebuilt { Moment::After } else { Moment::Midway };
+        let moment = if work.leaves { Moment::After } else { Moment::Midway };
         WrittenTable {
             work,
             sql: writer(moment, during),
-            earlier: work.is_rebuilt.then(|| writer(Moment::Before, before)),
+            earlier: work.leaves.then(|| writer(Moment::Before, before)),
             before: layouts.before.as_ref().map(|layout| RowHasher::new(layout, hasher)),
             after: layouts.after.as_ref().map(|layout| RowHasher::new(layout, hasher)),
             unset: places(&work.shape, rules.table(name).map(|table| &table.identities)),

@@ -69,6 +69,7 @@ mod pg_pack_lab;
 mod pg_packs;
 mod pg_packs_faults;
 mod pg_rows;
+mod pg_schema_packs;
 mod pg_standby;
 mod pg_statements;
 mod pg_target;

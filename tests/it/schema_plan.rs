@@ -38,6 +38,7 @@ pub fn plan(ddl: &dyn Ddl, before: &Catalog, after: &Catalog) -> SchemaPlan {
             consent: &Consent::everything(),
             tables: &tables,
             keeps_rows: &|_| false,
+            may_leave: &|_| false,
         },
     )
 }

@@ -2,7 +2,7 @@
 //! program, there and back, with the oracle of `lab`.
 
 use deepdiff_db::apply::Ending;
-use deepdiff_db::pack::{Consent, PackError};
+use deepdiff_db::pack::{Consent, PackError, Run};
 
 use crate::lab::sqlite3;
 use crate::pack_lab::PackLab;
@@ -166,6 +166,27 @@ fn a_child_that_the_pack_does_not_know_is_not_lost_with_its_parent() {
     assert_eq!(refused.outcome, Ending::RolledBack, "{refused:#?}");
     assert!(refused.reasons[0].to_string().contains("77"), "{refused:#?}");
     assert_eq!(sqlite3(&lab.path("copy.db"), "SELECT count(*) FROM c;").trim(), "4");
+}
+
+#[test]
+fn a_column_that_may_not_go_keeps_its_values_while_the_table_is_built_anew() {
+    let lab = PackLab::new(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, legacy TEXT);
+         INSERT INTO t VALUES (1,'1','L1'), (2,'two','L2'), (3,'x','L3');",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER NOT NULL CHECK (a > 0));
+         INSERT INTO t VALUES (1,1), (2,2), (4,4);",
+    );
+    let consent = Consent::parse(["narrow-type", "delete-rows"]).unwrap();
+    lab.pack("change", &consent).unwrap();
+    lab.copy_prod();
+    let applied = lab.apply("change", "copy.db", |_| {});
+    assert_eq!(applied.outcome, Ending::Applied, "{applied:#?}");
+    let rows = sqlite3(&lab.path("copy.db"), "SELECT id, a, legacy FROM t ORDER BY id;");
+    assert_eq!(rows.trim(), "1|1|L1\n2|2|L2\n4|4|");
+    let back = lab.apply("change", "copy.db", |options| options.run = Run::Back);
+    assert_eq!(back.outcome, Ending::Applied, "{back:#?}");
+    let rows = sqlite3(&lab.path("copy.db"), "SELECT * FROM t ORDER BY id;");
+    assert_eq!(rows.trim(), "1|1|L1\n2|two|L2\n3|x|L3");
 }
 
 #[test]

@@ -254,13 +254,18 @@ impl<'a, 's> Saga<'a, 's> {
             };
         }
         if is_wanted {
-            return self.there(&journal, &course, None, read_state);
+            return self.there(running, &journal, &course, None, read_state);
         }
         if is_finishing(&journal, &course) {
             self.finish(running)?;
             return self.fresh(read_state);
         }
         match self.place(&journal, &course)? {
+            // What was lost comes back from the end.
+            Ok(done) if !self.lost(&course, done).is_empty() => {
+                let ended = self.there(running, &journal, &course, None, None)?;
+                if ended.outcome == Ending::Applied { self.fresh(read_state) } else { Ok(ended) }
+            }
             Ok(done) => match self.undo(&journal, &course, done, false)? {
                 Err(reasons) => Ok(self.outcome(Ending::Unfinished, reasons)),
                 Ok(reasons) if reasons.is_empty() => Ok(self.applied()),
@@ -319,7 +324,7 @@ impl<'a, 's> Saga<'a, 's> {
             course: course.to_text(),
         };
         self.my.write_journal(&journal)?;
-        self.there(&journal, &course, Some(before), read_state)
+        self.there(self.options.run, &journal, &course, Some(before), read_state)
     }
 
     /// What every pack is checked for before its first write.
@@ -404,6 +409,7 @@ impl<'a, 's> Saga<'a, 's> {
     /// Goes the way there; what fails is undone.
     fn there(
         &mut self,
+        run: Run,
         journal: &Journal,
         course: &Course,
         before: Option<Before>,
@@ -415,7 +421,7 @@ impl<'a, 's> Saga<'a, 's> {
             false => match self.walk(journal, course)? {
                 Walked::Through => {
                     pass("verify");
-                    (course.steps.len(), self.verified(course, before, read_state)?)
+                    (course.steps.len(), self.verified(run, course, before, read_state)?)
                 }
                 Walked::Failed(done, reasons) => (done, reasons),
                 Walked::Lost(reasons) => {
@@ -427,7 +433,7 @@ impl<'a, 's> Saga<'a, 's> {
             if !is_finishing {
                 self.my.advance_journal(course.steps.len() as u64, true)?;
             }
-            self.finish(self.options.run)?;
+            self.finish(run)?;
             return Ok(self.applied());
         }
         match self.undo(journal, course, done, true)? {
@@ -445,11 +451,12 @@ impl<'a, 's> Saga<'a, 's> {
     /// What is not as it shall be when all steps are done.
     fn verified(
         &mut self,
+        run: Run,
         course: &Course,
         before: Option<Before>,
         read_state: Option<&mut ReadState<'_>>,
     ) -> Result<Vec<Refusal>, ApplyError> {
-        let options = self.options_of(self.options.run);
+        let options = self.options_of(run);
         let mut runner = self.runner(&options);
         self.session.begin()?;
         let looked = Self::look(&mut runner, self.scope, course, before, read_state);

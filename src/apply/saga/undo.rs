@@ -10,6 +10,7 @@ use super::Saga;
 use super::course::{Aside, Course, Pool, Step};
 use super::listing;
 use super::proof::{Proof, Proved};
+use crate::engine::ddl::{Alteration, Schema, text};
 use crate::engine::trash_name;
 use crate::model::{Fact, ObjectKind, ObjectName};
 use crate::pack::{Refusal, fingerprint, schema};
@@ -57,6 +58,33 @@ fn retreat(
 }
 
 impl Saga<'_, '_> {
+    /// The columns whose values went with one of so many steps before the rows: they come back by
+    /// the way back of the pack only, from the end.
+    pub(super) fn lost(&self, course: &Course, done: usize) -> Vec<Refusal> {
+        if course.rows_at().is_none_or(|rows| done > rows) {
+            return Vec::new();
+        }
+        let (start, now) = (course.facts(&course.start), course.facts_after(done));
+        let (from, to) = (Schema::new(&start), Schema::new(&now));
+        let is_lost = |before: &&Fact| {
+            let goes_back = |after: &Fact| {
+                self.ddl.alter(after, before, &to, &from) != Alteration::Remade
+                    && self.ddl.alter(before, after, &from, &to) != Alteration::Remade
+            };
+            before.id.kind == ObjectKind::Column
+                && text(before, "generated").is_none()
+                && to.get(&before.id) != Some(before)
+                && !to.get(&before.id).is_some_and(goes_back)
+        };
+        let (reason, hint) = (
+            "it has been made anew for its new type, and its values are in the pack alone",
+            "remove what stands in the way, run `apply` to go on to the end, and then, if you want, \
+             `apply --rollback`",
+        );
+        let lost = start.iter().filter(is_lost);
+        lost.map(|column| Refusal::new(format!("column {}", column.id), reason, hint)).collect()
+    }
+
     /// What speaks against undoing a course at any of its steps.
     pub(super) fn irreversible(&self, course: &Course) -> Vec<Refusal> {
         for done in 0..=course.steps.len() {
@@ -77,6 +105,10 @@ impl Saga<'_, '_> {
 
     /// The course that undoes another one of which so many steps are done.
     pub(super) fn undoing(&self, course: &Course, done: usize) -> Proved<Course> {
+        let lost = self.lost(course, done);
+        if !lost.is_empty() {
+            return Ok(Err(lost));
+        }
         let mut retreat = match retreat(self, course, done) {
             Ok(retreat) => retreat,
             Err(refusals) => return Ok(Err(refusals)),

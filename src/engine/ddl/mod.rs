@@ -149,6 +149,13 @@ pub trait Ddl: Sync {
         to: &Schema<'_>,
     ) -> Option<Fact>;
 
+    /// Whether values that a column holds may be refused when it becomes another: rows that change
+    /// anyway are then out of their table meanwhile.
+    fn may_refuse_values(&self, before: &Fact, after: &Fact, from: &Schema<'_>) -> bool {
+        let _ = (before, after, from);
+        false
+    }
+
     /// Whether something that has to be remade before the rows change may be made after them: it
     /// does not help to find or to write rows.
     fn can_wait(&self, fact: &Fact) -> bool;

@@ -4,12 +4,14 @@
 //! Facts go in, steps come out, without a server. What is not allowed is taken out of the wanted
 //! schema first (`gate`); what is left is reached in two stages, with the facts between them as the
 //! rows find them (`stage`); within a stage an order is found by what facts need of each other
-//! (`arrange`). Every fact that differs is brought about by exactly one step, or named in a
+//! (`arrange`). Before them, what would hold rows that have to leave their table is dropped
+//! (`leaving`). Every fact that differs is brought about by exactly one step, or named in a
 //! refusal.
 
 mod arrange;
 mod fates;
 mod gate;
+mod leaving;
 mod stage;
 mod step;
 
@@ -26,6 +28,11 @@ use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 /// What happens to the schema.
 #[derive(Debug, Default)]
 pub struct SchemaPlan {
+    /// The tables whose rows that change are out of them while their columns become others: they
+    /// leave before `before_rows`, and come back after it.
+    pub leaving: BTreeSet<String>,
+    /// What runs before those leave.
+    pub before_leaving: Vec<SchemaStep>,
     /// What runs before the rows, in order.
     pub before_rows: Vec<SchemaStep>,
     /// What runs after the rows, in order.
@@ -54,7 +61,7 @@ impl SchemaPlan {
 
     /// All steps, in order.
     pub fn steps(&self) -> impl Iterator<Item = &SchemaStep> {
-        self.before_rows.iter().chain(&self.after_rows)
+        self.before_leaving.iter().chain(&self.before_rows).chain(&self.after_rows)
     }
 
     /// The tables that are built anew around their rows.
@@ -101,6 +108,8 @@ pub struct SchemaInput<'a> {
     pub tables: &'a [(ObjectName, bool)],
     /// Whether rows of a table stay that the wanted state does not have.
     pub keeps_rows: &'a dyn Fn(&str) -> bool,
+    /// Whether rows of a table change, and all of those may leave it for a while.
+    pub may_leave: &'a dyn Fn(&str) -> bool,
 }
 
 /// Plans the schema.
@@ -114,11 +123,22 @@ pub fn plan(ddl: &dyn Ddl, input: &SchemaInput<'_>) -> SchemaPlan {
     let mut plan = SchemaPlan { left_out: gated.left_out, ..SchemaPlan::default() };
     let mut to = Schema::new(&gated.facts).described_like(&from);
     input.after.describe(&mut to);
+    let leaving = leaving::find(ddl, &from, &to, input.may_leave);
     let mut settled = between(ddl, &from, &to);
+    settled.retain(|fact| !leaving.holding.contains(&fact.id));
+    drop_orphans(ddl, &mut settled, &from, &to);
+    let mut freed = input.before.facts.to_vec();
+    freed.retain(|fact| !leaving.holding.contains(&fact.id));
+    drop_orphans(ddl, &mut freed, &from, &from);
+    let freed = Schema::new(&freed).described_like(&from);
+    let freeing = stage::plan(ddl, &from, &freed);
+    plan.refusals.extend(freeing.refusals);
+    plan.before_leaving = freeing.steps;
+    plan.leaving = leaving.tables;
     // What a first stage has to drop, and may be made later, is made later.
     loop {
         let during = Schema::new(&settled).described_like(&to);
-        let first = stage::plan(ddl, &from, &during);
+        let first = stage::plan(ddl, &freed, &during);
         let late: BTreeSet<FactId> = first
             .remade
             .iter()

@@ -274,6 +274,14 @@ pub(super) fn alter(
     if is_remade(before, after, from, to) {
         return Alteration::Remade;
     }
+    let is_plain = |column: &Fact| text(column, "generated").is_none();
+    if is_plain(before) && is_plain(after) && types::relation(before, after) == Relation::Foreign {
+        return Alteration::Refused(format!(
+            "rows are found by it, and its type changes from {} to {}, which does not take its values",
+            text(before, "type").unwrap_or_default(),
+            text(after, "type").unwrap_or_default()
+        ));
+    }
     match altered(ddl, before, after, from, to) {
         Ok(statements) => Alteration::InPlace(statements),
         Err(reason) => Alteration::Refused(reason),

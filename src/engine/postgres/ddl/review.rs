@@ -238,6 +238,15 @@ fn retyped(before: &Fact, after: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> 
         return Vec::new();
     }
     let mut hazards = vec![StepHazard::Rewrite];
+    let is_explicit = conversion(old, new, schema, schema) == Conversion::Explicit;
+    if !is_explicit && !takes_all(old, new) && old != new {
+        hazards.push(StepHazard::Narrows);
+    }
+    hazards
+}
+
+/// Whether every value of the one type is one of the other, exactly.
+fn takes_all(old: &str, new: &str) -> bool {
     let grows = [
         ("smallint", "integer"),
         ("smallint", "bigint"),
@@ -248,14 +257,22 @@ fn retyped(before: &Fact, after: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> 
         ("real", "double precision"),
         ("date", "timestamp without time zone"),
     ];
-    let is_text = |name: &str| name == "text" || name == "character varying";
-    let is_loss = conversion(old, new, schema, schema) != Conversion::Explicit
-        && !grows.contains(&(old, new))
-        && !is_text(new);
-    if is_loss && old != new {
-        hazards.push(StepHazard::Narrows);
+    grows.contains(&(old, new)) || new == "text" || new == "character varying"
+}
+
+/// Whether the server may refuse values of a column, or change them, when its type changes.
+pub(super) fn may_refuse_values(before: &Fact, after: &Fact, schema: &Schema<'_>) -> bool {
+    let is_data = |fact: &Fact| {
+        fact.id.kind == ObjectKind::Column
+            && text(fact, "generated").is_none()
+            && !columns::is_of_view(fact, schema)
+    };
+    match (text(before, "type"), text(after, "type")) {
+        (Some(old), Some(new)) if is_data(before) && is_data(after) => {
+            old != new && !is_wider(old, new) && !takes_all(old, new)
+        }
+        _ => false,
     }
-    hazards
 }
 
 /// Whether the server takes values of the one type for values of the other as they are.

@@ -1,14 +1,15 @@
-//! The rows of a table that is built anew: those that change leave it before and come back after it.
+//! Rows that change leave their table before it is built anew, or its columns convert what they hold,
+//! and come back after that.
 //!
-//! The unchanged rows are copied by the statements that build the table. So its new constraints never
-//! meet a row that is about to change, whatever they demand.
+//! The unchanged rows stay, and are copied or converted. So what the table becomes never meets a row
+//! that is about to change, whatever it demands.
 
 use super::error::PackError;
 use super::order::{Part, RowLeftOut, RowStep, Steps, TableWork};
 use super::parking::Parking;
 use super::spool::{Spool, Verb};
 
-/// Takes the rows that change out of a table that is about to be built anew.
+/// Takes the rows that change out of a table.
 pub fn take_out(
     spool: &Spool,
     table: usize,
@@ -32,7 +33,7 @@ pub fn take_out(
     Ok(())
 }
 
-/// Puts the rows that change into a table that was built anew.
+/// Puts the rows that change back into the table.
 pub fn put_in(
     spool: &Spool,
     table: usize,

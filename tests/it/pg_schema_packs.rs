@@ -1,0 +1,125 @@
+//! Packs that change the schema of PostgreSQL with rows in the tables: by the binary, there and back,
+//! with the oracle of `pg_pack_lab`.
+
+use crate::pg_lab::Pair;
+
+/// Two databases, the second with a change.
+fn changed(prod: &str, change: &str) -> Pair {
+    Pair::new(prod, "", change)
+}
+
+/// A parent with a text key, children, and rows of every fate.
+const CLIENTS: &str = "CREATE TABLE client(id int PRIMARY KEY, kind text NOT NULL, origins text UNIQUE);
+    CREATE TABLE grant_of(id int PRIMARY KEY, client int NOT NULL REFERENCES client ON DELETE CASCADE, n text);
+    COMMENT ON CONSTRAINT grant_of_client_fkey ON grant_of IS 'whose';
+    INSERT INTO client VALUES (1, 'a', '1'), (2, 'b', 'many words'), (3, 'c', NULL), (4, 'gone', 'words');
+    INSERT INTO grant_of VALUES (1, 1, '7'), (2, 2, 'x'), (3, 4, 'y')";
+
+#[test]
+fn p28_text_becomes_a_number_where_a_row_is_none_and_changes() {
+    let sql = changed(
+        CLIENTS,
+        "DELETE FROM grant_of WHERE id = 3; DELETE FROM client WHERE id = 4;
+         UPDATE client SET origins = '5' WHERE id = 2; UPDATE grant_of SET n = '8' WHERE id = 2;
+         INSERT INTO client VALUES (9, 'new', '99'); INSERT INTO grant_of VALUES (9, 9, '1');
+         ALTER TABLE client ALTER origins TYPE int USING origins::int;
+         ALTER TABLE grant_of ALTER n TYPE bigint USING n::bigint",
+    )
+    .converges(&[]);
+    let place = |words: &str| sql.find(words).unwrap_or_else(|| panic!("no {words} in {sql}"));
+    assert!(place("DROP CONSTRAINT \"grant_of_client_fkey\"") < place("DELETE FROM ONLY"), "{sql}");
+    assert!(place("DELETE FROM ONLY") < place("TYPE integer"), "{sql}");
+    assert!(place("TYPE integer") < place("INSERT INTO"), "{sql}");
+}
+
+#[test]
+fn text_becomes_json_and_an_enum_and_back() {
+    changed(
+        CLIENTS,
+        "DELETE FROM grant_of WHERE id > 1; DELETE FROM client WHERE id = 4;
+         CREATE TYPE kind AS ENUM ('a', 'b', 'c');
+         UPDATE client SET origins = '[]' WHERE id = 2; UPDATE client SET kind = 'a' WHERE id = 3;
+         ALTER TABLE client DROP CONSTRAINT client_origins_key;
+         ALTER TABLE client ALTER origins TYPE jsonb USING origins::jsonb, ALTER kind TYPE kind USING kind::kind",
+    )
+    .converges(&[]);
+}
+
+#[test]
+fn p27_a_key_that_others_refer_to_becomes_another_type() {
+    changed(
+        "CREATE TABLE p(id text PRIMARY KEY, n int); CREATE TABLE c(id int PRIMARY KEY, p text REFERENCES p);
+         INSERT INTO p VALUES ('a', 1), ('b', 2); INSERT INTO c VALUES (1, 'a'), (2, 'b')",
+        "DROP TABLE c; DROP TABLE p;
+         CREATE TABLE p(id uuid PRIMARY KEY, n int); CREATE TABLE c(id int PRIMARY KEY, p uuid REFERENCES p);
+         INSERT INTO p VALUES ('00000000-0000-0000-0000-00000000000a', 1), ('00000000-0000-0000-0000-00000000000b', 2);
+         INSERT INTO c VALUES (1, '00000000-0000-0000-0000-00000000000a'), (3, '00000000-0000-0000-0000-00000000000b')",
+    )
+    .converges(&[]);
+}
+
+#[test]
+fn rows_of_partitions_leave_while_their_columns_become_others() {
+    changed(
+        "CREATE TABLE m(id int, v text NOT NULL, w int GENERATED ALWAYS AS IDENTITY, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+         CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (0) TO (10);
+         CREATE TABLE m2 PARTITION OF m FOR VALUES FROM (10) TO (20);
+         CREATE TABLE c(m int REFERENCES m);
+         INSERT INTO m VALUES (1, '1'), (2, 'two'), (11, 'eleven'); INSERT INTO c VALUES (1), (2)",
+        "UPDATE m SET v = '2' WHERE id = 2; DELETE FROM m WHERE id = 11;
+         INSERT INTO m VALUES (12, '12');
+         ALTER TABLE m ALTER v TYPE int USING v::int",
+    )
+    .converges(&[]);
+}
+
+#[test]
+fn a_column_that_may_not_go_keeps_its_values_while_rows_are_away() {
+    let pair = changed(
+        "CREATE TABLE t(id int PRIMARY KEY, v text, legacy text);
+         INSERT INTO t VALUES (1, 'one', 'L1'), (2, '2', 'L2')",
+        "UPDATE t SET v = '1' WHERE id = 1;
+         ALTER TABLE t DROP legacy, ALTER v TYPE int USING v::int",
+    );
+    pair.state(&pair.prod, "prod");
+    pair.state(&pair.dev, "dev");
+    pair.lab.run(&["pack", "prod", "dev", "-o", "change", "--allow", "narrow-type"]).ok();
+    let before = pair.prod.sql("SELECT * FROM t ORDER BY id");
+    pair.apply(&pair.prod, &[]).ok();
+    assert_eq!(pair.prod.sql("SELECT id, v, legacy FROM t ORDER BY id"), "1|1|L1\n2|2|L2\n");
+    pair.apply(&pair.prod, &["--rollback"]).ok();
+    assert_eq!(pair.prod.sql("SELECT * FROM t ORDER BY id"), before);
+}
+
+#[test]
+fn without_leave_to_delete_a_row_that_does_not_convert_takes_everything_back() {
+    let pair = changed(
+        "CREATE TABLE t(id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, '1'), (2, 'two')",
+        "DELETE FROM t WHERE id = 2; ALTER TABLE t ALTER v TYPE int USING v::int",
+    );
+    pair.state(&pair.prod, "prod");
+    pair.state(&pair.dev, "dev");
+    pair.lab.run(&["pack", "prod", "dev", "-o", "change", "--allow", "narrow-type"]).ok();
+    let refused = pair.apply(&pair.prod, &[]);
+    assert_ne!(refused.code, 0, "{}", refused.stdout);
+    assert_eq!(pair.prod.sql("SELECT * FROM t ORDER BY id"), "1|1\n2|two\n");
+}
+
+#[test]
+fn rows_change_beside_a_column_that_may_not_go() {
+    let pair = changed(
+        "CREATE TABLE t(id int PRIMARY KEY, v text, legacy text DEFAULT 'none');
+         INSERT INTO t VALUES (1, 'one', 'L1'), (2, 'two', 'L2'), (3, 'three', 'L3')",
+        "UPDATE t SET v = 'eins' WHERE id = 1; DELETE FROM t WHERE id = 3; INSERT INTO t VALUES (4, 'vier');
+         ALTER TABLE t DROP legacy",
+    );
+    pair.state(&pair.prod, "prod");
+    pair.state(&pair.dev, "dev");
+    pair.lab.run(&["pack", "prod", "dev", "-o", "change", "--allow", "delete-rows"]).ok();
+    let before = pair.prod.sql("SELECT * FROM t ORDER BY id");
+    pair.apply(&pair.prod, &[]).ok();
+    let rows = pair.prod.sql("SELECT id, v, legacy FROM t ORDER BY id");
+    assert_eq!(rows, "1|eins|L1\n2|two|L2\n4|vier|none\n");
+    pair.apply(&pair.prod, &["--rollback"]).ok();
+    assert_eq!(pair.prod.sql("SELECT * FROM t ORDER BY id"), before);
+}
