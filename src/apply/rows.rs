@@ -13,7 +13,8 @@ use crate::codec::Hasher;
 use crate::codec::row::RowLayout;
 use crate::engine::{ReadFrom, Session};
 use crate::model::{
-    ColumnSpec, Flow, ObjectId, RowKey, RowKeySource, RowSink, SinkError, TableSpec, Value, ValueRef,
+    ColumnSpec, Flow, ObjectId, RowKey, RowKeySource, RowSink, SinkError, TableSpec, Value,
+    ValueRef,
 };
 use crate::pack::PackError;
 use crate::pack::exact::Exact;

@@ -148,7 +148,8 @@ fn interfered(pair: &Pair, script: &str) -> Output {
     command.env("DEEPDIFF_TEST_WAIT_AT", format!("rows:{}", file.display()));
     let running = Running::start(command);
     wait_until("the rows", || {
-        let asked = format!("SELECT position > {BEFORE_ROWS} FROM _deepdiff_journal WHERE part = 0");
+        let asked =
+            format!("SELECT position > {BEFORE_ROWS} FROM _deepdiff_journal WHERE part = 0");
         pair.a.server.try_run(&pair.a.name, &asked).stdout == b"1\n"
     });
     pair.prod(script);
@@ -164,12 +165,14 @@ fn a_step_that_fails_is_undone_with_all_before_it() {
     for pair in packed() {
         let before = pair.of("a");
         // Behind the rows: the check of rows was fooled.
-        let refused = interfered(
-            &pair,
-            "INSERT INTO orders(id, customer, state) VALUES (99, 1, NULL);",
-        );
+        let refused =
+            interfered(&pair, "INSERT INTO orders(id, customer, state) VALUES (99, 1, NULL);");
         assert_eq!(refused.code, 4, "{}\n{}", refused.stdout, refused.stderr);
-        assert!(refused.stdout.contains("rolled back; the target is as it was"), "{}", refused.stdout);
+        assert!(
+            refused.stdout.contains("rolled back; the target is as it was"),
+            "{}",
+            refused.stdout
+        );
         assert_eq!(left_over(&pair), "");
         assert_eq!(pair.prod("SELECT id FROM orders WHERE id = 99;"), "99\n");
         pair.prod("DELETE FROM orders WHERE id = 99;");
@@ -177,4 +180,88 @@ fn a_step_that_fails_is_undone_with_all_before_it() {
         pair.apply(&[]).ok();
         assert_eq!(pair.now(), pair.of("b"));
     }
+}
+
+#[test]
+fn d31_a_dry_run_checks_and_runs_nothing() {
+    for pair in packed() {
+        let dry = pair.apply(&["--dry-run"]).ok();
+        assert!(dry.stdout.contains("it did not run"), "{}", dry.stdout);
+        assert_eq!(pair.now(), pair.of("a"));
+        let tables = pair.prod("SHOW TABLES; SHOW DATABASES LIKE '\\_deepdiff\\_shadow%';");
+        assert!(!tables.contains("_deepdiff_receipts"), "{tables}");
+        let stored =
+            pair.lab.run(&["apply", "change", "--to", &pair.a.url(), "--dry-run", "--json"]);
+        assert_eq!(stored.ok().json()["outcome"], "checked");
+    }
+}
+
+#[test]
+fn rows_that_a_step_would_not_take_stop_the_pack_before_it() {
+    for pair in packed() {
+        // Rows that the pack knows nothing of: without a state, and of no customer that stays.
+        pair.prod("INSERT INTO orders(id, customer, state) VALUES (99, 1, NULL);");
+        let refused = pair.apply(&[]).fails(4, "it holds NULL, and shall not");
+        assert!(refused.stdout.contains("rolled back"), "{}", refused.stdout);
+        pair.prod("DELETE FROM orders WHERE id = 99;");
+        assert_eq!(pair.now(), pair.of("a"));
+        assert_eq!(left_over(&pair), "");
+        // A table that goes must hold what the pack knows.
+        pair.prod("INSERT INTO old VALUES (3, 'three');");
+        pair.apply(&[]).fails(4, "old");
+        pair.prod("DELETE FROM old WHERE id = 3;");
+        assert_eq!(pair.now(), pair.of("a"));
+    }
+}
+
+#[test]
+fn a_right_that_is_missing_is_named_before_anything_runs() {
+    let pair = packed().swap_remove(0);
+    let (name, user) = (&pair.a.name, format!("{}_u", pair.a.name));
+    pair.prod(&format!(
+        "CREATE USER {user}@localhost; GRANT ALL ON {name}.* TO {user}@localhost; GRANT SELECT ON mysql.proc TO {user}@localhost;"
+    ));
+    let url = pair.a.url().replacen("tester@", &format!("{user}@"), 1);
+    let refused = pair.lab.run(&["apply", "change", "--to", &url]);
+    pair.prod(&format!("DROP USER {user}@localhost;"));
+    refused.fails(4, "_deepdiff");
+    assert_eq!(pair.now(), pair.of("a"));
+}
+
+#[test]
+fn a_schema_that_no_step_leaves_is_named_and_left_alone() {
+    let pair = packed().swap_remove(0);
+    // Killed when the rows are through.
+    let killed = apply_with(&pair, &[], "DEEPDIFF_TEST_KILL_AT", "25");
+    assert_ne!(killed.code, 0);
+    wait_until("the server to notice", || connections(&pair) == "0");
+    pair.prod("ALTER TABLE cities ADD COLUMN by_hand int;");
+    for way in [&[][..], &["--rollback"]] {
+        let stopped = pair.apply(way).fails(5, "cities.by_hand");
+        assert!(stopped.stdout.contains("stopped in the middle"), "{}", stopped.stdout);
+    }
+    // Nothing else runs meanwhile.
+    pair.apply(&["--dry-run"]).fails(4, "in the middle of the migration");
+    pair.prod("ALTER TABLE cities DROP COLUMN by_hand;");
+    pair.apply(&[]).ok();
+    assert_eq!(pair.now(), pair.of("b"));
+}
+
+#[test]
+fn values_that_no_type_in_between_holds_come_back_from_the_end() {
+    let base = "CREATE TABLE t(id int PRIMARY KEY, v varchar(20)); INSERT INTO t VALUES (1,'one'),(2,'2'),(3,NULL);";
+    let change = "ALTER TABLE t DROP COLUMN v; ALTER TABLE t ADD COLUMN v date; UPDATE t SET v = '2020-01-02' WHERE id = 1;
+        CREATE VIEW w AS SELECT id FROM t;";
+    let pair = Pair::on(&crate::servers::mariadb(), base, change);
+    pair.pack(&[]).ok();
+    let (before, after) = (pair.of("a"), pair.of("b"));
+    for place in 1..=8 {
+        if !killed_at(&pair, place, &[], &["--rollback"]) {
+            break;
+        }
+        assert_eq!(pair.now(), before, "at {place}");
+    }
+    pair.prod("DELETE FROM _deepdiff_receipts;");
+    pair.apply(&[]).ok();
+    assert_eq!(pair.now(), after);
 }

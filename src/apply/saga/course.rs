@@ -177,8 +177,7 @@ impl Pool {
     pub(super) fn difference(&mut self, before: &[Fact], after: &[Fact]) -> (Places, Places) {
         let ids: BTreeMap<&FactId, &Fact> = after.iter().map(|fact| (&fact.id, fact)).collect();
         let was: BTreeMap<&FactId, &Fact> = before.iter().map(|fact| (&fact.id, fact)).collect();
-        let gone: Vec<&Fact> =
-            before.iter().filter(|fact| !ids.contains_key(&fact.id)).collect();
+        let gone: Vec<&Fact> = before.iter().filter(|fact| !ids.contains_key(&fact.id)).collect();
         let come: Vec<&Fact> =
             after.iter().filter(|fact| was.get(&fact.id) != Some(fact)).collect();
         let gone = gone.into_iter().map(|fact| self.place(fact)).collect();
@@ -295,9 +294,9 @@ impl Course {
             let mut table = table.clone();
             match keys.get(name.as_str()) {
                 Some(key) => {
-                    let has_all = key.iter().all(|(name, _)| {
-                        table.columns.iter().any(|column| column.name == *name)
-                    });
+                    let has_all = key
+                        .iter()
+                        .all(|(name, _)| table.columns.iter().any(|column| column.name == *name));
                     let names: Vec<&str> = key.iter().map(|(name, _)| name.as_str()).collect();
                     if has_all && table.key.column_names() != names {
                         let columns = key.iter().map(|(name, matching)| KeyColumn {

@@ -147,7 +147,11 @@ fn is_finishing(journal: &Journal, course: &Course) -> bool {
 }
 
 /// What the schema to come will ask of rows as they are, and does not get.
-fn checks_of(my: &MysqlSession<'_>, from: &[Fact], to: &[Fact]) -> Result<Vec<Refusal>, ApplyError> {
+fn checks_of(
+    my: &MysqlSession<'_>,
+    from: &[Fact],
+    to: &[Fact],
+) -> Result<Vec<Refusal>, ApplyError> {
     let mut reasons = Vec::new();
     for check in precheck::checks(my.ddl(), &Schema::new(from), &Schema::new(to)) {
         let found = match my.first_row(&check.query) {
@@ -246,9 +250,7 @@ impl<'a, 's> Saga<'a, 's> {
         if journal.is_undoing {
             return match self.undo_on(&journal, &course, is_wanted)? {
                 Err(reasons) => Ok(self.outcome(Ending::Unfinished, reasons)),
-                Ok(reasons) if !reasons.is_empty() => {
-                    Ok(self.outcome(Ending::RolledBack, reasons))
-                }
+                Ok(reasons) if !reasons.is_empty() => Ok(self.outcome(Ending::RolledBack, reasons)),
                 Ok(_) if is_wanted => self.fresh(read_state),
                 Ok(_) => Ok(self.applied()),
             };
@@ -493,79 +495,6 @@ impl<'a, 's> Saga<'a, 's> {
             runner.state(read_state)?;
         }
         Ok(())
-    }
-
-    /// Goes back from where so many steps are done. What comes out are rows that are not as they
-    /// were; an error names what stands in the way.
-    fn undo(
-        &mut self,
-        journal: &Journal,
-        course: &Course,
-        done: usize,
-        is_own: bool,
-    ) -> Result<Result<Vec<Refusal>, Vec<Refusal>>, ApplyError> {
-        if done == 0 {
-            return self.undone(journal, course, is_own).map(Ok);
-        }
-        let undoing = match self.undoing(course, done)? {
-            Ok(undoing) => undoing,
-            Err(reasons) => return Ok(Err(reasons)),
-        };
-        pass("undo");
-        let journal = Journal {
-            is_undoing: true,
-            position: 0,
-            is_running: false,
-            course: undoing.to_text(),
-            ..journal.clone()
-        };
-        self.my.write_journal(&journal)?;
-        self.undo_on(&journal, &undoing, is_own)
-    }
-
-    /// Goes on going back.
-    fn undo_on(
-        &mut self,
-        journal: &Journal,
-        undoing: &Course,
-        is_own: bool,
-    ) -> Result<Result<Vec<Refusal>, Vec<Refusal>>, ApplyError> {
-        match self.walk(journal, undoing)? {
-            Walked::Through => self.undone(journal, undoing, is_own).map(Ok),
-            Walked::Failed(_, reasons) | Walked::Lost(reasons) => Ok(Err(reasons)),
-        }
-    }
-
-    /// Everything is undone: rows are compared, and the journal is closed. Where it was asked for
-    /// (`is_own` is false), that is a run of its own, with a receipt.
-    fn undone(
-        &mut self,
-        journal: &Journal,
-        course: &Course,
-        is_own: bool,
-    ) -> Result<Vec<Refusal>, ApplyError> {
-        pass("undone");
-        let run = Saga::direction(&journal.direction);
-        let options = self.options_of(run);
-        let mut runner = self.runner(&options);
-        self.session.begin()?;
-        let compared = self.session.catalog(self.scope).map_err(ApplyError::from).and_then(
-            |catalog| {
-                let tables = Tables::new(&course.keyed(&catalog.tables))?;
-                rows::compare_before(&mut runner, run, &tables)
-            },
-        );
-        self.session.rollback()?;
-        compared?;
-        let mut reasons = self.told(runner);
-        if self.drifted > 0 && reasons.is_empty() {
-            let reason = "rows that the pack knows are not as they were: somebody else may have \
-                          changed them meanwhile";
-            reasons.push(Refusal::new("rows", reason, "the schema is as it was"));
-        }
-        let options = self.options_of(Saga::opposite(run));
-        self.close((!is_own).then_some(&options))?;
-        Ok(reasons)
     }
 
     /// The last of a run: sequences, what was put aside, the receipt.

@@ -135,8 +135,11 @@ impl<'a> Proof<'a> {
     pub(super) fn takes_rows(&self, tables: &BTreeSet<String>) -> Proved<()> {
         let session = self.shadow.session();
         let catalog = session.catalog(self.scope)?;
-        let touched: Vec<_> =
-            catalog.tables.iter().filter(|table| tables.contains(&table.name.to_string())).collect();
+        let touched: Vec<_> = catalog
+            .tables
+            .iter()
+            .filter(|table| tables.contains(&table.name.to_string()))
+            .collect();
         match session.lock_tables(&touched) {
             Err(error @ EngineError::Unsupported { .. }) => {
                 Ok(Err(vec![refusal("rows", error.to_string())]))
@@ -152,8 +155,7 @@ impl<'a> Proof<'a> {
 
     /// The facts that are not as expected.
     pub(super) fn differences(&self, wanted: &[Fact], hasher: &Hasher) -> Vec<Refusal> {
-        let found =
-            fingerprint::differences(&lines(wanted, hasher), &self.facts, hasher, NAMED);
+        let found = fingerprint::differences(&lines(wanted, hasher), &self.facts, hasher, NAMED);
         let reason = "the steps lead elsewhere on an empty database";
         found.into_iter().map(|what| refusal(what, reason)).collect()
     }
@@ -215,6 +217,9 @@ mod tests {
         let (name, statement) = asleep(made);
         assert_eq!(name.as_deref(), Some("x`y"));
         assert!(statement.contains("\n    DISABLE\n    DO"), "{statement}");
-        assert_eq!(asleep("CREATE VIEW `v` AS\n    ENABLE"), (None, "CREATE VIEW `v` AS\n    ENABLE".to_owned()));
+        assert_eq!(
+            asleep("CREATE VIEW `v` AS\n    ENABLE"),
+            (None, "CREATE VIEW `v` AS\n    ENABLE".to_owned())
+        );
     }
 }

@@ -177,9 +177,10 @@ fn compare(
         let step = steps.next_step()?;
         let is_last = step.is_none();
         let expected = step.as_ref().and_then(Expectation::of);
-        rows.extend(expected.filter(|row| {
-            tables.spec(&row.table).is_some() && !without.contains(&row.table)
-        }));
+        rows.extend(
+            expected
+                .filter(|row| tables.spec(&row.table).is_some() && !without.contains(&row.table)),
+        );
         if rows.len() >= ROWS_AT_ONCE || is_last {
             match end {
                 End::Before => {
@@ -204,11 +205,7 @@ fn compare(
 
 /// The tables as they are while rows change, with the columns that they have at one end, as far as
 /// those are there with the same values.
-fn seen_from(
-    specs: &[TableSpec],
-    end: &[Fact],
-    catalog: &Catalog,
-) -> Result<Tables, ApplyError> {
+fn seen_from(specs: &[TableSpec], end: &[Fact], catalog: &Catalog) -> Result<Tables, ApplyError> {
     let seen: Vec<TableSpec> =
         specs.iter().filter_map(|spec| seen_as(spec, end, &catalog.facts)).collect();
     Tables::new(&seen)
@@ -219,9 +216,9 @@ fn seen_from(
 fn seen_as(spec: &TableSpec, wanted: &[Fact], now: &[Fact]) -> Option<TableSpec> {
     const VALUES: [&str; 4] = ["type", "charset", "generated", "stored"];
     let of_table = |facts: &'_ [Fact]| -> BTreeMap<String, Fact> {
-        let columns = facts.iter().filter(|fact| {
-            fact.id.kind == ObjectKind::Column && fact.id.object == spec.name
-        });
+        let columns = facts
+            .iter()
+            .filter(|fact| fact.id.kind == ObjectKind::Column && fact.id.object == spec.name);
         columns.map(|fact| (fact.id.part.clone(), fact.clone())).collect()
     };
     let (wanted, now) = (of_table(wanted), of_table(now));

@@ -6,12 +6,16 @@
 
 use std::collections::BTreeSet;
 
-use super::Saga;
 use super::course::{Aside, Course, Pool, Step};
+use super::failpoint::pass;
 use super::listing;
 use super::proof::{Proof, Proved};
+use super::walk::Walked;
+use super::{Saga, rows};
+use crate::apply::error::ApplyError;
+use crate::apply::rows::Tables;
 use crate::engine::ddl::{Alteration, Schema, text};
-use crate::engine::trash_name;
+use crate::engine::{Journal, trash_name};
 use crate::model::{Fact, ObjectKind, ObjectName};
 use crate::pack::{Refusal, fingerprint, schema};
 
@@ -33,11 +37,7 @@ struct Retreat {
     has_rows: bool,
 }
 
-fn retreat(
-    saga: &Saga<'_, '_>,
-    course: &Course,
-    done: usize,
-) -> Result<Retreat, Vec<Refusal>> {
+fn retreat(saga: &Saga<'_, '_>, course: &Course, done: usize) -> Result<Retreat, Vec<Refusal>> {
     let has_rows = course.rows_at().is_some_and(|rows| done > rows);
     let mut retreat = Retreat { fetched: Vec::new(), left: done, straight: Vec::new(), has_rows };
     while has_rows
@@ -117,8 +117,7 @@ impl Saga<'_, '_> {
         let begins = course.facts_after(retreat.left);
         let ends = course.facts(if retreat.has_rows { &course.turn } else { &course.start });
         if !retreat.straight.is_empty() {
-            let begun =
-                Proof::begin(self.my, self.ddl.as_ref(), self.scope, &self.plain, &begins)?;
+            let begun = Proof::begin(self.my, self.ddl.as_ref(), self.scope, &self.plain, &begins)?;
             let mut proof = match begun {
                 Ok(proof) => proof,
                 Err(refusals) => return Ok(Err(refusals)),
@@ -151,6 +150,78 @@ impl Saga<'_, '_> {
             return Err(super::foreign());
         }
         Ok(Ok(undoing))
+    }
+
+    /// Goes back from where so many steps are done. What comes out are rows that are not as they
+    /// were; an error names what stands in the way.
+    pub(super) fn undo(
+        &mut self,
+        journal: &Journal,
+        course: &Course,
+        done: usize,
+        is_own: bool,
+    ) -> Result<Result<Vec<Refusal>, Vec<Refusal>>, ApplyError> {
+        if done == 0 {
+            return self.undone(journal, course, is_own).map(Ok);
+        }
+        let undoing = match self.undoing(course, done)? {
+            Ok(undoing) => undoing,
+            Err(reasons) => return Ok(Err(reasons)),
+        };
+        pass("undo");
+        let journal = Journal {
+            is_undoing: true,
+            position: 0,
+            is_running: false,
+            course: undoing.to_text(),
+            ..journal.clone()
+        };
+        self.my.write_journal(&journal)?;
+        self.undo_on(&journal, &undoing, is_own)
+    }
+
+    /// Goes on going back.
+    pub(super) fn undo_on(
+        &mut self,
+        journal: &Journal,
+        undoing: &Course,
+        is_own: bool,
+    ) -> Result<Result<Vec<Refusal>, Vec<Refusal>>, ApplyError> {
+        match self.walk(journal, undoing)? {
+            Walked::Through => self.undone(journal, undoing, is_own).map(Ok),
+            Walked::Failed(_, reasons) | Walked::Lost(reasons) => Ok(Err(reasons)),
+        }
+    }
+
+    /// Everything is undone: rows are compared, and the journal is closed. Where it was asked for
+    /// (`is_own` is false), that is a run of its own, with a receipt.
+    fn undone(
+        &mut self,
+        journal: &Journal,
+        course: &Course,
+        is_own: bool,
+    ) -> Result<Vec<Refusal>, ApplyError> {
+        pass("undone");
+        let run = Saga::direction(&journal.direction);
+        let options = self.options_of(run);
+        let mut runner = self.runner(&options);
+        self.session.begin()?;
+        let compared =
+            self.session.catalog(self.scope).map_err(ApplyError::from).and_then(|catalog| {
+                let tables = Tables::new(&course.keyed(&catalog.tables))?;
+                rows::compare_before(&mut runner, run, &tables)
+            });
+        self.session.rollback()?;
+        compared?;
+        let mut reasons = self.told(runner);
+        if self.drifted > 0 && reasons.is_empty() {
+            let reason = "rows that the pack knows are not as they were: somebody else may have \
+                          changed them meanwhile";
+            reasons.push(Refusal::new("rows", reason, "the schema is as it was"));
+        }
+        let options = self.options_of(Saga::opposite(run));
+        self.close((!is_own).then_some(&options))?;
+        Ok(reasons)
     }
 }
 

@@ -26,7 +26,11 @@ pub(super) enum Walked {
 
 impl Saga<'_, '_> {
     /// Goes through the steps that are left. `journal` says where the walk begins.
-    pub(super) fn walk(&mut self, journal: &Journal, course: &Course) -> Result<Walked, ApplyError> {
+    pub(super) fn walk(
+        &mut self,
+        journal: &Journal,
+        course: &Course,
+    ) -> Result<Walked, ApplyError> {
         let mut at = match self.place(journal, course)? {
             Ok(at) => at,
             Err(reasons) => return Ok(Walked::Lost(reasons)),
@@ -81,7 +85,12 @@ impl Saga<'_, '_> {
         course.digests_after(steps, &self.plain) == fingerprint::digests(found, &self.plain)
     }
 
-    pub(super) fn differences(&self, course: &Course, steps: usize, found: &[Fact]) -> Vec<Refusal> {
+    pub(super) fn differences(
+        &self,
+        course: &Course,
+        steps: usize,
+        found: &[Fact],
+    ) -> Vec<Refusal> {
         let expected = lines(&course.facts_after(steps), &self.plain);
         let named = fingerprint::differences(&expected, found, &self.plain, NAMED);
         let (reason, hint) = (
@@ -100,12 +109,7 @@ impl Saga<'_, '_> {
     }
 
     /// Runs one statement.
-    fn step(
-        &mut self,
-        course: &Course,
-        at: usize,
-        step: &Step,
-    ) -> Result<rows::Ended, ApplyError> {
+    fn step(&mut self, course: &Course, at: usize, step: &Step) -> Result<rows::Ended, ApplyError> {
         self.my.advance_journal(at as u64, true)?;
         pass("statement");
         let ran = self.statement(step);
@@ -138,11 +142,7 @@ impl Saga<'_, '_> {
 
     /// What the server refuses, and what waits for too long, is a reason to go back; a connection
     /// that is lost ends the run where it is.
-    pub(super) fn failed(
-        &self,
-        name: &str,
-        error: EngineError,
-    ) -> Result<rows::Ended, ApplyError> {
+    pub(super) fn failed(&self, name: &str, error: EngineError) -> Result<rows::Ended, ApplyError> {
         match error {
             EngineError::Lost { .. }
             | EngineError::Stopped { .. }

@@ -17,7 +17,7 @@ const WRITE: &str = "write the journal of";
 const PREPARE: &str = "prepare the journal of";
 
 /// How much of the steps stands in one row.
-const PIECE: usize = 256 << 10;
+const PIECE: usize = 24 << 10;
 
 /// Makes the table where there is none, and tries what the account needs for it.
 pub(super) async fn prepare(link: &mut Link) -> Result<(), EngineError> {

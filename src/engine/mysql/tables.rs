@@ -31,7 +31,8 @@ fn has_rows_of_its_own(table_type: &str, engine: &str) -> bool {
 
 /// Whether the scope, or this program, leaves a table out. Names are compared as the server does.
 fn is_excluded(name: &str, scope: &Scope, ignores_case: bool) -> bool {
-    is_own_table(name) || scope.excluded_tables.iter().any(|p| pattern::matches(p, name, ignores_case))
+    is_own_table(name)
+        || scope.excluded_tables.iter().any(|p| pattern::matches(p, name, ignores_case))
 }
 
 /// A table that could be read.
