@@ -243,7 +243,7 @@ pub(super) fn modified(
 }
 
 /// Whether a column is part of a key that a row may be found by.
-fn is_in_key(column: &FactId, schema: &Schema<'_>) -> bool {
+pub(super) fn is_in_key(column: &FactId, schema: &Schema<'_>) -> bool {
     schema.of(&column.object).iter().any(|fact| {
         matches!(fact.id.kind, ObjectKind::PrimaryKey | ObjectKind::Unique)
             && crate::engine::ddl::list(fact, "columns").contains(&column.part)
