@@ -10,7 +10,7 @@ use crate::codec::Hasher;
 use crate::codec::hash::HashAlgorithm;
 use crate::engine::{EngineError, ForeignKeyViolation, ReadFrom, Session};
 use crate::fsio::FileSystem;
-use crate::model::{Catalog, Fact, ObjectKind, RowKey, TableSpec};
+use crate::model::{Fact, RowKey, TableSpec};
 use crate::pack::exact::Exact;
 use crate::pack::folder::Lines;
 use crate::pack::label::label;
@@ -120,13 +120,6 @@ pub fn overview(steps: &mut Lines) -> Result<Overview, PackError> {
         }
     }
     Ok(overview)
-}
-
-/// Materialised views, which are filled from other tables.
-pub fn derived(catalog: &Catalog) -> BTreeSet<String> {
-    let facts = catalog.facts.iter();
-    let views = facts.filter(|fact| fact.id.kind == ObjectKind::MaterializedView);
-    views.map(|fact| fact.id.object.to_string()).collect()
 }
 
 /// Whether what a step drops holds nothing but what the pack knows.

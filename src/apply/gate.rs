@@ -9,6 +9,7 @@ use super::error::ApplyError;
 use super::options::Place;
 use super::outcome::Ending;
 use super::receipt;
+use super::relations::Relations;
 use super::rows::{Expectation, RowReader, Tables};
 use super::run::{Before, ROWS_AT_ONCE, Runner};
 use crate::model::{Catalog, TableSpec};
@@ -86,7 +87,7 @@ impl Runner<'_, '_> {
             firing,
             changes_schema: steps.changes_schema,
             dropped_foreign_keys: steps.dropped_foreign_keys,
-            derived: checks::derived(catalog),
+            relations: Relations::of(catalog),
         }))
     }
 

@@ -1,7 +1,8 @@
 //! Running a pack: the target is checked, locked, changed and checked again in one transaction.
 //!
 //! `run` is the order of it all; `rows` compares rows byte by byte, `checks` what is larger than a
-//! row, `referring` finds rows the pack knows nothing of, `receipt` remembers, `prove` does the
+//! row, `referring` finds rows the pack knows nothing of, `relations` whose rows count for others,
+//! `receipt` remembers, `prove` does the
 //! same on a scratch copy before there is a pack at all.
 
 mod checks;
@@ -12,6 +13,7 @@ pub mod outcome;
 pub mod prove;
 pub mod receipt;
 mod referring;
+mod relations;
 mod rows;
 pub mod run;
 mod saga;

@@ -14,6 +14,7 @@ use super::error::ApplyError;
 use super::options::{Finish, Held, Options, Place, ReadState};
 use super::outcome::{Drift, Ending, Outcome};
 use super::referring::Referring;
+use super::relations::Relations;
 use super::rows::{Expectation, Multiset, RowReader, Tables};
 use super::saga;
 use super::statements::{Changes, Pending};
@@ -154,8 +155,8 @@ pub(super) struct Before {
     pub(super) firing: BTreeSet<String>,
     /// Foreign keys that the pack drops.
     pub(super) dropped_foreign_keys: BTreeSet<String>,
-    /// What is filled from other tables: its rows are nobody's.
-    pub(super) derived: BTreeSet<String>,
+    /// Which relations count for others.
+    pub(super) relations: Relations,
 }
 
 impl Runner<'_, '_> {
@@ -349,9 +350,8 @@ impl Runner<'_, '_> {
                 self.refuse(Refusal::new(table, reason, "a trigger may have changed them"));
             }
         }
-        let mut derived = checks::derived(catalog);
-        derived.extend(before.derived.iter().cloned());
-        self.count_changes(before, &derived, changes)?;
+        let relations = Relations::of(catalog).and(&before.relations);
+        self.count_changes(before, &relations, changes)?;
         if let Some(before) = &before.violations {
             let found = checks::violations(session)?.unwrap_or_default();
             for violation in found.into_iter().filter(|found| !before.contains(found)) {
@@ -378,10 +378,10 @@ impl Runner<'_, '_> {
     fn count_changes(
         &mut self,
         before: &Before,
-        derived: &BTreeSet<String>,
+        relations: &Relations,
         changes: &mut Changes,
     ) -> Result<(), ApplyError> {
-        let side_effects = changes.beyond_declared(self.session, derived)?;
+        let side_effects = changes.beyond_declared(self.session, relations)?;
         let total = changes.unknown(self.session);
         if before.firing.is_empty() && (total > 0 || !side_effects.is_empty()) {
             let effects = side_effects.iter();

@@ -1,10 +1,11 @@
 //! Running statements, several at once where nothing has to be looked at between them, and counting
 //! what they change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::checks;
 use super::error::ApplyError;
+use super::relations::Relations;
 use crate::engine::{EngineError, LargeKind, Session, TableChanges};
 use crate::model::ObjectName;
 use crate::pack::Refusal;
@@ -36,25 +37,31 @@ impl Changes {
         session: &Session<'_>,
     ) -> Result<BTreeMap<ObjectName, TableChanges>, ApplyError> {
         for (table, more) in session.take_changes()?.unwrap_or_default() {
-            let found = self.found.entry(table).or_default();
-            found.inserted += more.inserted;
-            found.updated += more.updated;
-            found.deleted += more.deleted;
+            self.found.entry(table).or_default().add(more);
         }
         Ok(std::mem::take(&mut self.found))
     }
 
-    /// What changed beyond what was declared, by table; what is filled from other tables aside.
+    /// What changed beyond what was declared, by table; what is filled from other tables aside. A
+    /// table that is or was a partition of another counts with that.
     pub fn beyond_declared(
         &mut self,
         session: &Session<'_>,
-        derived: &BTreeSet<String>,
+        relations: &Relations,
     ) -> Result<Vec<TableTotals>, ApplyError> {
+        let mut found: BTreeMap<String, TableChanges> = BTreeMap::new();
+        for (table, changes) in self.found(session)? {
+            found.entry(relations.root(&table.to_string())).or_default().add(changes);
+        }
+        let mut declared: BTreeMap<String, TableChanges> = BTreeMap::new();
+        for (table, changes) in std::mem::take(&mut self.by_table) {
+            declared.entry(relations.root(&table)).or_default().add(changes);
+        }
+        self.by_table = declared;
         let mut beyond = Vec::new();
-        for (table, found) in self.found(session)? {
-            let name = table.to_string();
+        for (name, found) in found {
             let more = self.more_than_declared(&name, found);
-            if more != TableChanges::default() && !derived.contains(&name) {
+            if more != TableChanges::default() && !relations.is_derived(&name) {
                 let TableChanges { inserted, updated, deleted } = more;
                 beyond.push(TableTotals { name, inserted, updated, deleted });
             }

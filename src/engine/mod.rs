@@ -100,6 +100,15 @@ pub struct TableChanges {
     pub deleted: u64,
 }
 
+impl TableChanges {
+    /// Counts others too.
+    pub fn add(&mut self, others: TableChanges) {
+        self.inserted += others.inserted;
+        self.updated += others.updated;
+        self.deleted += others.deleted;
+    }
+}
+
 /// What does not hold while tables are filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unenforced {

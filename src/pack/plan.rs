@@ -31,7 +31,7 @@ use crate::codec::state::StoredTable;
 use crate::diff::TableDefinition;
 use crate::engine::Dialect;
 use crate::engine::ddl::Ddl;
-use crate::model::{Fact, ObjectKind, ObjectName, Sequence};
+use crate::model::{Fact, ObjectKind, ObjectName, RowKey, Sequence};
 
 const INCOMPLETE_HINT: &str = "take the snapshot with an account that sees everything, or leave the \
                                object out of the scope of both snapshots";
@@ -148,6 +148,7 @@ impl<'a> Drafter<'a> {
                 consent: request.consent,
                 tables: &tables,
                 keeps_rows: &|name| self.missing_for_deletes(name),
+                loses_sight: &|name| self.loses_sight(name),
                 may_leave: &|name| {
                     self.replaces(name, Verb::Delete) && !self.missing_for_deletes(name)
                 },
@@ -189,6 +190,17 @@ impl<'a> Drafter<'a> {
         })
     }
 
+    /// Whether the key of a table changes, or its rows have none and its columns change.
+    fn loses_sight(&self, name: &str) -> bool {
+        let Some((before, after)) =
+            self.table(name).and_then(|table| table.before.as_ref().zip(table.after.as_ref()))
+        else {
+            return false;
+        };
+        before.key != after.key
+            || (before.key == RowKey::RowHash && before.columns != after.columns)
+    }
+
     fn missing_for_deletes(&self, name: &str) -> bool {
         self.table(name).is_some_and(|table| {
             let deleted = table.runs.of(Verb::Delete).rows;
@@ -211,6 +223,7 @@ impl<'a> Drafter<'a> {
                 tables: &[],
                 keeps_rows: &|_| false,
                 may_leave: &|name| self.replaces(name, Verb::Insert),
+                loses_sight: &|name| self.loses_sight(name),
             },
         );
         if plan.refusals.is_empty() {

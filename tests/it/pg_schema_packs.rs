@@ -123,3 +123,103 @@ fn rows_change_beside_a_column_that_may_not_go() {
     pair.apply(&pair.prod, &["--rollback"]).ok();
     assert_eq!(pair.prod.sql("SELECT * FROM t ORDER BY id"), before);
 }
+
+const REGIONS: &str = "CREATE TABLE m(id int, region text) PARTITION BY LIST (region);
+    CREATE TABLE m_us PARTITION OF m FOR VALUES IN ('us', 'ca');
+    CREATE TABLE m_eu PARTITION OF m FOR VALUES IN ('de');
+    INSERT INTO m VALUES (1, 'us'), (2, 'ca'), (3, 'de')";
+
+#[test]
+fn p51_partitions_go_and_come_with_their_rows() {
+    changed(
+        REGIONS,
+        "DELETE FROM m WHERE region = 'ca'; DELETE FROM m WHERE id = 1; DROP TABLE m_us",
+    )
+    .converges(&[]);
+    changed(
+        REGIONS,
+        "DROP TABLE m_us; CREATE TABLE m_asia PARTITION OF m FOR VALUES IN ('jp'); INSERT INTO m VALUES (4, 'jp')",
+    )
+    .converges(&[]);
+}
+
+#[test]
+fn p52_a_partition_becomes_a_table_of_its_own() {
+    changed(REGIONS, "ALTER TABLE m DETACH PARTITION m_us").converges(&[]);
+}
+
+#[test]
+fn rows_that_came_to_a_partition_are_not_lost_with_it() {
+    let pair = changed(REGIONS, "DROP TABLE m_us");
+    pair.pack(&[]);
+    pair.prod.sql("INSERT INTO m VALUES (77, 'us')");
+    let refused = pair.apply(&pair.prod, &[]);
+    assert_eq!(refused.code, 4, "{}", refused.stdout);
+    assert!(refused.stdout.contains("no rows that the pack does not know"), "{}", refused.stdout);
+    assert_eq!(pair.prod.sql("SELECT count(*) FROM m"), "4\n");
+}
+
+#[test]
+fn p35_a_sequence_is_lifted_to_its_new_bounds_and_back() {
+    let pair = changed(
+        "CREATE SEQUENCE s INCREMENT 10; SELECT nextval('s');
+         CREATE SEQUENCE ahead; SELECT setval('ahead', 5000);
+         CREATE TABLE t(id int GENERATED ALWAYS AS IDENTITY); INSERT INTO t DEFAULT VALUES",
+        "DROP SEQUENCE s; CREATE SEQUENCE s INCREMENT 10 MINVALUE 1000;
+         ALTER SEQUENCE ahead MINVALUE 100 START 200;
+         ALTER TABLE t ALTER id SET MINVALUE 0 SET START 0 RESTART 50",
+    );
+    pair.converges(&[]);
+    pair.apply(&pair.prod, &[]).ok();
+    let next = pair.prod.sql("SELECT nextval('s'), nextval('ahead')");
+    assert_eq!(next, "1000|5001\n");
+}
+
+#[test]
+fn a_sequence_outlives_the_column_that_owned_it() {
+    changed(
+        "CREATE TABLE t(id int PRIMARY KEY, old serial); INSERT INTO t VALUES (1, 40), (2, 41);
+         SELECT setval('t_old_seq', 70)",
+        "ALTER TABLE t ADD new int; UPDATE t SET new = id; ALTER TABLE t ALTER new SET DEFAULT nextval('t_old_seq');
+         ALTER SEQUENCE t_old_seq OWNED BY t.new; ALTER TABLE t DROP old",
+    )
+    .converges(&[]);
+}
+
+#[test]
+fn a_foreign_key_may_stand_on_any_of_two_equal_keys() {
+    changed(
+        "CREATE TABLE p(a int, b int, CONSTRAINT p_pkey PRIMARY KEY (a, b)); CREATE UNIQUE INDEX p_uq ON p(a, b);
+         CREATE TABLE c(a int, b int, FOREIGN KEY (a, b) REFERENCES p(a, b));
+         INSERT INTO p VALUES (1, 1); INSERT INTO c VALUES (1, 1)",
+        "ALTER TABLE c DROP CONSTRAINT c_a_b_fkey; ALTER TABLE p DROP CONSTRAINT p_pkey;
+         ALTER TABLE c ADD FOREIGN KEY (a, b) REFERENCES p(a, b); ALTER TABLE p ADD PRIMARY KEY (b, a)",
+    )
+    .converges(&[]);
+}
+
+#[test]
+fn rows_without_a_key_go_before_the_columns_that_tell_them_apart() {
+    changed(
+        "CREATE TABLE t(n text, id int); INSERT INTO t VALUES ('a', 1), ('a', 2), ('a', 2), ('b', 3)",
+        "DELETE FROM t WHERE id = 2; ALTER TABLE t DROP id, ADD m text; UPDATE t SET m = n WHERE n = 'b'",
+    )
+    .converges(&[]);
+    changed(
+        "CREATE TABLE t(id int); INSERT INTO t VALUES (1), (2)",
+        "ALTER TABLE t DROP id, ADD n text",
+    )
+    .converges(&[]);
+}
+
+#[test]
+fn p41_the_columns_of_a_key_change_under_foreign_keys() {
+    changed(
+        "CREATE TABLE p(a int PRIMARY KEY, b int NOT NULL UNIQUE); CREATE TABLE c(a int REFERENCES p(a) ON DELETE CASCADE, n int);
+         INSERT INTO p VALUES (1, 10), (2, 20), (3, 30); INSERT INTO c VALUES (1, 1), (2, 2)",
+        "ALTER TABLE c DROP CONSTRAINT c_a_fkey; ALTER TABLE p DROP CONSTRAINT p_pkey; ALTER TABLE p ADD PRIMARY KEY (b);
+         ALTER TABLE p ADD UNIQUE (a); ALTER TABLE c ADD FOREIGN KEY (a) REFERENCES p(a) ON DELETE CASCADE;
+         DELETE FROM p WHERE a = 3; UPDATE p SET b = 21 WHERE a = 2; INSERT INTO p VALUES (4, 40); INSERT INTO c VALUES (4, 4)",
+    )
+    .converges(&[]);
+}

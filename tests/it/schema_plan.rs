@@ -39,6 +39,7 @@ pub fn plan(ddl: &dyn Ddl, before: &Catalog, after: &Catalog) -> SchemaPlan {
             tables: &tables,
             keeps_rows: &|_| false,
             may_leave: &|_| false,
+            loses_sight: &|_| false,
         },
     )
 }

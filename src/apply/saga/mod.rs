@@ -27,6 +27,7 @@ use super::checks::{self, Expected};
 use super::error::ApplyError;
 use super::options::{Finish, Options, Place, ReadState};
 use super::outcome::{Drift, Ending, Outcome};
+use super::relations::Relations;
 use super::rows::Tables;
 use super::run::{Before, Runner};
 use super::statements::Changes;
@@ -485,7 +486,7 @@ impl<'a, 's> Saga<'a, 's> {
                 changes_schema: true,
                 firing: BTreeSet::new(),
                 dropped_foreign_keys: BTreeSet::new(),
-                derived: BTreeSet::new(),
+                relations: Relations::default(),
             },
         };
         runner.after(&before, &catalog, &mut Changes::default())?;

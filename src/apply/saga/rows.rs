@@ -13,6 +13,7 @@ use super::failpoint::pass;
 use super::{Saga, checks_of};
 use crate::apply::checks;
 use crate::apply::error::ApplyError;
+use crate::apply::relations::Relations;
 use crate::apply::rows::{Expectation, RowReader, Tables};
 use crate::apply::run::{Before, ROWS_AT_ONCE, Runner, Which};
 use crate::engine::{EngineError, Journal};
@@ -132,7 +133,7 @@ impl Saga<'_, '_> {
             changes_schema: false,
             firing,
             dropped_foreign_keys: BTreeSet::new(),
-            derived: BTreeSet::new(),
+            relations: Relations::default(),
         };
         let Some(changes) = runner.statements(&before, Which::RowsBut(kept))? else {
             return Ok(Ended::Failed(self.told(runner)));

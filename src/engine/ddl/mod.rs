@@ -149,11 +149,24 @@ pub trait Ddl: Sync {
         to: &Schema<'_>,
     ) -> Option<Fact>;
 
+    /// Whether rows can be out of a table for a while: foreign keys that hold them are dropped and made
+    /// again without more ado.
+    fn lets_rows_leave(&self) -> bool {
+        false
+    }
+
     /// Whether values that a column holds may be refused when it becomes another: rows that change
     /// anyway are then out of their table meanwhile.
     fn may_refuse_values(&self, before: &Fact, after: &Fact, from: &Schema<'_>) -> bool {
         let _ = (before, after, from);
         false
+    }
+
+    /// The tables of which rows would be lost or refused with a part of the table that goes or becomes
+    /// another (a partition), if they were still in it.
+    fn displaced(&self, from: &Schema<'_>, to: &Schema<'_>) -> Vec<ObjectName> {
+        let _ = (from, to);
+        Vec::new()
     }
 
     /// Whether something that has to be remade before the rows change may be made after them: it

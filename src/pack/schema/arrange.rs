@@ -357,7 +357,18 @@ impl<'a> Arrangement<'a> {
         };
         for fact in fates.from.facts() {
             let Some(&unmaker) = self.unmaker.get(&fact.id) else { continue };
-            for needed in fates.ddl.requires(fact, fates.from) {
+            let mut needs = fates.ddl.requires(fact, fates.from);
+            // What stays has left what it belonged to before that goes.
+            needs.extend(fates.ddl.container(fact, fates.from));
+            let belongs = |needed: &FactId| {
+                let needed = fates.from.get(needed);
+                needed.and_then(|needed| fates.ddl.container(needed, fates.from)).as_ref()
+                    == Some(&fact.id)
+            };
+            for needed in needs {
+                if belongs(&needed) {
+                    continue;
+                }
                 let other = self.last.get(&needed).or_else(|| self.unmaker.get(&needed));
                 if let Some(&other) = other
                     && (self.drops.contains(&other) || self.drops.contains(&unmaker))

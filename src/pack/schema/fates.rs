@@ -137,10 +137,12 @@ impl<'a, 's> Fates<'a, 's> {
     fn dependents(&self) -> BTreeMap<FactId, Vec<&'a Fact>> {
         let mut dependents: BTreeMap<FactId, Vec<&'a Fact>> = BTreeMap::new();
         for fact in self.from.facts() {
-            for needed in self.ddl.requires(fact, self.from) {
-                if needed != fact.id {
-                    dependents.entry(needed).or_default().push(fact);
-                }
+            let mut needs: BTreeSet<FactId> =
+                self.ddl.requires(fact, self.from).into_iter().collect();
+            needs.extend(self.ddl.container(fact, self.from));
+            needs.remove(&fact.id);
+            for needed in needs {
+                dependents.entry(needed).or_default().push(fact);
             }
         }
         dependents
@@ -176,12 +178,7 @@ impl<'a, 's> Fates<'a, 's> {
     fn yielding(&mut self, fact: &'a Fact, needed: &'a Fact) -> Option<Fate> {
         let after = self.to.get(&fact.id)?;
         let goes = matches!(self.of[&needed.id], Fate::Gone | Fate::Remade);
-        if goes && self.ddl.container(fact, self.from).as_ref() == Some(&needed.id) {
-            return match self.of[&fact.id] {
-                Fate::Remade => None,
-                _ => Some(Fate::Remade),
-            };
-        }
+        let goes_with = goes && self.ddl.container(fact, self.from).as_ref() == Some(&needed.id);
         let current = match &self.of[&fact.id] {
             Fate::Kept | Fate::Altered(_) => fact.clone(),
             Fate::Weakened(weaker) => weaker.clone(),
@@ -194,6 +191,9 @@ impl<'a, 's> Fates<'a, 's> {
         };
         let altered = becomes.as_ref().map_or(Break::Gone, Break::Altered);
         match self.ddl.yields(&current, after, needed, altered, self.from) {
+            Yielding::Stands if goes_with && fact.id.kind != ObjectKind::Table => {
+                Some(Fate::Remade)
+            }
             Yielding::Stands => None,
             Yielding::Remade if fact.id.kind == ObjectKind::Table => {
                 self.refuse(fact, format!("it needs {}, which changes", needed.id));

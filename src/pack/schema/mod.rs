@@ -110,6 +110,8 @@ pub struct SchemaInput<'a> {
     pub keeps_rows: &'a dyn Fn(&str) -> bool,
     /// Whether rows of a table change, and all of those may leave it for a while.
     pub may_leave: &'a dyn Fn(&str) -> bool,
+    /// Whether rows of a table cannot be told apart while it changes.
+    pub loses_sight: &'a dyn Fn(&str) -> bool,
 }
 
 /// Plans the schema.
@@ -123,7 +125,7 @@ pub fn plan(ddl: &dyn Ddl, input: &SchemaInput<'_>) -> SchemaPlan {
     let mut plan = SchemaPlan { left_out: gated.left_out, ..SchemaPlan::default() };
     let mut to = Schema::new(&gated.facts).described_like(&from);
     input.after.describe(&mut to);
-    let leaving = leaving::find(ddl, &from, &to, input.may_leave);
+    let leaving = leaving::find(ddl, &from, &to, input);
     let mut settled = between(ddl, &from, &to);
     settled.retain(|fact| !leaving.holding.contains(&fact.id));
     drop_orphans(ddl, &mut settled, &from, &to);

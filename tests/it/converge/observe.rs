@@ -299,25 +299,26 @@ fn rows(place: &Place) -> Result<BTreeMap<String, Rows>, String> {
     parsed.map(|rows| rows.map(|rows| (rows.table.clone(), rows))).collect()
 }
 
+/// The rows of partitions are those of their root.
 const POSTGRES_ROWS: &str = "
 SELECT format('SELECT json_build_object(''t'', %L, ''n'', count(*), ''md5'', '
     'md5(coalesce(string_agg(md5(_whole_), '''' ORDER BY md5(_whole_) COLLATE \"C\"), '''')), '
     '''c'', json_strip_nulls(json_object(array[%s]::text[], array[%s]::text[]))) '
-    'FROM (SELECT *, ROW(%s)::text AS _whole_ FROM ONLY %I.%I) AS x;',
+    'FROM (SELECT *, ROW(%s)::text AS _whole_ FROM %s %I.%I) AS x;',
     n.nspname || '.' || c.relname,
     string_agg(quote_literal(a.attname), ', '),
     string_agg(format('(count(DISTINCT x.%1$I::text) + (count(*) > count(x.%1$I::text))::int)',
         a.attname), ', '),
     string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname COLLATE \"C\"),
-    n.nspname, c.relname)
+    CASE c.relkind WHEN 'r' THEN 'ONLY' END, n.nspname, c.relname)
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.relkind = 'r' AND n.nspname !~ '^(pg_|information_schema$)'
-    AND c.relname <> '_deepdiff_receipts'
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+    AND n.nspname !~ '^(pg_|information_schema$)' AND c.relname <> '_deepdiff_receipts'
     AND NOT EXISTS (SELECT FROM pg_depend d
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-GROUP BY n.nspname, c.relname ORDER BY 1;";
+GROUP BY n.nspname, c.relname, c.relkind ORDER BY 1;";
 
 /// Numbers are compared by their texts, FLOAT as the DOUBLE it stands for: its own text is short.
 const MYSQL_ROWS: &str = "

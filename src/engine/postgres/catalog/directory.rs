@@ -12,7 +12,7 @@ use sqlx::Row as _;
 use super::entries::ENTRIES;
 use super::query::{Address, Found, Reader, failed};
 use crate::engine::error::EngineError;
-use crate::model::ObjectName;
+use crate::model::{ObjectKind, ObjectName};
 
 /// An object.
 #[derive(Debug, Clone)]
@@ -207,7 +207,8 @@ impl Directory {
         }
     }
 
-    /// The objects that a fact depends on, by name; not the one it is about.
+    /// The objects that a fact depends on, by name; not the one it is about. Which of several equal
+    /// unique indexes a foreign key stands on is no matter: the server takes any.
     pub fn dependencies(&self, found: &Found) -> Vec<ObjectName> {
         let mut names = BTreeSet::new();
         for to in self.depends.get(&(found.address, found.sub)).into_iter().flatten() {
@@ -215,6 +216,7 @@ impl Directory {
                 names.insert(ObjectName::bare(extension));
             } else if let Some(entry) = self.spoken_of(*to)
                 && entry.words != "schema"
+                && !(entry.words == "index" && found.fact.id.kind == ObjectKind::ForeignKey)
             {
                 names.insert(entry.name.clone());
             }

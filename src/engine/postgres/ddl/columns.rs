@@ -175,6 +175,26 @@ pub(super) fn extras(before: Option<&Fact>, column: &Fact) -> Vec<String> {
     clauses
 }
 
+/// The clause for the default of a column that came with the parents', where it has another.
+pub(super) fn own_default(column: &Fact, schema: &Schema<'_>) -> Option<String> {
+    let default = text(column, "default");
+    let parents = super::structure::parents(&column.id.object, schema);
+    let of_parents = parents
+        .iter()
+        .filter_map(|parent| schema.part(ObjectKind::Column, parent, &column.id.part));
+    let mut differing = of_parents.filter(|parent| text(parent, "default") != default);
+    differing.next().map(|_| set_default(column))
+}
+
+/// The clause for a default, or for none.
+fn set_default(column: &Fact) -> String {
+    let words = match text(column, "default") {
+        Some(default) => format!("SET DEFAULT {default}"),
+        None => "DROP DEFAULT".to_owned(),
+    };
+    altered(column, &words)
+}
+
 /// The clause that makes a column NOT NULL.
 fn not_null(column: &Fact) -> String {
     let is_marked = flag(column, "not-null-not-valid");
@@ -216,7 +236,8 @@ pub(super) fn create(column: &Fact, to: &Schema<'_>) -> Result<Vec<Statement>, S
     }
     if flag(column, "inherited") {
         // It came with the parent's; what it has of its own beside that is set.
-        return Ok(only(table, extras(None, column), to));
+        let clauses = own_default(column, to).into_iter().chain(extras(None, column));
+        return Ok(only(table, clauses.collect(), to));
     }
     let fills = fills_rows(column, to);
     let definition = definition(column, fills, to)?;
@@ -251,13 +272,7 @@ fn of_view(before: &Fact, after: &Fact, schema: &Schema<'_>) -> Vec<Statement> {
     let kind = if is_materialized { "MATERIALIZED VIEW" } else { "VIEW" };
     let mut clauses = Vec::new();
     if text(before, "default") != text(after, "default") {
-        clauses.push(altered(
-            after,
-            &match text(after, "default") {
-                Some(default) => format!("SET DEFAULT {default}"),
-                None => "DROP DEFAULT".to_owned(),
-            },
-        ));
+        clauses.push(set_default(after));
     }
     clauses.extend(extras(Some(before), after));
     let view = qualified(&after.id.object);

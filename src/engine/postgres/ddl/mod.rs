@@ -61,8 +61,16 @@ impl Ddl for PostgresDdl {
         midway::midway(before, after, from, to)
     }
 
+    fn lets_rows_leave(&self) -> bool {
+        true
+    }
+
     fn may_refuse_values(&self, before: &Fact, after: &Fact, from: &Schema<'_>) -> bool {
         review::may_refuse_values(before, after, from)
+    }
+
+    fn displaced(&self, from: &Schema<'_>, to: &Schema<'_>) -> Vec<ObjectName> {
+        tables::displaced(from, to)
     }
 
     fn can_wait(&self, fact: &Fact) -> bool {
@@ -211,7 +219,7 @@ fn dropped(fact: &Fact, from: &Schema<'_>) -> Result<Vec<Statement>, String> {
         ObjectKind::Type => Ok(types::drop(fact)),
         ObjectKind::Domain => Ok(types::drop_domain(fact)),
         ObjectKind::Sequence => Ok(sequences::drop(fact)),
-        ObjectKind::Table => Ok(tables::drop(fact)),
+        ObjectKind::Table => Ok(tables::drop(fact, from)),
         ObjectKind::Column => Ok(columns::drop(fact, from)),
         ObjectKind::Partition if fact.id.part.is_empty() => Err(format!(
             "the table {} is partitioned and cannot become one that is not",

@@ -162,6 +162,7 @@ pub(super) fn alter(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<
     let mut statements = Vec::new();
     let words = changes(before, after, is_identity && is_retyped_by_column(after, from, to));
     if !words.is_empty() {
+        statements.extend(lifted(before, after));
         statements.push(Statement::whole(format!("ALTER SEQUENCE {name} {}", words.join(" "))));
     }
     if flag(before, "unlogged") != flag(after, "unlogged") && !is_identity {
@@ -173,6 +174,26 @@ pub(super) fn alter(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<
         statements.push(Statement::whole(format!("ALTER SEQUENCE {name} {}", owned_by(after))));
     }
     Alteration::InPlace(statements)
+}
+
+/// Lifts a sequence to a new lower bound, where it stands below that: the server takes no bound that
+/// leaves the position out. The first statement gives the sequence a file of its own, so that a
+/// rollback takes back the second as well.
+fn lifted(before: &Fact, after: &Fact) -> Vec<Statement> {
+    let (old, new) = (Numbers::of(before), Numbers::of(after));
+    if old.increment <= 0 || new.increment <= 0 || new.min <= old.min {
+        return Vec::new();
+    }
+    let name = qualified(&after.id.object);
+    let (min, max) = (new.min, old.max.max(new.max));
+    let literal = name.replace('\'', "''");
+    vec![
+        Statement::whole(format!("ALTER SEQUENCE {name} MAXVALUE {max}")),
+        Statement::whole(format!(
+            "SELECT pg_catalog.setval('{literal}', greatest(last_value, {min}), \
+             is_called AND last_value >= {min}) FROM {name}"
+        )),
+    ]
 }
 
 /// Whether the type of an identity column changes, and that of its sequence with it.

@@ -77,6 +77,10 @@ pub(super) fn container(fact: &Fact, schema: &Schema<'_>) -> Option<FactId> {
         ObjectKind::Statistics => of_relation(&statistics_table(fact)?),
         ObjectKind::Trigger => of_relation(&programs::table_of(fact)),
         ObjectKind::Sequence => found(sequences::owner(fact)?),
+        ObjectKind::Table => {
+            let bound = schema.part(ObjectKind::Partition, object, "bound")?;
+            of_relation(&super::tables::partitioned(bound)?)
+        }
         ObjectKind::Type if !fact.id.part.is_empty() => found(id(ObjectKind::Type, object, "")),
         ObjectKind::Operator if fact.id.part == "class" => {
             operators::family_of(fact, schema).map(|family| family.id.clone())
@@ -128,7 +132,7 @@ pub(super) fn has_parsed_body(routine: &Fact) -> bool {
 pub(super) fn requires(fact: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
     let object = &fact.id.object;
     let mut ids: Vec<FactId> = match fact.id.kind {
-        ObjectKind::Sequence => Vec::new(),
+        ObjectKind::Sequence | ObjectKind::Table => Vec::new(),
         _ => container(fact, schema).into_iter().collect(),
     };
     if !object.schema.is_empty() {
@@ -296,15 +300,11 @@ fn referenced_needs(key: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
             ids.push(part.id.clone());
         }
     }
-    let has_constraint = ids.iter().any(|id| {
-        id.kind != ObjectKind::Column && id.object == table && id.kind != ObjectKind::Table
+    // Where there are several, nobody knows on which of them it stands.
+    let unique = schema.of_kind(ObjectKind::Index).filter(|index| {
+        flag(index, "unique") && index.table().as_ref() == Some(&table) && is_over(index)
     });
-    if !has_constraint {
-        let unique = schema.of_kind(ObjectKind::Index).filter(|index| {
-            flag(index, "unique") && index.table().as_ref() == Some(&table) && is_over(index)
-        });
-        ids.extend(unique.map(|index| index.id.clone()));
-    }
+    ids.extend(unique.map(|index| index.id.clone()));
     ids
 }
 

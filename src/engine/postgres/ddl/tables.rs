@@ -47,7 +47,10 @@ pub(super) fn create(
     let mut statements = vec![Statement::whole(sql)];
     for fact in inline {
         let clauses = match fact.id.kind {
-            ObjectKind::Column => columns::extras(None, fact),
+            ObjectKind::Column => {
+                let own = comes_along(fact, table).then(|| columns::own_default(fact, to));
+                own.flatten().into_iter().chain(columns::extras(None, fact)).collect()
+            }
             ObjectKind::PrimaryKey | ObjectKind::Unique => {
                 let key = constraints::name_of(fact);
                 statements.extend(identification(name, key, to));
@@ -62,15 +65,18 @@ pub(super) fn create(
     Ok(statements)
 }
 
+/// Whether a part of a table comes from a parent, and is not told again.
+fn comes_along(part: &Fact, table: &Fact) -> bool {
+    flag(part, "inherited") && !list(table, "inherits").is_empty()
+}
+
 /// The lines between the parentheses: columns in their order, then constraints.
 fn items(table: &Fact, inline: &[&Fact], to: &Schema<'_>) -> Result<Vec<String>, String> {
     let name = &table.id.object;
-    // What comes from a parent is not told again.
-    let comes_along = |fact: &Fact| flag(fact, "inherited") && !list(table, "inherits").is_empty();
     let mut items = Vec::new();
     for column in to.columns(name) {
         if let Some(column) = inline.iter().find(|fact| fact.id == column.id)
-            && !comes_along(column)
+            && !comes_along(column, table)
         {
             let definition = columns::definition(column, true, to)?;
             items.extend((!definition.is_empty()).then_some(definition));
@@ -79,7 +85,7 @@ fn items(table: &Fact, inline: &[&Fact], to: &Schema<'_>) -> Result<Vec<String>,
     for fact in inline {
         let is_constraint =
             matches!(fact.id.kind, ObjectKind::PrimaryKey | ObjectKind::Unique | ObjectKind::Check);
-        if is_constraint && fact.id.object == *name && !comes_along(fact) {
+        if is_constraint && fact.id.object == *name && !comes_along(fact, table) {
             items.push(constraints::definition(fact)?);
         }
     }
@@ -137,9 +143,36 @@ fn marks(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Vec
     clauses.into_iter().map(|clause| Statement::clause(table, clause)).collect()
 }
 
-/// Drops a table with what belongs to it.
-pub(super) fn drop(table: &Fact) -> Vec<Statement> {
-    vec![Statement::whole(format!("DROP TABLE {}", qualified(&table.id.object)))]
+/// What a partition must satisfy to be dropped while its table stays.
+const EMPTY: &str = "it holds no rows that the pack does not know";
+
+/// Drops a table with what belongs to it. The rows of a partition are rows of its table; those that
+/// are known have left it by then.
+pub(super) fn drop(table: &Fact, from: &Schema<'_>) -> Vec<Statement> {
+    let name = &table.id.object;
+    let is_partition = from.part(ObjectKind::Partition, name, "bound").is_some();
+    let name = qualified(name);
+    let empty = is_partition.then(|| {
+        let clause = format!("ADD CONSTRAINT {} CHECK (false)", quoted(EMPTY));
+        Statement::whole(format!("ALTER TABLE {name} {clause}"))
+    });
+    empty.into_iter().chain([Statement::whole(format!("DROP TABLE {name}"))]).collect()
+}
+
+/// The partitioned tables of which a partition goes, or takes other rows.
+pub(super) fn displaced(from: &Schema<'_>, to: &Schema<'_>) -> Vec<ObjectName> {
+    let changes = |bound: &&Fact| {
+        let after = to.get(&bound.id);
+        bound.id.part == "bound" && after.is_none_or(|after| after.attributes != bound.attributes)
+    };
+    let root = |bound: &Fact| {
+        let mut table = partitioned(bound)?;
+        while let Some(bound) = from.part(ObjectKind::Partition, &table, "bound") {
+            table = partitioned(bound)?;
+        }
+        Some(table)
+    };
+    from.of_kind(ObjectKind::Partition).filter(changes).filter_map(root).collect()
 }
 
 /// How a table becomes another.

@@ -32,9 +32,20 @@ pub(super) fn yields(fact: &Fact, needed: &Fact, broken: Break<'_>, from: &Schem
             _ => gone(),
         },
         ObjectKind::Setting | ObjectKind::Schema => Yielding::Stands,
+        ObjectKind::Sequence if is_gone && !flag(fact, "identity") => released(fact, needed),
         ObjectKind::Extension | ObjectKind::Sequence => Yielding::Stands,
         _ => reading(fact, needed, broken, from),
     }
+}
+
+/// A sequence outlives the column that owns it, with its position.
+fn released(sequence: &Fact, needed: &Fact) -> Yielding {
+    if super::sequences::owner(sequence).is_none_or(|owner| owner != needed.id) {
+        return Yielding::Stands;
+    }
+    let mut free = sequence.clone();
+    free.attributes.remove("owned-by");
+    Yielding::Weakened(free)
 }
 
 /// Whether a column becomes one that what reads it does not know.
