@@ -27,6 +27,24 @@ pub enum ApplyError {
     /// The whole target could not be read again.
     #[error("could not read the whole target again inside the transaction; nothing was changed")]
     VerifyFull(#[source] SinkError),
+    /// The journal of the target holds what this program cannot read.
+    #[error(
+        "the journal in the target (table `_deepdiff_journal`) is not one that this program can go \
+         on with: it was written by another version, or by somebody else"
+    )]
+    Journal,
+    /// A run ended between its first step and its last one.
+    #[error(
+        "the target is in the middle of the pack, behind {done} of its steps; run the same command \
+         again to go on, or with the other direction to go back"
+    )]
+    Unfinished {
+        /// How many steps are done.
+        done: u64,
+        /// Why it ended.
+        #[source]
+        source: Box<ApplyError>,
+    },
     /// The commit was sent and its answer is not known.
     #[error(
         "the target did not say whether it committed; run the same command again: the receipt in \

@@ -7,6 +7,7 @@
 
 mod checks;
 pub mod error;
+mod gate;
 pub mod options;
 pub mod outcome;
 mod parents;
@@ -16,6 +17,7 @@ mod referring;
 mod relations;
 mod rows;
 pub mod run;
+mod saga;
 mod sinks;
 mod stand_ins;
 mod statements;

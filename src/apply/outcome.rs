@@ -20,6 +20,10 @@ pub enum Ending {
     Refused,
     /// Something spoke against it while it ran; everything is as it was.
     RolledBack,
+    /// Every check spoke for it. Its statements would each commit, so they did not run.
+    Checked,
+    /// It ended between its first step and its last one: it can be gone on with, or undone.
+    Unfinished,
 }
 
 /// How a row differs from what the pack was made for.
@@ -102,6 +106,6 @@ impl Outcome {
 
     /// Whether the target is as the pack says, now or already before.
     pub fn is_success(&self) -> bool {
-        !matches!(self.outcome, Ending::Refused | Ending::RolledBack)
+        !matches!(self.outcome, Ending::Refused | Ending::RolledBack | Ending::Unfinished)
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::ApplyError;
 use super::outcome::{Drift, DriftClass};
-use super::rows::{Tables, key_values, row_by_key};
+use super::rows::{Tables, key_values, row_under_key};
 use super::sinks::Values;
 use crate::engine::Session;
 use crate::model::{KeyColumn, Value};
@@ -68,7 +68,7 @@ impl Referring {
         let (Some(key), Some(parent)) = (&step.key, tables.spec(&step.object)) else {
             return Ok(Vec::new());
         };
-        let Some(row) = &row_by_key(session, parent, &key_values(key))? else {
+        let Some(row) = &row_under_key(session, parent, &key_values(key))? else {
             return Ok(Vec::new());
         };
         let value_of = |name: &str| {

@@ -12,7 +12,10 @@ use super::sinks::Values;
 use crate::codec::Hasher;
 use crate::codec::row::RowLayout;
 use crate::engine::{ReadFrom, Session};
-use crate::model::{ColumnSpec, Flow, ObjectId, RowSink, SinkError, TableSpec, Value, ValueRef};
+use crate::model::{
+    ColumnSpec, Flow, ObjectId, RowKey, RowKeySource, RowSink, SinkError, TableSpec, Value,
+    ValueRef,
+};
 use crate::pack::PackError;
 use crate::pack::exact::Exact;
 use crate::pack::label::label;
@@ -47,8 +50,12 @@ impl Tables {
                 .column_names()
                 .iter()
                 .all(|name| spec.columns.iter().any(|column| column.name == **name));
-            if has_all {
+            if has_all && spec.key.column_names() != other.key.column_names() {
                 spec.key = other.key.clone();
+                // The index that it came from may be gone.
+                if let RowKey::Columns { source, .. } = &mut spec.key {
+                    *source = RowKeySource::Configured;
+                }
             }
         }
         Tables::new(&specs)
@@ -268,6 +275,21 @@ pub fn row_by_key(
         cells.into_iter().all(|(value, place)| place.is_none_or(|place| key[place] == *value))
     };
     Ok(rows.rows.into_iter().find(is_same))
+}
+
+/// The row with this key, by the database's own equality where no row has just the same bytes: the
+/// type of a key may have changed since the key was written down.
+pub fn row_under_key(
+    session: &Session<'_>,
+    spec: &TableSpec,
+    key: &[Value],
+) -> Result<Option<Vec<Value>>, ApplyError> {
+    if let Some(row) = row_by_key(session, spec, key)? {
+        return Ok(Some(row));
+    }
+    let mut rows = Values::default();
+    session.rows_by_keys(spec, &[key.to_vec()], &mut rows)?;
+    Ok(rows.rows.into_iter().next())
 }
 
 /// Hashes rows and keeps the hashes by key.

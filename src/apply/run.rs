@@ -13,21 +13,20 @@ use super::checks::{self, Expected};
 use super::error::ApplyError;
 use super::options::{Finish, Held, Options, Place, ReadState};
 use super::outcome::{Drift, Ending, Outcome};
-use super::receipt;
 use super::referring::Referring;
 use super::relations::Relations;
 use super::rows::{Expectation, Multiset, RowReader, Tables};
+use super::saga;
 use super::statements::{Changes, Pending};
 use crate::codec::Hasher;
 use crate::engine::{EngineError, ForeignKeyViolation, LargeKind, Receipt, Session, product};
 use crate::fsio::FileSystem;
+use crate::model::Catalog;
 use crate::model::snapshot::Scope;
-use crate::model::{Catalog, TableSpec};
-use crate::pack::enforcement::Enforcement;
 use crate::pack::label::counted;
-use crate::pack::manifest::{MANIFEST, RowTotals, StepLine};
+use crate::pack::manifest::{MANIFEST, RowTotals, StepKind, StepLine};
 use crate::pack::rules::Rules;
-use crate::pack::{Pack, PackError, Refusal, Run, selection};
+use crate::pack::{Pack, PackError, Refusal, Run};
 
 /// Runs a pack on a target. `read_state` reads the target's state again before the commit.
 pub fn apply(
@@ -60,10 +59,23 @@ pub(super) fn run_at(
         outcome.reasons.push(Refusal::new("target", reason, hint));
         return Ok(outcome);
     }
+    let mut read_state = read_state;
+    if place == Place::Target
+        && let Some(my) = session.stepwise()
+    {
+        if saga::is_needed(pack, fs, options.run)? {
+            let call = saga::Call { session, my, identity, fs, pack, hasher, options };
+            return saga::run(&call, read_state);
+        }
+        if let Some(journal) = my.journal()? {
+            let mut outcome = Outcome::nothing_yet(pack, options.run);
+            outcome.reasons.push(saga::in_the_way(pack, &journal));
+            return Ok(outcome);
+        }
+    }
     if place == Place::Target && options.finish == Finish::Commit {
         session.prepare_receipts()?;
     }
-    let mut read_state = read_state;
     for attempt in 1.. {
         session.watch_changes();
         let runner = Runner {
@@ -93,7 +105,27 @@ const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How many rows are read at once.
-const ROWS_AT_ONCE: usize = 1000;
+pub(super) const ROWS_AT_ONCE: usize = 1000;
+
+/// Which steps are run.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Which<'a> {
+    /// All of them.
+    All,
+    /// Those of rows, but for those of these tables.
+    RowsBut(&'a BTreeSet<String>),
+}
+
+impl Which<'_> {
+    fn has(self, step: &StepLine<'_>) -> bool {
+        match self {
+            Which::All => true,
+            Which::RowsBut(tables) => {
+                step.kind() == StepKind::Row && !tables.contains(step.object.as_ref())
+            }
+        }
+    }
+}
 
 /// Whether to go on.
 enum Step {
@@ -101,30 +133,30 @@ enum Step {
     Stop,
 }
 
-struct Runner<'a, 's> {
-    place: Place,
-    session: &'a Session<'s>,
-    identity: &'a str,
-    fs: &'a dyn FileSystem,
-    pack: &'a Pack,
-    hasher: &'a Hasher,
-    options: &'a Options,
-    outcome: Outcome,
+pub(super) struct Runner<'a, 's> {
+    pub(super) place: Place,
+    pub(super) session: &'a Session<'s>,
+    pub(super) identity: &'a str,
+    pub(super) fs: &'a dyn FileSystem,
+    pub(super) pack: &'a Pack,
+    pub(super) hasher: &'a Hasher,
+    pub(super) options: &'a Options,
+    pub(super) outcome: Outcome,
 }
 
 /// What is known before the first write.
-struct Before {
-    tables: Tables,
-    rules: Rules,
-    multisets: BTreeMap<String, Multiset>,
-    violations: Option<Vec<ForeignKeyViolation>>,
-    changes_schema: bool,
+pub(super) struct Before {
+    pub(super) tables: Tables,
+    pub(super) rules: Rules,
+    pub(super) multisets: BTreeMap<String, Multiset>,
+    pub(super) violations: Option<Vec<ForeignKeyViolation>>,
+    pub(super) changes_schema: bool,
     /// Tables whose triggers will fire and may.
-    firing: BTreeSet<String>,
+    pub(super) firing: BTreeSet<String>,
     /// Foreign keys that the pack drops.
-    dropped_foreign_keys: BTreeSet<String>,
+    pub(super) dropped_foreign_keys: BTreeSet<String>,
     /// Which relations count for others.
-    relations: Relations,
+    pub(super) relations: Relations,
 }
 
 impl Runner<'_, '_> {
@@ -157,7 +189,7 @@ impl Runner<'_, '_> {
             return Ok(Step::Stop);
         };
         self.outcome.outcome = Ending::RolledBack;
-        let Some(mut expected) = self.statements(&before)? else {
+        let Some(mut expected) = self.statements(&before, Which::All)? else {
             return Ok(Step::Stop);
         };
         let after = match before.changes_schema {
@@ -176,201 +208,29 @@ impl Runner<'_, '_> {
         self.end()
     }
 
-    fn is_refused(&self) -> bool {
+    pub(super) fn is_refused(&self) -> bool {
         !self.outcome.reasons.is_empty() || self.outcome.drifted > 0
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
         if self.outcome.reasons.len() < self.options.limit {
             self.outcome.reasons.push(refusal);
         }
     }
 
-    fn drift(&mut self, drift: Drift) {
+    pub(super) fn drift(&mut self, drift: Drift) {
         self.outcome.drifted += 1;
         if self.outcome.drift.len() < self.options.limit {
             self.outcome.drift.push(drift);
         }
     }
 
-    /// Receipts and identity.
-    fn may_run(&mut self) -> Result<bool, ApplyError> {
-        let manifest = &self.pack.manifest;
-        if receipt::last_run(self.session, &manifest.pack)? == Some(self.options.run) {
-            self.outcome.outcome = Ending::AlreadyApplied;
-            return Ok(false);
-        }
-        if manifest.target.identity != self.identity && !self.options.accepts_target {
-            let reason = format!(
-                "the pack was made for `{}`, and this is `{}`",
-                manifest.target.identity, self.identity
-            );
-            let hint = "if this is meant (a copy, a clone, a file that was moved), say \
-                        --accept-target: schema and rows are checked all the same";
-            self.refuse(Refusal::new("target", reason, hint));
-            return Ok(false);
-        }
-        Ok(true)
-    }
-
-    /// Everything that is checked before the first write.
-    fn before(&mut self, catalog: &Catalog) -> Result<Option<Before>, ApplyError> {
-        if self.place == Place::Target {
-            let wanted = &self.pack.way(self.options.run).schema_before;
-            let end = match self.options.run {
-                Run::Forward => Expected::Before,
-                Run::Back => Expected::After,
-            };
-            self.schema(catalog, wanted, end, "the schema is not the one the pack was made for")?;
-            if self.is_refused() {
-                return Ok(None);
-            }
-        }
-        let steps = checks::overview(&mut self.pack.steps(self.fs, self.options.run)?)?;
-        let rules = Rules::of(self.enforcement()?, &catalog.facts);
-        let firing = self.triggers(&rules, &steps);
-        self.unseen(catalog, &steps);
-        let tables = Tables::new(&catalog.tables)?;
-        let touched: Vec<&TableSpec> =
-            steps.events.keys().filter_map(|name| tables.spec(name)).collect();
-        self.session.lock_tables(&touched)?;
-        let mut multisets = steps.multisets;
-        self.rows_before(&tables)?;
-        for (table, rows) in &mut multisets {
-            let missing = rows.before(self.session, &tables, table, self.hasher)?;
-            if missing > 0 {
-                self.drift(checks::missing_copies(table, missing));
-            }
-        }
-        if self.is_refused() {
-            return Ok(None);
-        }
-        let way = self.pack.way(self.options.run);
-        let checks_all = steps.changes_schema || way.is_deferred || way.rebuilds;
-        let violations = if checks_all { checks::violations(self.session)? } else { None };
-        Ok(Some(Before {
-            tables,
-            rules,
-            multisets,
-            violations,
-            firing,
-            changes_schema: steps.changes_schema,
-            dropped_foreign_keys: steps.dropped_foreign_keys,
-            relations: Relations::of(catalog),
-        }))
-    }
-
-    fn enforcement(&self) -> Result<Enforcement, ApplyError> {
-        let engine = &self.pack.manifest.engine;
-        Enforcement::of(engine).ok_or_else(|| {
-            let path = PathBuf::from(MANIFEST);
-            let why = format!("it is for the engine `{engine}`, which is not known");
-            PackError::Edited { path, why }.into()
-        })
-    }
-
-    /// Refuses tables whose triggers the account may not see.
-    fn unseen(&mut self, catalog: &Catalog, steps: &checks::Overview) {
-        let unknown = catalog.not_captured.iter().filter(|item| {
-            item.is_unknown && (item.kind.starts_with("trigger") || item.kind == "table")
-        });
-        for item in unknown {
-            if steps.events.contains_key(&item.name) {
-                let reason = format!("its {} cannot be seen: {}", item.kind, item.reason);
-                let hint = "apply with an account that sees them";
-                self.refuse(Refusal::new(&item.name, reason, hint));
-            }
-        }
-    }
-
-    fn schema(
-        &mut self,
-        catalog: &Catalog,
-        wanted: &str,
-        end: Expected,
-        reason: &str,
-    ) -> Result<(), ApplyError> {
-        let manifest = &self.pack.manifest;
-        let (tables, is_whole) = (&manifest.tables, manifest.changes_schema);
-        let facts = selection::vouched(self.enforcement()?, &catalog.facts, tables, is_whole);
-        let found = checks::schema_differences(self.fs, self.pack, &facts, wanted, end)?;
-        for difference in found.into_iter().flatten() {
-            let hint = "take a new snapshot of the target and make the pack again";
-            self.refuse(Refusal::new(difference, reason, hint));
-        }
-        Ok(())
-    }
-
-    /// The tables whose triggers fire; refuses those that may not.
-    fn triggers(&mut self, rules: &Rules, steps: &checks::Overview) -> BTreeSet<String> {
-        let manifest = &self.pack.manifest;
-        let allowed: BTreeSet<String> = manifest
-            .triggers
-            .iter()
-            .filter(|line| line.is_allowed)
-            .map(|line| line.table.clone())
-            .chain(self.options.triggers.iter().cloned())
-            .collect();
-        let mut firing = BTreeSet::new();
-        for (table, events) in &steps.events {
-            let names: Vec<&str> = rules
-                .table(table)
-                .into_iter()
-                .flat_map(|table| &table.triggers)
-                .filter(|trigger| events.contains(trigger.event.as_str()))
-                .filter(|trigger| !steps.dropped_triggers.contains(&trigger.id))
-                .map(|trigger| trigger.name.as_str())
-                .collect();
-            if names.is_empty() {
-                continue;
-            }
-            if allowed.contains(table) || self.place == Place::Scratch {
-                firing.insert(table.clone());
-                continue;
-            }
-            let reason = format!("its triggers would fire: {}", names.join(", "));
-            let hint = format!("if that is meant, say --allow-triggers {table}");
-            self.refuse(Refusal::new(table, reason, hint));
-        }
-        firing
-    }
-
-    /// Reads every row that will be touched, and looks at every statement.
-    fn rows_before(&mut self, tables: &Tables) -> Result<(), ApplyError> {
-        let session = self.session;
-        let reader = RowReader::new(session, tables, self.hasher);
-        let longest = session.longest_statement()?;
-        let mut steps = self.pack.steps(self.fs, self.options.run)?;
-        let mut rows = Vec::new();
-        while let Some(step) = steps.next_step()? {
-            // A scratch copy has rows that stand in for others, and that nobody would lose.
-            if self.place == Place::Target
-                && let Some(drift) = checks::guard(session, tables, &step, self.hasher)?
-            {
-                self.drift(drift);
-            }
-            if let Some(longest) = longest
-                .filter(|longest| checks::length(&step, &self.pack.manifest.values) > *longest)
-            {
-                let reason = format!(
-                    "its statement has {} bytes with its values, and the server takes at most \
-                     {longest}",
-                    checks::length(&step, &self.pack.manifest.values)
-                );
-                self.refuse(checks::of_step(&step, reason));
-            }
-            rows.extend(Expectation::of(&step));
-            if rows.len() >= ROWS_AT_ONCE {
-                reader.wrong_before(&rows)?.into_iter().for_each(|drift| self.drift(drift));
-                rows.clear();
-            }
-        }
-        reader.wrong_before(&rows)?.into_iter().for_each(|drift| self.drift(drift));
-        Ok(())
-    }
-
     /// Runs every statement; gives the changes that were made knowingly.
-    fn statements(&mut self, before: &Before) -> Result<Option<Changes>, ApplyError> {
+    pub(super) fn statements(
+        &mut self,
+        before: &Before,
+        which: Which<'_>,
+    ) -> Result<Option<Changes>, ApplyError> {
         let dropped = &before.dropped_foreign_keys;
         let referring = Referring::new(&before.rules, dropped, self.options.limit);
         let mut steps = self.pack.steps(self.fs, self.options.run)?;
@@ -381,6 +241,9 @@ impl Runner<'_, '_> {
         // Where tables are built anew no foreign key acts; what then points nowhere is found later.
         let may_act = !self.pack.way(self.options.run).rebuilds;
         while let Some(step) = steps.next_step()? {
+            if !which.has(&step) {
+                continue;
+            }
             // Sequences move last, when all is well: no rollback takes that back everywhere.
             if step.verb == "sequence" {
                 pending.changes.statements += 1;
@@ -423,7 +286,7 @@ impl Runner<'_, '_> {
     }
 
     /// The tables amid a change of the schema.
-    fn tables_now(&self, before: &Tables) -> Result<Tables, ApplyError> {
+    pub(super) fn tables_now(&self, before: &Tables) -> Result<Tables, ApplyError> {
         let catalog = self.session.catalog(&Scope::from(&self.pack.manifest.scope))?;
         Tables::keyed_like(&catalog.tables, before)
     }
@@ -442,7 +305,7 @@ impl Runner<'_, '_> {
     }
 
     /// Everything that is checked after the last statement.
-    fn after(
+    pub(super) fn after(
         &mut self,
         before: &Before,
         catalog: &Catalog,
@@ -535,7 +398,7 @@ impl Runner<'_, '_> {
     }
 
     /// Reads the whole target again and compares its state.
-    fn state(&mut self, read_state: &mut ReadState<'_>) -> Result<(), ApplyError> {
+    pub(super) fn state(&mut self, read_state: &mut ReadState<'_>) -> Result<(), ApplyError> {
         let state = read_state(self.session).map_err(ApplyError::VerifyFull)?;
         let manifest = &self.pack.manifest;
         let wanted = match self.options.run {
@@ -587,7 +450,7 @@ impl Runner<'_, '_> {
     }
 
     /// Raises the sequences, whose statements are counted with the others.
-    fn sequences(&mut self) -> Result<(), ApplyError> {
+    pub(super) fn sequences(&mut self) -> Result<(), ApplyError> {
         let mut steps = self.pack.steps(self.fs, self.options.run)?;
         let mut statements = self.pack.statements(self.fs, self.options.run)?;
         while let Some(step) = steps.next_step()? {

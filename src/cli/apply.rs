@@ -82,7 +82,11 @@ pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<E
     } else {
         print(out, &outcome)?;
     }
-    Ok(if outcome.is_success() { Exit::Done } else { Exit::Refused })
+    Ok(match outcome.outcome {
+        Ending::Unfinished => Exit::Incomplete,
+        _ if outcome.is_success() => Exit::Done,
+        _ => Exit::Refused,
+    })
 }
 
 /// Opens a pack and checks every byte of it.
@@ -145,6 +149,17 @@ fn print(out: &mut dyn Write, outcome: &Outcome) -> Result<(), CliError> {
         Ending::DryRun => writeln!(out, "{what} ran as it would, and was rolled back")?,
         Ending::Refused => writeln!(out, "{what} refused; nothing was written")?,
         Ending::RolledBack => writeln!(out, "{what} rolled back; the target is as it was")?,
+        Ending::Checked => writeln!(
+            out,
+            "{what} checked, and proved on an empty copy of the schema; it did not run: on this \
+             server each of its statements would commit"
+        )?,
+        Ending::Unfinished => writeln!(
+            out,
+            "{what} stopped in the middle: the target is neither as before nor as after it; run the \
+             same command again to go on, or {} to go back",
+            if what == Run::Back.as_str() { "apply" } else { "apply --rollback" }
+        )?,
     }
     let rows = &outcome.rows;
     writeln!(

@@ -141,6 +141,7 @@ impl From<ApplyError> for CliError {
         match error {
             ApplyError::Pack(error) => error.into(),
             ApplyError::Engine(error) => error.into(),
+            error @ ApplyError::Unfinished { .. } => spoken(Exit::Incomplete, error),
             error => spoken(exit_of_pack(error.kind()), error),
         }
     }

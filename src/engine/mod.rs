@@ -18,6 +18,7 @@ macro_rules! each {
 pub mod ddl;
 mod dialect;
 mod error;
+mod journal;
 pub mod mysql;
 mod operand;
 mod pattern;
@@ -33,6 +34,7 @@ mod url;
 
 pub use dialect::{Dialect, StatementLimits, TableStatements};
 pub use error::EngineError;
+pub use journal::{JOURNAL_TABLE, Journal, TRASH_PREFIX, is_own_table, trash_name};
 pub use operand::{Cell, LargeKind, Operand, RowGuard, RowUpdate};
 pub(crate) use pattern::matches as matches_pattern;
 pub use receipt::{RECEIPTS_TABLE, Receipt};

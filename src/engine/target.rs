@@ -171,6 +171,15 @@ impl Session<'_> {
         }
     }
 
+    /// The session of an engine on which every DDL statement commits, so that a change of the schema
+    /// is a sequence with a journal; `None` where it is part of a transaction.
+    pub fn stepwise(&self) -> Option<&mysql::MysqlSession<'_>> {
+        match self {
+            Session::Mysql(engine) => Some(engine),
+            Session::Sqlite(_) | Session::Postgres(_) => None,
+        }
+    }
+
     /// Begins a transaction that writes: REPEATABLE READ at least. What others hold locked is
     /// waited for as long as the open options say.
     pub fn begin(&self) -> Result<(), EngineError> {

@@ -58,9 +58,10 @@ impl Enforcement {
         self != Enforcement::Postgres
     }
 
-    /// Whether a pack for this engine can change the schema.
-    pub fn changes_schemas(self) -> bool {
-        self != Enforcement::Mysql
+    /// Whether every statement that changes the schema commits, so that a pack which has some is no
+    /// single transaction.
+    pub fn commits_ddl(self) -> bool {
+        self == Enforcement::Mysql
     }
 
     /// Whether a table that is dropped gives up its rows one by one, with all that foreign keys do

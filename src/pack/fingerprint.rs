@@ -12,13 +12,25 @@ fn digest(fact: &Fact, hasher: &Hasher) -> String {
     hasher.id(Kind::Pack, &write_fact_body(&fact.attributes, &fact.depends_on)).to_string()
 }
 
+/// What every fact of a schema says, as a digest.
+pub type Digests = BTreeMap<FactId, String>;
+
+/// What these facts say, as digests.
+pub fn digests<'f>(facts: impl IntoIterator<Item = &'f Fact>, hasher: &Hasher) -> Digests {
+    facts.into_iter().map(|fact| (fact.id.clone(), digest(fact, hasher))).collect()
+}
+
 /// The digest of a whole schema; the order of the facts does not matter.
 pub fn of(facts: &[Fact], hasher: &Hasher) -> String {
-    let mut lines: Vec<String> = facts
+    of_digests(&digests(facts, hasher), hasher)
+}
+
+/// The digest of a whole schema whose facts have these digests.
+pub fn of_digests(digests: &Digests, hasher: &Hasher) -> String {
+    let mut lines: Vec<String> = digests
         .iter()
-        .map(|fact| {
-            let FactId { kind, object, part } = &fact.id;
-            let name = (kind.as_str(), &object.schema, &object.name, part, digest(fact, hasher));
+        .map(|(FactId { kind, object, part }, digest)| {
+            let name = (kind.as_str(), &object.schema, &object.name, part, digest);
             serde_json::to_string(&name).expect("names are plain JSON")
         })
         .collect();

@@ -172,6 +172,19 @@ pub(super) fn kept_lines(
 /// The hazards that a way's counts tell of.
 pub(super) fn hazards(written: &Written, enforcement: Enforcement) -> Vec<Hazard> {
     let mut hazards = Vec::new();
+    if enforcement.commits_ddl() && written.changes_schema {
+        hazards.push(Hazard {
+            kind: "not-atomic".to_owned(),
+            object: String::new(),
+            text: "each statement of the schema commits: others see what is half done. Apply notes \
+                   every step in a journal, undoes all of it where a step fails, and after a crash \
+                   goes on, or back with --rollback; tables that are dropped are put aside until the \
+                   end"
+                .to_owned(),
+            rows: 0,
+            bytes: 0,
+        });
+    }
     for ((object, step), (rows, bytes)) in &written.losses {
         hazards.push(Hazard {
             kind: "data-loss".to_owned(),

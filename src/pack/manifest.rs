@@ -386,6 +386,47 @@ pub const MOVES_KEY: &str = "moves-key";
 /// The verb of the statements that build a table anew: the rows that they copy are no changes.
 pub const REBUILD_TABLE: &str = "rebuild-table";
 
+/// The verb of the line between the two stages of a schema, where statements commit one by one:
+/// what follows are the rows. It has no statement.
+pub const ROWS: &str = "rows";
+
+/// The verb of the statements that drop what was put aside.
+pub const DROP_TRASH: &str = "drop-trash";
+
+/// What a step is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepKind {
+    /// A row, or nothing but a guard of one.
+    Row,
+    /// When foreign keys are checked.
+    Deferral,
+    /// A setting of the session that the others need.
+    Preparation,
+    /// The schema.
+    Schema,
+    /// Where the rows begin.
+    Rows,
+    /// A sequence is raised.
+    Sequence,
+    /// What was put aside goes.
+    Trash,
+}
+
+impl StepLine<'_> {
+    /// What it is about, by its verb.
+    pub fn kind(&self) -> StepKind {
+        match self.verb.as_ref() {
+            "insert" | "update" | "park" | "delete" | "lift" | "check" => StepKind::Row,
+            "defer" => StepKind::Deferral,
+            "prepare" => StepKind::Preparation,
+            ROWS => StepKind::Rows,
+            "sequence" => StepKind::Sequence,
+            DROP_TRASH => StepKind::Trash,
+            _ => StepKind::Schema,
+        }
+    }
+}
+
 /// The word for no row.
 pub const ABSENT: &str = "absent";
 

@@ -34,6 +34,7 @@ mod plan;
 pub mod request;
 pub mod row_hash;
 mod rowids;
+mod rowless;
 pub mod rules;
 pub mod schema;
 pub mod selection;

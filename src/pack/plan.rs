@@ -5,10 +5,10 @@
 //! is a draft (`draft`), which becomes a pack when it has been proved.
 
 mod staying;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::changes::column_guards;
 use super::consent::Consent;
 use super::enforcement::Enforcement;
 use super::error::{PackError, Refusal};
@@ -16,24 +16,24 @@ use super::listing::{hazards, kept_lines, left_out, shown_left_out, triggers, wa
 use super::manifest::{
     FILES, FORMAT, FileLine, Hazard, Manifest, ScopeLine, Side, TargetId, TriggerLine,
 };
-use super::order::{self, Deletes, Skipped, TableWork};
+use super::order::{Deletes, Skipped, TableWork};
 use super::output;
 use super::parking::Accepts;
 use super::request::{ChangedTable, PackSide, Request};
 use super::rules::Rules;
-use super::schema::{self, SchemaInput, SchemaPlan, SchemaSide, SchemaStep, SchemaVerb};
+use super::schema::{self, SchemaInput, SchemaPlan, SchemaSide, SchemaVerb};
 use super::shape::Shape;
 use super::spool::{Spool, Verb};
 use super::values::ValueFiles;
-use super::writer::{WayWriter, Written};
-use super::written_table::{Ends, FactsAndRules, Layouts};
-use super::{fingerprint, kept, leaving, selection, summary, unenforced};
+use super::writer::Written;
+use super::written_table::{Ends, Layouts};
+use super::{fingerprint, kept, selection, summary};
 use crate::codec::Hasher;
-use crate::codec::state::StoredTable;
 use crate::diff::TableDefinition;
 use crate::engine::Dialect;
 use crate::engine::ddl::Ddl;
 use crate::model::{Fact, ObjectKind, ObjectName, Sequence};
+use way::WayInput;
 
 const INCOMPLETE_HINT: &str = "take the snapshot with an account that sees everything, or leave the \
                                object out of the scope of both snapshots";
@@ -55,23 +55,6 @@ pub(super) struct Drafter<'a> {
     pub(super) enforcement: Enforcement,
     pub(super) ddl: &'a dyn Ddl,
     pub(super) dialect: &'a Dialect,
-}
-
-/// What one way needs to be written.
-struct WayInput<'a> {
-    title: String,
-    sql: &'static str,
-    steps: &'static str,
-    /// The schema and the tables before.
-    facts: &'a [Fact],
-    tables: &'a [StoredTable],
-    plan: &'a SchemaPlan,
-    works: &'a [TableWork<'a>],
-    ends: Vec<Ends<'a>>,
-    dropped: BTreeMap<&'a str, (TableWork<'a>, Layouts)>,
-    sequences: Vec<&'a Sequence>,
-    left_out: &'a [String],
-    kept: &'a [String],
 }
 
 impl<'a> Drafter<'a> {
@@ -169,7 +152,7 @@ impl<'a> Drafter<'a> {
         let rules = self.rules(&plan.facts_for_rows);
         for table in self.tables.iter().filter(|table| table.runs.changes() > 0) {
             let unknown = rules.table(&table.name).map_or(&[][..], |r| &r.unknown_collations);
-            for collation in unknown {
+            for collation in unknown.iter().filter(|_| self.enforcement.needs_collations()) {
                 plan.refusals.push(Refusal::new(
                     &table.name,
                     format!("its rows change, and SQLite needs the collation {collation} for that"),
@@ -373,100 +356,6 @@ impl<'a> Drafter<'a> {
         owner.rsplit_once('.').map(|(table, _)| table.to_owned())
     }
 
-    fn way(&self, input: &WayInput<'_>, accepts: &mut Accepts<'_>) -> Result<Written, PackError> {
-        let WayInput { plan, works, dropped, .. } = input;
-        let request = self.request;
-        let dir = request.dir;
-        let layouts =
-            input.ends.iter().map(|ends| Layouts::new(*ends)).collect::<Result<Vec<_>, _>>()?;
-        let of = |facts| FactsAndRules { facts, rules: self.rules(facts) };
-        let (before, during) = (of(input.facts), of(&plan.facts_for_rows));
-        let (sql, steps) = (dir.join(input.sql), dir.join(input.steps));
-        let mut writer =
-            WayWriter::create(request.fs, &sql, &steps, &input.title, self.values, self.dialect)?;
-        writer.tables(works, &layouts, &before, &during, request.hasher);
-        let acts = self.enforcement.acts_on_dropped_rows();
-        let touched = works.iter().map(|work| work.shape.label());
-        writer.written.rebuilds = acts
-            && (plan.steps().any(SchemaStep::drops_table)
-                || unenforced::are_met(&plan.facts_for_rows, touched));
-        if plan.is_deferred {
-            order::Steps::defer(&mut writer)?;
-        }
-        if plan.steps().next().is_some() {
-            for statement in self.ddl.preamble() {
-                writer.prepare(&statement)?;
-            }
-        }
-        let schema = |writer: &mut WayWriter<'_>, step: &SchemaStep| {
-            let object = step.object();
-            let content = dropped.get(object.as_str()).map(|(work, layouts)| (work, layouts));
-            let guards = column_guards(step, works, input.tables, self.spool)?;
-            writer.schema(step, content, guards, self.spool, request.hasher)
-        };
-        for step in &plan.before_leaving {
-            schema(&mut writer, step)?;
-        }
-        let leaving = || plan.leaving.iter().filter_map(|name| place_of(works, name));
-        for place in leaving() {
-            leaving::take_out(self.spool, place, &works[place], &mut writer)?;
-        }
-        let mut open = None;
-        for step in &plan.before_rows {
-            let table = step.rebuilt_table();
-            if table != open {
-                self.put_in(open, works, &mut writer)?;
-                let place = table.as_deref().and_then(|name| place_of(works, name));
-                if let Some(place) = place {
-                    writer.note_rowids(place)?;
-                    leaving::take_out(self.spool, place, &works[place], &mut writer)?;
-                }
-                open = table;
-            }
-            schema(&mut writer, step)?;
-        }
-        self.put_in(open, works, &mut writer)?;
-        for place in leaving() {
-            leaving::put_in(self.spool, place, &works[place], &mut writer)?;
-        }
-        order::arrange(self.spool, works, &during.rules, accepts, &mut writer)?;
-        if writer.written.is_deferred && !plan.after_rows.is_empty() {
-            // A table whose deferred checks are pending cannot be altered.
-            for statement in self.dialect.deferral_end() {
-                writer.prepare(statement)?;
-            }
-        }
-        for step in &plan.after_rows {
-            schema(&mut writer, step)?;
-        }
-        for sequence in &input.sequences {
-            writer.sequence(&sequence.name, sequence.position, &plan.facts_after)?;
-        }
-        for left_out in input.left_out {
-            writer.comment(left_out);
-        }
-        for kept in input.kept {
-            writer.comment_kept(kept);
-        }
-        writer.finish()
-    }
-
-    /// Puts the rows of a table that was built anew into it.
-    fn put_in(
-        &self,
-        table: Option<String>,
-        works: &[TableWork<'_>],
-        writer: &mut WayWriter<'_>,
-    ) -> Result<(), PackError> {
-        match table.and_then(|name| place_of(works, &name)) {
-            Some(place) => {
-                leaving::put_in(self.spool, place, &works[place], writer)?;
-                writer.forget_rowids(place, self.dialect)
-            }
-            None => Ok(()),
-        }
-    }
-
     fn manifest(
         &self,
         plan: &SchemaPlan,
@@ -582,10 +471,6 @@ fn manifest_side(side: &PackSide) -> Side {
 fn dropped_names(plan: &SchemaPlan) -> BTreeSet<String> {
     let drops = plan.steps().flat_map(|s| s.deeds_of(SchemaVerb::Drop, ObjectKind::Table));
     drops.map(|deed| deed.id.object.to_string()).collect()
-}
-
-fn place_of(works: &[TableWork<'_>], table: &str) -> Option<usize> {
-    works.iter().position(|work| work.leaves && work.shape.label() == table)
 }
 
 /// What did not run, by table.

@@ -134,10 +134,7 @@ impl Request<'_> {
     /// Whether the pack may change the schema, and vouches for all of it. One for named tables does
     /// not; nor one between equal schemas on a server.
     pub fn changes_schema(&self, enforcement: Enforcement) -> bool {
-        enforcement.is_proved()
-            || (enforcement.changes_schemas()
-                && self.tables.is_empty()
-                && !self.comparison.schema.is_empty())
+        enforcement.is_proved() || (self.tables.is_empty() && !self.comparison.schema.is_empty())
     }
 
     /// What becomes of the rows of a table that differ.

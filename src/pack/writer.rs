@@ -33,7 +33,7 @@ use crate::diff::CellValue;
 use crate::engine::Dialect;
 use crate::engine::ddl::StepHazard;
 use crate::fsio::FileSystem;
-use crate::model::{Fact, ObjectKind, ObjectName};
+use crate::model::ObjectKind;
 
 pub use untaken::LeftOutRows;
 
@@ -58,6 +58,8 @@ pub struct Written {
     pub left_out: BTreeMap<(String, Verb, bool), LeftOutRows>,
     /// Rows that a strategy keeps as they are, or in part, by table and verb.
     pub kept: BTreeMap<(String, Verb), LeftOutRows>,
+    /// Whether the schema changes.
+    pub changes_schema: bool,
     /// What there is to know of schema steps: object, step, hazard.
     pub schema: Vec<(String, String, StepHazard)>,
     /// The changes that something is in the way of, by table number and place.
@@ -70,7 +72,7 @@ pub struct WayWriter<'a> {
     steps: Output,
     pub(super) tables: Vec<WrittenTable<'a>>,
     values: &'a ValueFiles<'a>,
-    dialect: &'a Dialect,
+    pub(super) dialect: &'a Dialect,
     batch: Option<Batch>,
     next: u64,
     heading: String,
@@ -135,7 +137,7 @@ impl<'a> WayWriter<'a> {
         Ok(id)
     }
 
-    fn number(&mut self) -> u64 {
+    pub(super) fn number(&mut self) -> u64 {
         self.next += 1;
         self.next - 1
     }
@@ -153,7 +155,7 @@ impl<'a> WayWriter<'a> {
         self.line(&StepLine { at: Some(at), len: Some(statement.len() as u64), ..line })
     }
 
-    fn line(&mut self, line: &StepLine<'_>) -> Result<(), PackError> {
+    pub(super) fn line(&mut self, line: &StepLine<'_>) -> Result<(), PackError> {
         let mut bytes = serde_json::to_vec(&line).expect("a step is plain JSON");
         bytes.push(b'\n');
         Ok(self.steps.push(&bytes)?)
@@ -184,7 +186,7 @@ impl<'a> WayWriter<'a> {
     }
 
     /// Writes the statement of the rows that wait for one.
-    fn flush(&mut self) -> Result<(), PackError> {
+    pub(super) fn flush(&mut self) -> Result<(), PackError> {
         let Some(batch) = self.batch.take() else { return Ok(()) };
         let Batch { table, moves, mut lines, .. } = batch;
         let large = Large { files: self.values, purpose: Purpose::Runs };
@@ -211,6 +213,7 @@ impl<'a> WayWriter<'a> {
         hasher: &Hasher,
     ) -> Result<(), PackError> {
         let (verb, object) = (step.name(), step_object(step));
+        self.written.changes_schema = true;
         let mut hazards: Vec<Cow<'_, str>> =
             step.hazards.iter().map(|hazard| Cow::Borrowed(hazard.as_str())).collect();
         let told = step.hazards.iter().map(|hazard| (object.clone(), verb.clone(), hazard.clone()));
@@ -275,36 +278,6 @@ impl<'a> WayWriter<'a> {
                 let object = Cow::Owned(object);
                 self.line(&StepLine { id, verb, object, ..StepLine::default() })?;
             }
-        }
-        Ok(())
-    }
-
-    /// Writes a statement that prepares the others.
-    pub fn prepare(&mut self, statement: &str) -> Result<(), PackError> {
-        let line = StepLine {
-            verb: Cow::Borrowed("prepare"),
-            object: Cow::Borrowed("schema"),
-            ..StepLine::default()
-        };
-        self.statement(statement, line)?;
-        Ok(())
-    }
-
-    /// Raises a sequence; its position is never lowered.
-    pub fn sequence(
-        &mut self,
-        sequence: &ObjectName,
-        position: i64,
-        facts: &[Fact],
-    ) -> Result<(), PackError> {
-        let object = sequence.to_string();
-        for statement in self.dialect.raise_sequence(sequence, position, facts) {
-            let line = StepLine {
-                verb: Cow::Borrowed("sequence"),
-                object: Cow::Borrowed(&object),
-                ..StepLine::default()
-            };
-            self.statement(&statement, line)?;
         }
         Ok(())
     }

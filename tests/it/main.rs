@@ -44,6 +44,7 @@ mod my_lab;
 mod my_live;
 mod my_packs;
 mod my_packs_faults;
+mod my_packs_schema;
 mod my_packs_values;
 mod my_receipts;
 mod my_rows;

@@ -3,7 +3,7 @@
 use deepdiff_db::engine::ddl::Ddl;
 use deepdiff_db::engine::mysql::{MysqlDdl, MysqlTarget};
 use deepdiff_db::engine::{OpenOptions, SourceUrl};
-use deepdiff_db::model::{Catalog, Fact};
+use deepdiff_db::model::{Catalog, Fact, ObjectKind};
 
 use crate::my_lab::{self, line};
 use crate::schema_plan::plan;
@@ -73,6 +73,10 @@ pub fn migrate(database: &Database, after: &Catalog) -> Result<(), String> {
     }
     run(database, &ddl, &second).map_err(|error| format!("{error}\n{}", story()))?;
     let wrong = differences(&after.facts, &my_lab::catalog(database).facts);
+    let dropped = before.facts.iter().filter(|fact| fact.id.kind == ObjectKind::Table);
+    let trash: Vec<String> =
+        dropped.filter_map(|table| ddl.dropped_for_good(&table.id.object)).collect();
+    run(database, &ddl, &trash)?;
     match wrong.is_empty() {
         true => Ok(()),
         false => Err(format!("at the end:\n{}\n{}", wrong.join("\n"), story())),

@@ -228,6 +228,13 @@ pub trait Ddl: Sync {
         facts
     }
 
+    /// The statement that drops for good what dropping a table has put aside; `None` where it drops
+    /// the table itself.
+    fn dropped_for_good(&self, table: &ObjectName) -> Option<String> {
+        let _ = table;
+        None
+    }
+
     /// Statements with which a way begins that changes the schema.
     fn preamble(&self) -> Vec<String>;
 }

@@ -7,7 +7,8 @@
 //! decodes them) and `lookups` finds some of them. `sql` writes text, `statements` whole statements
 //! whose conditions are `guard`'s. `failure` sorts errors. The rest of the program sees `source`,
 //! and of what is changed `target`, with `runs`, `loader` and `receipts`
-//! behind it. `ddl` writes the statements that change a schema.
+//! behind it; `stepwise`, with `journal` and `shadow`, is for changes that commit at
+//! every step, and `precheck` asks rows beforehand what such a step will demand of them. `ddl` writes the statements that change a schema.
 
 mod batch;
 mod catalog;
@@ -16,18 +17,22 @@ mod connection;
 mod ddl;
 mod failure;
 mod guard;
+mod journal;
 mod keys;
 mod loader;
 mod lookups;
 mod moment;
 mod option_files;
+pub mod precheck;
 mod query;
 mod receipts;
 mod rows;
 mod runs;
+mod shadow;
 mod source;
 mod sql;
 mod statements;
+mod stepwise;
 mod tables;
 mod target;
 mod types;
@@ -36,6 +41,7 @@ use sqlx::mysql::MySqlConnection;
 
 pub use ddl::MysqlDdl;
 pub use loader::MysqlLoader;
+pub use shadow::Shadow;
 pub use source::MysqlSource;
 pub use statements::{MysqlDialect, MysqlTable};
 pub use target::{MysqlSession, MysqlTarget};

@@ -20,6 +20,11 @@ impl Answer {
         self.get(index).unwrap_or_default()
     }
 
+    /// All cells.
+    pub(super) fn into_cells(self) -> Vec<Option<String>> {
+        self.0
+    }
+
     /// The number in a cell.
     pub(super) fn number(&self, index: usize) -> Option<u64> {
         self.get(index)?.parse().ok()

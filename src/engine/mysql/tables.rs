@@ -15,7 +15,7 @@ use super::types::{self, Kind, read_decimal};
 use super::{keys, sql};
 use crate::engine::error::EngineError;
 use crate::engine::mysql::failure;
-use crate::engine::{RECEIPTS_TABLE, pattern};
+use crate::engine::{is_own_table, pattern};
 use crate::model::snapshot::Scope;
 use crate::model::value::FiniteDecimal;
 use crate::model::{
@@ -31,8 +31,8 @@ fn has_rows_of_its_own(table_type: &str, engine: &str) -> bool {
 
 /// Whether the scope, or this program, leaves a table out. Names are compared as the server does.
 fn is_excluded(name: &str, scope: &Scope, ignores_case: bool) -> bool {
-    let is_receipts = name.eq_ignore_ascii_case(RECEIPTS_TABLE);
-    is_receipts || scope.excluded_tables.iter().any(|p| pattern::matches(p, name, ignores_case))
+    is_own_table(name)
+        || scope.excluded_tables.iter().any(|p| pattern::matches(p, name, ignores_case))
 }
 
 /// A table that could be read.

@@ -46,7 +46,10 @@ enum Transaction {
 
 /// An open target.
 pub struct MysqlTarget {
-    connection: Connection,
+    pub(super) connection: Connection,
+    /// To open another one beside it.
+    pub(super) url: ServerUrl,
+    pub(super) options: OpenOptions,
     transaction: Shared<Transaction>,
     /// Whether a lock that is not had in time ends the whole transaction.
     ends_by_timeout: bool,
@@ -57,18 +60,24 @@ pub struct MysqlTarget {
 
 /// Holds the connection of a target.
 pub struct MysqlSession<'a> {
-    target: &'a MysqlTarget,
+    pub(super) target: &'a MysqlTarget,
 }
 
 impl MysqlTarget {
     /// Opens an existing database for writing. A server that takes no writes is refused.
     pub async fn open(url: &ServerUrl, options: &OpenOptions) -> Result<Self, EngineError> {
+        MysqlTarget::connect(url, options)
+    }
+
+    pub(super) fn connect(url: &ServerUrl, options: &OpenOptions) -> Result<Self, EngineError> {
         let connection = Connection::open(url, options, Purpose::Write)?;
         let ask = |sql: &str| connection.ask("read the limits of", sql.to_owned());
         let longest = ask("SELECT @@max_allowed_packet")?.unwrap_or(u64::MAX);
         let ends_by_timeout = ask("SELECT @@innodb_rollback_on_timeout")? == Some(1);
         Ok(MysqlTarget {
             connection,
+            url: url.clone(),
+            options: options.clone(),
             transaction: Shared::new(Transaction::None),
             ends_by_timeout,
             longest_statement: longest.saturating_sub(PACKET_ROOM),
@@ -149,7 +158,7 @@ impl MysqlTarget {
     }
 
     /// Fails where the server ended the transaction that the caller believes in.
-    fn ready(&self) -> Result<(), EngineError> {
+    pub(super) fn ready(&self) -> Result<(), EngineError> {
         match self.transaction.get() {
             Transaction::RolledBack { .. } => Err(EngineError::Contention {
                 database: self.connection.name.clone(),
@@ -161,7 +170,7 @@ impl MysqlTarget {
     }
 
     /// Learns from an error what became of the transaction.
-    fn noted<T>(&self, result: Result<T, EngineError>) -> Result<T, EngineError> {
+    pub(super) fn noted<T>(&self, result: Result<T, EngineError>) -> Result<T, EngineError> {
         let is_unchecked = match self.transaction.get() {
             Transaction::Open => false,
             Transaction::Unchecked => true,

@@ -172,6 +172,19 @@ pub fn plan(ddl: &dyn Ddl, input: &SchemaInput<'_>) -> SchemaPlan {
     plan
 }
 
+/// The steps from one set of facts straight to another, no rows between; or what speaks against it.
+pub fn straight(
+    ddl: &dyn Ddl,
+    from: &[Fact],
+    to: &[Fact],
+) -> Result<Vec<SchemaStep>, Vec<Refusal>> {
+    let planned = stage::plan(ddl, &Schema::new(from), &Schema::new(to));
+    match planned.refusals.is_empty() {
+        true => Ok(planned.steps),
+        false => Err(planned.refusals),
+    }
+}
+
 /// The facts between the stages, sorted by id.
 fn between(ddl: &dyn Ddl, from: &Schema<'_>, to: &Schema<'_>) -> Vec<Fact> {
     let mut facts: BTreeMap<&FactId, Fact> = BTreeMap::new();

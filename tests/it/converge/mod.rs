@@ -147,7 +147,7 @@ fn hydra_on_mariadb() {
     holds(
         &Engine::Mysql(mariadb()),
         Suite::Hydra,
-        &Part::Tenth,
+        &Part::Twentieth(0),
         &Reached { converged: 22, failed: 0 },
     );
 }

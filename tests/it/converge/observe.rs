@@ -176,7 +176,8 @@ fn mysql_schema(place: &Place) -> Result<Vec<String>, String> {
         "SELECT CASE table_type WHEN 'VIEW' THEN 'VIEW' WHEN 'SEQUENCE' THEN 'SEQUENCE'
              ELSE 'TABLE' END, CONCAT('`', REPLACE(table_name, '`', '``'), '`')
          FROM information_schema.tables
-         WHERE table_schema = DATABASE() AND table_name <> '_deepdiff_receipts';",
+         WHERE table_schema = DATABASE()
+             AND table_name NOT IN ('_deepdiff_receipts', '_deepdiff_journal');",
     )?;
     let mut script = MYSQL_FACTS.to_owned();
     for line in listed.lines() {
@@ -241,7 +242,7 @@ SELECT 'parameter', specific_name, ordinal_position, parameter_mode, parameter_n
     dtd_identifier, character_set_name, collation_name
 FROM information_schema.parameters WHERE specific_schema = DATABASE();
 SELECT 'event', event_name, definer, HEX(event_definition), event_type, execute_at,
-    interval_value, interval_field, sql_mode, starts, ends, status, on_completion,
+    interval_value, interval_field, sql_mode, IF(starts = created, NULL, starts), ends, status, on_completion,
     HEX(event_comment)
 FROM information_schema.events WHERE event_schema = DATABASE();
 ";
@@ -342,7 +343,7 @@ FROM (SELECT c.table_name AS n, c.column_name AS c, REPLACE(c.column_name, '`', 
     JOIN information_schema.tables t
         ON t.table_schema = DATABASE() AND t.table_name = c.table_name
     WHERE c.table_schema = DATABASE() AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
-        AND c.table_name <> '_deepdiff_receipts') AS cells
+        AND c.table_name NOT IN ('_deepdiff_receipts', '_deepdiff_journal')) AS cells
 GROUP BY n;";
 
 const SQLITE_ROWS: &str = "

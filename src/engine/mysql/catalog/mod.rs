@@ -30,8 +30,8 @@ use self::programs::ToldTrigger;
 use self::query::{Reader, Shown};
 use self::rights::Rights;
 use self::tokens::text_without_own;
-use crate::engine::RECEIPTS_TABLE;
 use crate::engine::error::EngineError;
+use crate::engine::is_own_table;
 use crate::engine::mysql::sql::quoted;
 use crate::engine::pattern;
 use crate::model::snapshot::Scope;
@@ -76,8 +76,7 @@ pub(super) async fn missing_rights(
     let rights = rights(&mut reader).await?;
     let lists = Lists::read(&mut reader).await?;
     let mut missing = rights.hidden();
-    let is_receipts = |name: &str| name.eq_ignore_ascii_case(RECEIPTS_TABLE);
-    for entry in lists.tables.iter().filter(|entry| !is_receipts(&entry.name)) {
+    for entry in lists.tables.iter().filter(|entry| !is_own_table(&entry.name)) {
         let (rows, triggers) = rights.of_table(&entry.name);
         match entry.kind.as_str() {
             "VIEW" => missing.extend(rights.of_view(&entry.name)),
@@ -148,7 +147,7 @@ impl Walk<'_, '_> {
             if entry.is_view() {
                 continue;
             }
-            if entry.name.eq_ignore_ascii_case(RECEIPTS_TABLE) {
+            if is_own_table(&entry.name) {
                 self.left_out.insert(entry.name);
                 continue;
             }

@@ -243,7 +243,7 @@ pub(super) fn modified(
 }
 
 /// Whether a column is part of a key that a row may be found by.
-fn is_in_key(column: &FactId, schema: &Schema<'_>) -> bool {
+pub(super) fn is_in_key(column: &FactId, schema: &Schema<'_>) -> bool {
     schema.of(&column.object).iter().any(|fact| {
         matches!(fact.id.kind, ObjectKind::PrimaryKey | ObjectKind::Unique)
             && crate::engine::ddl::list(fact, "columns").contains(&column.part)
@@ -273,6 +273,14 @@ pub(super) fn alter(
 ) -> Alteration {
     if is_remade(before, after, from, to) {
         return Alteration::Remade;
+    }
+    let is_plain = |column: &Fact| text(column, "generated").is_none();
+    if is_plain(before) && is_plain(after) && types::relation(before, after) == Relation::Foreign {
+        return Alteration::Refused(format!(
+            "rows are found by it, and its type changes from {} to {}, which does not take its values",
+            text(before, "type").unwrap_or_default(),
+            text(after, "type").unwrap_or_default()
+        ));
     }
     match altered(ddl, before, after, from, to) {
         Ok(statements) => Alteration::InPlace(statements),

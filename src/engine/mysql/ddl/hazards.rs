@@ -33,8 +33,9 @@ pub(super) fn rank(change: FactChange<'_>) -> u16 {
         (ObjectKind::ForeignKey, true) => 200,
         (ObjectKind::Setting, _) => 300,
         (ObjectKind::Sequence, false) => 400,
-        (ObjectKind::Table, true) => AFTER + 100,
-        (ObjectKind::Sequence, true) => AFTER + 110,
+        // What destroys goes last: until then everything can be taken back.
+        (ObjectKind::Table, true) => AFTER + 900,
+        (ObjectKind::Sequence, true) => AFTER + 910,
         (ObjectKind::Table, false) if is_made => 1_000,
         (ObjectKind::Partition, _) => PARTITIONS + place(&fact.id),
         (ObjectKind::ForeignKey, false) => AFTER + 200,

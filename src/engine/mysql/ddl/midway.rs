@@ -123,7 +123,15 @@ fn column_midway(
 ) -> Option<Fact> {
     match (before, after) {
         (None, Some(after)) => new_column(after),
-        (Some(before), None) => going_column(before, to),
+        (Some(before), None) => {
+            let mut middle = going_column(before, to)?;
+            if column::is_in_key(&before.id, from) {
+                // Rows are written by what tells them apart, and new ones have none of it.
+                middle.attributes.remove("not-null");
+                middle.attributes.remove("default");
+            }
+            Some(middle)
+        }
         (Some(before), Some(after)) => {
             let is_generated = |fact: &Fact| text(fact, "generated").is_some();
             match (is_generated(before), is_generated(after)) {

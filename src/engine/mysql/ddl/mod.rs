@@ -124,9 +124,7 @@ impl Ddl for MysqlDdl {
     fn drop(&self, fact: &Fact, from: &Schema<'_>) -> Written {
         match fact.id.kind {
             ObjectKind::Setting => program::unset(fact),
-            ObjectKind::Table => {
-                Ok(vec![Statement::whole(format!("DROP TABLE {}", wording::object(fact)))])
-            }
+            ObjectKind::Table => Ok(table::put_aside(fact)),
             ObjectKind::Column => column::drop(fact),
             ObjectKind::PrimaryKey | ObjectKind::Unique | ObjectKind::Index => Ok(key::drop(fact)),
             ObjectKind::Check => key::drop_check(*self, fact, from),
@@ -201,6 +199,10 @@ impl Ddl for MysqlDdl {
 
     fn mended(&self, facts: Vec<Fact>, from: &Schema<'_>, wanted: &Schema<'_>) -> Vec<Fact> {
         mend::mended(facts, from, wanted)
+    }
+
+    fn dropped_for_good(&self, table: &ObjectName) -> Option<String> {
+        Some(table::dropped_for_good(table))
     }
 
     fn preamble(&self) -> Vec<String> {

@@ -3,7 +3,8 @@
 use super::{MysqlDdl, Written, column, key, partition, wording};
 use crate::engine::ddl::{Alteration, Schema, Statement, flag, list, text};
 use crate::engine::mysql::sql::quoted;
-use crate::model::{Fact, ObjectKind};
+use crate::engine::trash_name;
+use crate::model::{Fact, ObjectKind, ObjectName};
 
 /// Options whose value is a string for the server.
 const STRINGS: [&str; 7] = [
@@ -82,6 +83,18 @@ pub(super) fn create(ddl: MysqlDdl, table: &Fact, inline: &[&Fact]) -> Written {
     let mut statements = vec![Statement::whole(statement)];
     statements.extend(later.into_iter().map(|clause| Statement::clause(name, clause)));
     Ok(statements)
+}
+
+/// Puts a table aside: until everything else is as it shall be, it can come back with its rows.
+pub(super) fn put_aside(table: &Fact) -> Vec<Statement> {
+    let name = &table.id.object.name;
+    let aside = trash_name(name);
+    vec![Statement::whole(format!("RENAME TABLE {} TO {}", quoted(name), quoted(&aside)))]
+}
+
+/// Drops a table that was put aside.
+pub(super) fn dropped_for_good(table: &ObjectName) -> String {
+    format!("DROP TABLE IF EXISTS {}", quoted(&trash_name(&table.name)))
 }
 
 /// The periods of a table, as elements of its definition.

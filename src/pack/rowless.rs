@@ -1,0 +1,49 @@
+//! The lines of a way that are about no row and no fact: settings, sequences, where the rows begin,
+//! what was put aside.
+
+use std::borrow::Cow;
+
+use super::error::PackError;
+use super::manifest::{DROP_TRASH, ROWS, StepLine};
+use super::writer::WayWriter;
+use crate::model::{Fact, ObjectName};
+
+impl WayWriter<'_> {
+    /// Writes a statement that prepares the others.
+    pub fn prepare(&mut self, statement: &str) -> Result<(), PackError> {
+        self.about("prepare", "schema", statement)
+    }
+
+    /// Notes that the rows begin here.
+    pub fn turn(&mut self) -> Result<(), PackError> {
+        self.flush()?;
+        let id = self.number();
+        let (verb, object) = (Cow::Borrowed(ROWS), Cow::Borrowed(""));
+        self.line(&StepLine { id, verb, object, ..StepLine::default() })
+    }
+
+    /// Drops for good what a step has put aside.
+    pub fn trash(&mut self, table: &ObjectName, statement: &str) -> Result<(), PackError> {
+        self.about(DROP_TRASH, &table.to_string(), statement)
+    }
+
+    /// Raises a sequence; its position is never lowered.
+    pub fn sequence(
+        &mut self,
+        sequence: &ObjectName,
+        position: i64,
+        facts: &[Fact],
+    ) -> Result<(), PackError> {
+        let object = sequence.to_string();
+        for statement in self.dialect.raise_sequence(sequence, position, facts) {
+            self.about("sequence", &object, &statement)?;
+        }
+        Ok(())
+    }
+
+    fn about(&mut self, verb: &str, object: &str, statement: &str) -> Result<(), PackError> {
+        let (verb, object) = (Cow::Borrowed(verb), Cow::Borrowed(object));
+        self.statement(statement, StepLine { verb, object, ..StepLine::default() })?;
+        Ok(())
+    }
+}
