@@ -445,12 +445,7 @@ impl<'a> Drafter<'a> {
         for sequence in &input.sequences {
             writer.sequence(&sequence.name, sequence.position, &plan.facts_after)?;
         }
-        let dropped = plan.steps().flat_map(|s| s.deeds_of(SchemaVerb::Drop, ObjectKind::Table));
-        for deed in dropped {
-            if let Some(statement) = self.ddl.dropped_for_good(&deed.id.object) {
-                writer.trash(&deed.id.object, &statement)?;
-            }
-        }
+        writer.empty_trash(plan, self.ddl)?;
         for left_out in input.left_out {
             writer.comment(left_out);
         }
