@@ -5,8 +5,10 @@ use std::borrow::Cow;
 
 use super::error::PackError;
 use super::manifest::{DROP_TRASH, ROWS, StepLine};
+use super::schema::{SchemaPlan, SchemaVerb};
 use super::writer::WayWriter;
-use crate::model::{Fact, ObjectName};
+use crate::engine::ddl::Ddl;
+use crate::model::{Fact, ObjectKind, ObjectName};
 
 impl WayWriter<'_> {
     /// Writes a statement that prepares the others.
@@ -22,9 +24,16 @@ impl WayWriter<'_> {
         self.line(&StepLine { id, verb, object, ..StepLine::default() })
     }
 
-    /// Drops for good what a step has put aside.
-    pub fn trash(&mut self, table: &ObjectName, statement: &str) -> Result<(), PackError> {
-        self.about(DROP_TRASH, &table.to_string(), statement)
+    /// Drops for good what the steps of a plan have put aside.
+    pub fn empty_trash(&mut self, plan: &SchemaPlan, ddl: &dyn Ddl) -> Result<(), PackError> {
+        let dropped = plan.steps().flat_map(|s| s.deeds_of(SchemaVerb::Drop, ObjectKind::Table));
+        for deed in dropped {
+            let table = &deed.id.object;
+            if let Some(statement) = ddl.dropped_for_good(table) {
+                self.about(DROP_TRASH, &table.to_string(), &statement)?;
+            }
+        }
+        Ok(())
     }
 
     /// Raises a sequence; its position is never lowered.

@@ -364,14 +364,16 @@ impl<'a, 's> Saga<'a, 's> {
             return Ok(Err(refusals));
         }
         let touched = checks::overview(&mut self.pack.steps(self.fs, run)?)?.events;
-        if let Err(refusals) = proof.takes_rows(&touched.into_keys().collect::<BTreeSet<_>>())? {
+        let touched: BTreeSet<String> = touched.into_keys().collect();
+        if let Err(refusals) = proof.takes_rows(&touched)? {
             return Ok(Err(refusals));
         }
         if let Err(refusals) = proof.run(&mut second, &mut pool)? {
             return Ok(Err(refusals));
         }
         course.end = proof.places(&mut pool);
-        let wrong = self.not_the_end(&proof.facts)?;
+        let mut wrong = self.not_the_end(&proof.facts)?;
+        wrong.extend(proof.rekeyed(catalog, &touched)?);
         if !wrong.is_empty() {
             return Ok(Err(wrong));
         }

@@ -13,7 +13,7 @@ use crate::engine::EngineError;
 use crate::engine::ddl::Ddl;
 use crate::engine::mysql::{MysqlSession, Shadow};
 use crate::model::snapshot::Scope;
-use crate::model::{Catalog, Fact, ObjectKind};
+use crate::model::{Catalog, Fact, ObjectKind, RowKey, TableSpec};
 use crate::pack::{Refusal, fingerprint, schema};
 use std::collections::BTreeSet;
 
@@ -146,6 +146,25 @@ impl<'a> Proof<'a> {
             }
             locked => Ok(Ok(locked?)),
         }
+    }
+
+    /// The tables whose rows are found by a key in one of two schemas and by their content in the
+    /// other, of those whose rows change.
+    pub(super) fn rekeyed(
+        &self,
+        before: &Catalog,
+        touched: &BTreeSet<String>,
+    ) -> Result<Vec<Refusal>, ApplyError> {
+        let after = self.catalog()?.tables;
+        let has_key = |table: &TableSpec| table.key != RowKey::RowHash;
+        let changes = |table: &&TableSpec| {
+            let other = after.iter().find(|other| other.name == table.name);
+            touched.contains(&table.name.to_string())
+                && other.is_some_and(|other| has_key(other) != has_key(table))
+        };
+        let reason = "its rows get or lose the key that they are found by, and they change as well: \
+                      that is not done where statements commit";
+        Ok(before.tables.iter().filter(changes).map(|t| refusal(&t.name, reason)).collect())
     }
 
     /// Drops what was put aside.

@@ -6,13 +6,13 @@ use super::super::changes::column_guards;
 use super::super::error::PackError;
 use super::super::order::{self, TableWork};
 use super::super::parking::Accepts;
-use super::super::schema::{SchemaPlan, SchemaStep, SchemaVerb};
+use super::super::schema::{SchemaPlan, SchemaStep};
 use super::super::writer::{WayWriter, Written};
 use super::super::written_table::{Ends, FactsAndRules, Layouts};
 use super::super::{leaving, unenforced};
 use super::Drafter;
 use crate::codec::state::StoredTable;
-use crate::model::{Fact, ObjectKind, Sequence};
+use crate::model::{Fact, Sequence};
 
 /// What one way needs to be written.
 pub(super) struct WayInput<'a> {
@@ -147,13 +147,7 @@ impl Drafter<'_> {
         for sequence in &input.sequences {
             writer.sequence(&sequence.name, sequence.position, &plan.facts_after)?;
         }
-        let dropped = plan.steps().flat_map(|s| s.deeds_of(SchemaVerb::Drop, ObjectKind::Table));
-        for deed in dropped {
-            if let Some(statement) = self.ddl.dropped_for_good(&deed.id.object) {
-                writer.trash(&deed.id.object, &statement)?;
-            }
-        }
-        Ok(())
+        writer.empty_trash(plan, self.ddl)
     }
 
     /// Puts the rows of a table that was built anew into it.
