@@ -294,10 +294,14 @@ impl Proof<'_, '_> {
             let Some(spec) = &table.before else { continue };
             let columns: Vec<&str> = spec.columns.iter().map(|c| c.name.as_str()).collect();
             let mut statement = scratch(self.session).prepare(&insert(&table.name, &columns))?;
-            for verb in Verb::EVERY {
-                for change in self.draft.spool.read(table.runs.of(verb)) {
+            let wanted = Verb::EVERY.map(|verb| table.runs.of(verb));
+            // Rows that stay as they are may be in the way.
+            let kept = [Verb::Update, Verb::Delete].map(|verb| table.runs.kept(verb));
+            let kept = kept.into_iter().filter(|_| !table.runs.is_divided());
+            for run in wanted.into_iter().chain(kept) {
+                for change in self.draft.spool.read(run) {
                     let (_, change) = change.map_err(|error| stand_ins::damaged(spec, error))?;
-                    let (row, copies) = match verb {
+                    let (row, copies) = match change.verb() {
                         Verb::Insert => (&change.after, change.others),
                         Verb::Update | Verb::Delete => {
                             (&change.before, change.count + change.others)

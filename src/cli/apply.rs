@@ -1,6 +1,7 @@
 //! `apply`: a pack against a target, guarded, in one transaction, or not at all.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::apply::{
 };
 use crate::codec::{HashAlgorithm, Hasher};
 use crate::engine::{EngineError, OpenOptions, Receipt, SourceUrl, Target};
+use crate::fsio::FileSystem;
 use crate::model::SinkError;
 use crate::model::snapshot::Scope;
 use crate::pack::{Manifest, Pack, Run};
@@ -30,12 +32,7 @@ const MANIFEST: &str = "pack.json";
 /// Applies the pack, or its rollback.
 pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let fs = Context::file_system();
-    if matches!(fs.info(&args.pack.join(MANIFEST)), Ok(None)) {
-        let message = format!("`{}` is no pack: it has no {MANIFEST}", args.pack.display());
-        return Err(CliError::new(Exit::CouldNot, message)
-            .hint("give the folder that `deepdiff-db pack A B -o FOLDER` wrote"));
-    }
-    let pack = Pack::open(fs.as_ref(), &args.pack)?;
+    let pack = open(fs.as_ref(), &args.pack)?;
     let hasher = hasher(context, &pack.manifest)?;
     let named = context.source(&args.to)?;
     let runtime = runtime()?;
@@ -88,6 +85,16 @@ pub fn run(context: &Context, args: &ApplyArgs, out: &mut dyn Write) -> Result<E
     Ok(if outcome.is_success() { Exit::Done } else { Exit::Refused })
 }
 
+/// Opens a pack and checks every byte of it.
+pub(super) fn open(fs: &dyn FileSystem, dir: &Path) -> Result<Pack, CliError> {
+    if matches!(fs.info(&dir.join(MANIFEST)), Ok(None)) {
+        let message = format!("`{}` is no pack: it has no {MANIFEST}", dir.display());
+        return Err(CliError::new(Exit::CouldNot, message)
+            .hint("give the folder that `deepdiff-db pack A B -o FOLDER` wrote"));
+    }
+    Ok(Pack::open(fs, dir)?)
+}
+
 /// How often the target is asked whether it committed.
 const QUESTIONS: u32 = 10;
 
@@ -117,7 +124,7 @@ fn nothing_committed(source: &EngineError) -> CliError {
 }
 
 /// The hash function that the pack's guards were made with.
-fn hasher(context: &Context, manifest: &Manifest) -> Result<Hasher, CliError> {
+pub(super) fn hasher(context: &Context, manifest: &Manifest) -> Result<Hasher, CliError> {
     let algorithm = HashAlgorithm::from_name(&manifest.hash).ok_or_else(|| {
         let message = format!("the pack hashes rows with `{}`, which is not known", manifest.hash);
         CliError::new(Exit::Refused, message)
@@ -181,7 +188,7 @@ fn print(out: &mut dyn Write, outcome: &Outcome) -> Result<(), CliError> {
 }
 
 /// How a row differs, for people.
-fn drift_words(class: DriftClass) -> &'static str {
+pub(super) fn drift_words(class: DriftClass) -> &'static str {
     match class {
         DriftClass::Changed => "changed",
         DriftClass::Missing => "missing",

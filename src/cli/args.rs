@@ -62,6 +62,9 @@ pub enum Command {
     Pack(PackArgs),
     /// Run a change pack against a database, guarded and in one transaction.
     Apply(ApplyArgs),
+    /// Try a change pack out on a scratch file or server: that it converges and goes back, what it
+    /// locks, how long it takes.
+    Rehearse(RehearseArgs),
     /// Rebuild a database from a snapshot.
     Restore(RestoreArgs),
     /// List, create or delete tags.
@@ -298,16 +301,34 @@ pub struct PackArgs {
     /// The folder to write; it must not exist.
     #[arg(long, short, value_name = "DIR")]
     pub output: PathBuf,
-    /// Allow destructive steps: `delete-rows`, `drop-table`, …, `CLASS:OBJECT`, or `all`.
+    /// Allow destructive steps: `all`, a class, or a class for one object as the list of what is left
+    /// out names it (`drop-column:public.users.legacy`). Classes: delete-rows, large-delete (besides,
+    /// for many deletes of a table; not part of `all`), drop-table, drop-column, narrow-type,
+    /// drop-constraint, drop-index, drop-view, drop-trigger, drop-routine, drop-type, drop-sequence,
+    /// drop-schema, drop-policy, drop-other (docs/pack.md says what each is).
     #[arg(long, value_name = "CLASS[:OBJECT]", value_delimiter = ',')]
     pub allow: Vec<String>,
     /// Allow the triggers of this table to fire.
     #[arg(long, value_name = "TABLE")]
     pub allow_triggers: Vec<String>,
-    /// Change the rows of these tables only (PostgreSQL, MySQL, MariaDB). Their schema must be the
-    /// same in both; that of others may differ.
+    /// Change the rows of this table only, and no schema (PostgreSQL, MySQL, MariaDB); once for each
+    /// table, named as `ls` prints it. Its schema must be the same in both snapshots; that of others
+    /// may differ.
     #[arg(long, value_name = "TABLE")]
     pub tables: Vec<String>,
+    /// Whose rows a table has in the end: `theirs` (those of the wanted state, which is the default),
+    /// `ours` (those of the target), or `manual` (row by row, as a file says that is written for it).
+    /// Without TABLE, for all tables that nothing else is said of. Overrules deepdiff.toml.
+    #[arg(long, value_name = "[TABLE=]STRATEGY")]
+    pub strategy: Vec<String>,
+    /// Which changes of a table are wanted at all, of `insert`, `update` and `delete`, separated by
+    /// commas. Without TABLE, for all tables that nothing else is said of. Overrules deepdiff.toml.
+    #[arg(long, value_name = "[TABLE=]CHANGES")]
+    pub changes: Vec<String>,
+    /// The file with the decisions about rows of tables whose strategy is `manual`. Without it they
+    /// are asked for: a file is written beside the folder, to be filled in, and no pack is made.
+    #[arg(long, value_name = "FILE")]
+    pub decisions: Option<PathBuf>,
 }
 
 /// `apply`
@@ -334,6 +355,21 @@ pub struct ApplyArgs {
     /// Read the whole target again inside the transaction and report its state.
     #[arg(long)]
     pub verify_full: bool,
+}
+
+/// `rehearse`
+#[derive(Debug, Args)]
+pub struct RehearseArgs {
+    /// The folder of the pack. The snapshot that it starts from must be in the store.
+    pub pack: PathBuf,
+    /// An empty database on a scratch server, for packs of servers: a source of the configuration or
+    /// a URL. It is filled from the snapshot, and emptied again. (MySQL, MariaDB: load the schema of
+    /// the snapshot into it first.) For SQLite a scratch file is made.
+    #[arg(long, value_name = "SOURCE")]
+    pub on: Option<String>,
+    /// Allow the triggers of this table to fire, beside those allowed when the pack was made.
+    #[arg(long, value_name = "TABLE")]
+    pub allow_triggers: Vec<String>,
 }
 
 /// `restore`

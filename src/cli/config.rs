@@ -1,4 +1,5 @@
-//! `deepdiff.toml`: named sources, what is left out, row keys, retention. Unknown keys are errors.
+//! `deepdiff.toml`: named sources, what is left out, row keys, strategies, retention. Unknown keys are
+//! errors.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use crate::engine::{Secret, SourceUrl};
 use crate::model::snapshot::Scope;
+use crate::pack::{Setting, Strategies};
 
 /// The name of the file.
 pub const FILE_NAME: &str = "deepdiff.toml";
@@ -23,6 +25,8 @@ pub struct Config {
     pub exclude: Vec<String>,
     /// Row keys by table, for tables whose catalog names none.
     pub keys: BTreeMap<String, Vec<String>>,
+    /// What becomes of the rows that differ, when packs are made.
+    pub pack: PackConfig,
     /// How long things are kept.
     pub retention: Retention,
     /// The folder the file was found in; relative paths start there.
@@ -115,6 +119,44 @@ fn output_of(command: &[String]) -> Result<String, String> {
         return Err(format!("`{program}` failed ({})", output.status));
     }
     String::from_utf8(output.stdout).map_err(|_| format!("`{program}` printed no text"))
+}
+
+/// What becomes of the rows that differ: a default, and by table.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PackConfig {
+    /// `theirs`, `ours` or `manual`, for tables that are not named.
+    pub strategy: Option<String>,
+    /// Which of `insert`, `update` and `delete` are wanted, for tables that are not named.
+    pub changes: Option<Vec<String>>,
+    /// The same by table, or by pattern of tables (`*` and `?`).
+    pub tables: BTreeMap<String, TableConfig>,
+}
+
+/// What becomes of the rows of a table that differ.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TableConfig {
+    /// `theirs`, `ours` or `manual`.
+    pub strategy: Option<String>,
+    /// Which of `insert`, `update` and `delete` are wanted.
+    pub changes: Option<Vec<String>>,
+}
+
+impl PackConfig {
+    /// The strategies that the file names.
+    pub fn strategies(&self) -> Result<Strategies, CliError> {
+        let mut strategies = Strategies::none();
+        let setting = |strategy: &Option<String>, changes: &Option<Vec<String>>| {
+            let setting = Setting::of_words(strategy.as_deref(), changes.as_deref());
+            setting.map_err(|error| CliError::usage(format!("{FILE_NAME}: [pack]: {error}")))
+        };
+        strategies.file_default(setting(&self.strategy, &self.changes)?);
+        for (table, of_table) in &self.tables {
+            strategies.file_table(table, setting(&of_table.strategy, &of_table.changes)?);
+        }
+        Ok(strategies)
+    }
 }
 
 /// How long things are kept.

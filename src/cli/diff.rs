@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::args::{DiffArgs, DiffFormat};
 use super::cat::{table_named, unknown_table};
-use super::context::Context;
+use super::context::{Context, NamedSource};
 use super::error::CliError;
 use super::exit::Exit;
 use super::page::{self, NamedSide};
@@ -19,6 +19,7 @@ use crate::diff::{
 };
 use crate::engine::Dialect;
 use crate::model::Flow;
+use crate::model::snapshot::Scope;
 use crate::report::json::{DiffReport, Side};
 use crate::report::rows::{JsonlRows, MarkdownRows, RowPrinter, TextRows};
 use crate::report::stat::SchemaLines;
@@ -143,10 +144,22 @@ pub fn side(
         Err(_) => {}
     }
     let named = context.source(text)?;
+    live(context, store, reader, &named, &context.config.scope())
+}
+
+/// The snapshot of a live source, which no ref will name.
+pub(super) fn live(
+    context: &Context,
+    store: &Store,
+    reader: &Reader,
+    named: &NamedSource,
+    scope: &Scope,
+) -> Result<LoadedSnapshot, CliError> {
     let taking = Taking {
         context,
         store,
-        named: &named,
+        named,
+        scope,
         parents: Vec::new(),
         mode: StoreMode::Full,
         jobs: None,

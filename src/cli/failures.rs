@@ -107,12 +107,32 @@ fn exit_of_pack(kind: FailureKind) -> Exit {
         FailureKind::Refused => Exit::Refused,
         FailureKind::CouldNot => Exit::CouldNot,
         FailureKind::Usage => Exit::Usage,
+        FailureKind::Incomplete => Exit::Incomplete,
     }
 }
 
 impl From<PackError> for CliError {
     fn from(error: PackError) -> Self {
-        spoken(exit_of_pack(error.kind()), error)
+        let hint = match &error {
+            PackError::Undecided { path, .. } => Some(format!(
+                "fill in `take` there, then run the same command with --decisions {}",
+                path.display()
+            )),
+            PackError::DecisionsThere { path } => {
+                Some(format!("read it with --decisions {}, or remove it", path.display()))
+            }
+            PackError::Decisions { is_void: true, .. } => Some(
+                "remove the entries that are named, or run without --decisions to write them \
+                      anew"
+                    .to_owned(),
+            ),
+            _ => None,
+        };
+        let spoken = spoken(exit_of_pack(error.kind()), error);
+        match hint {
+            Some(hint) => spoken.hint(hint),
+            None => spoken,
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub mod names;
 pub mod pack;
 mod page;
 pub mod progress;
+pub mod rehearse;
 pub mod restore;
 pub mod revision;
 pub mod scratch;
@@ -101,6 +102,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Diff(args) => diff::run(&context, args, out),
         Command::Pack(args) => pack::run(&context, args, out),
         Command::Apply(args) => apply::run(&context, args, out),
+        Command::Rehearse(args) => rehearse::run(&context, args, out),
         Command::Restore(args) => restore::run(&context, args, out),
         Command::Tag(args) => names::tag(&context, args, out),
         Command::Ref(args) => names::reference(&context, args, out),

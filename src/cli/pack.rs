@@ -1,6 +1,7 @@
 //! `pack`: the reviewed change that turns one state into another.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use super::snapshot::runtime;
 use crate::apply::create_pack;
 use crate::diff;
 use crate::pack::summary::for_a_shell;
-use crate::pack::{Consent, Manifest, PackSide, Request, StoredRows};
+use crate::pack::{Consent, DecisionFile, Manifest, PackSide, Request, StoredRows};
 use crate::report::stat::plural;
 use crate::report::value::visible;
 
@@ -21,6 +22,14 @@ use crate::report::value::visible;
 pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let mut consent = Consent::parse(&args.allow)?;
     args.allow_triggers.iter().for_each(|table| consent.allow_triggers(table));
+    let mut strategies = context.config.pack.strategies()?;
+    args.strategy.iter().try_for_each(|words| strategies.strategy_flag(words))?;
+    args.changes.iter().try_for_each(|words| strategies.changes_flag(words))?;
+    let asked = asked(&args.output);
+    let decisions = match &args.decisions {
+        Some(path) => DecisionFile::Given(path),
+        None => DecisionFile::Ask(&asked),
+    };
     let store = context.store()?;
     let reader = store.reader()?;
     let from = side(context, &store, &reader, &args.from)?;
@@ -36,6 +45,8 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
         rows: &rows,
         hasher: store.hasher(),
         consent: &consent,
+        strategies: &strategies,
+        decisions,
         tables: &args.tables,
         fs: fs.as_ref(),
         scratch: &store.tmp_dir(),
@@ -50,6 +61,13 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
     Ok(Exit::Done)
 }
 
+/// Where decisions are asked for: beside the folder that the pack will be.
+fn asked(output: &Path) -> PathBuf {
+    let mut name = output.file_name().unwrap_or_default().to_owned();
+    name.push(".decisions.toml");
+    output.with_file_name(name)
+}
+
 fn as_json(args: &PackArgs, manifest: &Manifest) -> serde_json::Value {
     json!({
         "dir": args.output.display().to_string(),
@@ -58,6 +76,7 @@ fn as_json(args: &PackArgs, manifest: &Manifest) -> serde_json::Value {
         "rows": manifest.migration.rows,
         "complete": manifest.is_complete,
         "left_out": manifest.left_out,
+        "kept": manifest.kept,
         "hazards": manifest.hazards,
     })
 }
@@ -94,6 +113,14 @@ fn print(out: &mut dyn Write, args: &PackArgs, manifest: &Manifest) -> Result<()
             let options: Vec<String> = left_out.allow.iter().map(|o| for_a_shell(o)).collect();
             writeln!(out, "      {}", visible(&options.join(" ")))?;
         }
+    }
+    if !manifest.kept.is_empty() {
+        writeln!(out, "  kept by strategy:")?;
+    }
+    for kept in &manifest.kept {
+        let rows = plural(kept.rows, "row");
+        let (object, reason) = (visible(&kept.object), visible(&kept.reason));
+        writeln!(out, "    {} {object} ({rows}), {}: {reason}", kept.step, kept.strategy)?;
     }
     writeln!(out, "read {}/summary.md and migration.sql, then:", args.output.display())?;
     writeln!(out, "  deepdiff-db apply {} --to TARGET --dry-run", args.output.display())?;

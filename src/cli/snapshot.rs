@@ -17,6 +17,7 @@ use super::progress::Progress as Bar;
 use super::scratch::Scratch;
 use super::signals::StopFlag;
 use crate::engine::{EngineError, OpenOptions, Source, SourceUrl};
+use crate::model::snapshot::Scope;
 use crate::model::{ObjectName, SnapshotId};
 use crate::report::stat::plural;
 use crate::report::value::visible;
@@ -38,6 +39,7 @@ pub fn run(context: &Context, args: &SnapshotArgs, out: &mut dyn Write) -> Resul
         context,
         store: &store,
         named: &named,
+        scope: &context.config.scope(),
         parents: before.into_iter().collect(),
         mode: if args.hash_only { StoreMode::HashOnly } else { StoreMode::Full },
         jobs: args.jobs.map(usize::from),
@@ -157,6 +159,8 @@ pub struct Taking<'a> {
     pub store: &'a Store,
     /// What is read.
     pub named: &'a NamedSource,
+    /// The rules it is read under.
+    pub scope: &'a Scope,
     /// The snapshots before this one.
     pub parents: Vec<SnapshotId>,
     /// Whether values are stored.
@@ -198,7 +202,7 @@ impl Taking<'_> {
         let author = Context::author();
         let request = Request {
             label: &self.named.label,
-            scope: &self.context.config.scope(),
+            scope: self.scope,
             mode: self.mode,
             jobs: self.jobs.unwrap_or_else(processors),
             readers: self.jobs.unwrap_or(1),

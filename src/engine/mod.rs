@@ -34,6 +34,7 @@ mod url;
 pub use dialect::{Dialect, StatementLimits, TableStatements};
 pub use error::EngineError;
 pub use operand::{Cell, LargeKind, Operand, RowGuard, RowUpdate};
+pub(crate) use pattern::matches as matches_pattern;
 pub use receipt::{RECEIPTS_TABLE, Receipt};
 pub use secret::Secret;
 pub use server_url::{ServerUrl, Tls};
@@ -105,6 +106,30 @@ impl TableChanges {
         self.updated += others.updated;
         self.deleted += others.deleted;
     }
+}
+
+/// A lock that a transaction holds on a table, an index or the like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldLock {
+    /// What tells the relation from others.
+    pub relation: String,
+    /// Its name; none where it is dropped already.
+    pub name: Option<String>,
+    /// How it is locked, in the server's word.
+    pub mode: String,
+}
+
+/// Where a server keeps a table or an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelationFile {
+    /// What tells the relation from others.
+    pub relation: String,
+    /// Its name.
+    pub name: String,
+    /// The file, which is another when it was written anew.
+    pub file: String,
+    /// Whether it is a table, and no index.
+    pub is_table: bool,
 }
 
 /// What does not hold while tables are filled.

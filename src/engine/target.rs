@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    EngineError, ForeignKeyViolation, LargeKind, OpenOptions, ReadEnd, ReadFrom, Receipt,
-    SourceUrl, TableChanges, Unenforced, mysql, postgres, sqlite,
+    EngineError, ForeignKeyViolation, HeldLock, LargeKind, OpenOptions, RECEIPTS_TABLE, ReadEnd,
+    ReadFrom, Receipt, RelationFile, SourceUrl, TableChanges, Unenforced, mysql, postgres, sqlite,
 };
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Fact, KeyColumn, ObjectName, RowSink, TableSpec, Value};
@@ -145,6 +145,30 @@ impl Session<'_> {
     /// Writes a receipt, inside the transaction.
     pub fn write_receipt(&self, receipt: &Receipt) -> Result<(), EngineError> {
         each!(Session, self, engine => engine.write_receipt(receipt))
+    }
+
+    /// Removes the table of receipts, outside of transactions: what a rehearsal leaves.
+    pub fn drop_receipts(&self) -> Result<(), EngineError> {
+        match self {
+            Session::Postgres(engine) => engine.drop_receipts(),
+            other => other.execute_script(&format!("DROP TABLE IF EXISTS {RECEIPTS_TABLE}")),
+        }
+    }
+
+    /// The locks that the transaction holds, where the server tells.
+    pub fn held_locks(&self) -> Result<Option<Vec<HeldLock>>, EngineError> {
+        match self {
+            Session::Postgres(engine) => engine.held_locks(),
+            _ => Ok(None),
+        }
+    }
+
+    /// Where the server keeps tables and indexes, where it tells.
+    pub fn relation_files(&self) -> Result<Option<Vec<RelationFile>>, EngineError> {
+        match self {
+            Session::Postgres(engine) => engine.relation_files(),
+            _ => Ok(None),
+        }
     }
 
     /// Begins a transaction that writes: REPEATABLE READ at least. What others hold locked is

@@ -338,6 +338,13 @@ pub struct TableSpec {
     pub column_order: Vec<String>,
 }
 
+impl TableSpec {
+    /// The place of a column among those whose values are read.
+    pub fn place(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|other| other.name == column)
+    }
+}
+
 /// A sequence's position. It stands beside the state, in the snapshot: it only moves forward.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sequence {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::decisions::Decisions;
 use super::error::PackError;
 use super::exact::Exact;
 use super::left::LeftTable;
@@ -10,15 +11,38 @@ use super::order::TableWork;
 use super::request::{ChangedTable, Request};
 use super::rules::Rules;
 use super::schema::{SchemaStep, SchemaVerb};
+use super::sorting::{Divided, Divider};
 use super::spool::{Change, Spool, SpoolError, Verb};
 use crate::codec::state::StoredTable;
 use crate::diff::{CellValue, Row, RowChange, TableComparison};
+use crate::engine::Dialect;
 use crate::model::{Flow, ObjectKind, ObjectName, SinkError, TableSpec};
 
 /// Takes the changes of all tables; the tables come back sorted by name. `left` are those that are
 /// left otherwise than wanted.
 pub(super) fn spool_changes(
     request: &Request<'_>,
+    dialect: &Dialect,
+    left: &BTreeMap<String, LeftTable>,
+    spool: &mut Spool,
+) -> Result<Vec<ChangedTable>, PackError> {
+    let mut decisions = Decisions::open(request.fs, request.decisions)?;
+    match spool_tables(request, dialect, &mut decisions, left, spool) {
+        Ok(tables) => {
+            decisions.finish()?;
+            Ok(tables)
+        }
+        Err(error) => {
+            decisions.discard();
+            Err(error)
+        }
+    }
+}
+
+fn spool_tables(
+    request: &Request<'_>,
+    dialect: &Dialect,
+    decisions: &mut Decisions<'_>,
     left: &BTreeMap<String, LeftTable>,
     spool: &mut Spool,
 ) -> Result<Vec<ChangedTable>, PackError> {
@@ -38,38 +62,54 @@ pub(super) fn spool_changes(
         let after = left.map(|left| &left.spec).or(table.after.as_ref().map(|table| &table.spec));
         let before = table.before.as_ref().map(|table| &table.spec);
         let mut writer = spool.table();
+        let mut divider = Divider::new(request, table, after, &rules, dialect)?;
         let mut failed = None;
-        let mut take = |change: RowChange<CellValue>| {
-            for mut change in parts(change, table) {
-                let row = if change.before.is_empty() { &change.after } else { &change.before };
-                let copies = copies.get(row).copied().unwrap_or(0);
-                let gone = if change.verb() == Verb::Delete { change.count } else { 0 };
-                change.others = copies.saturating_sub(gone);
-                let mut change = match left {
-                    Some(left) => left.change(change),
-                    None => change,
-                };
-                bring(request, &ordering, before, &mut change.before)?;
-                bring(request, &ordering, after, &mut change.after)?;
-                writer.push(&change).map_err(|error| {
-                    failed = Some(error);
-                    SinkError::from("the scratch file could not be written")
-                })?;
+        let mut add = |change: RowChange<CellValue>| {
+            let Divided { taken, kept } = divider.divide(change, decisions)?;
+            if taken.is_some() && kept.is_some() {
+                writer.divide();
             }
-            Ok(Flow::Continue)
+            for (change, is_kept) in [(taken, false), (kept, true)] {
+                for mut change in change.into_iter().flat_map(|change| parts(change, table)) {
+                    let row = if change.before.is_empty() { &change.after } else { &change.before };
+                    let copies = copies.get(row).copied().unwrap_or(0);
+                    let gone = if change.verb() == Verb::Delete { change.count } else { 0 };
+                    change.others = copies.saturating_sub(gone);
+                    let mut change = match left {
+                        Some(left) => left.change(change),
+                        None => change,
+                    };
+                    let bring = |spec, row: &mut Vec<CellValue>| {
+                        bring(request, &ordering, spec, row).map_err(PackError::Value)
+                    };
+                    bring(before, &mut change.before)?;
+                    bring(after, &mut change.after)?;
+                    if is_kept { writer.keep(&change) } else { writer.push(&change) }?;
+                }
+            }
+            Ok(())
+        };
+        let mut take = |change: RowChange<CellValue>| match add(change) {
+            Ok(()) => Ok(Flow::Continue),
+            Err(error) => {
+                failed = Some(error);
+                Err(SinkError::from("the difference could not be taken"))
+            }
         };
         let read = request.rows.changes(table.before.as_ref(), table.after.as_ref(), &mut take);
         if let Some(error) = failed {
-            return Err(error.into());
+            return Err(error);
         }
         read.map_err(|source| PackError::Rows { table: table.name.clone(), source })?;
         let runs = writer.finish()?;
+        let losses = divider.finish();
         tables.push(ChangedTable {
             name: table.name.to_string(),
             before: before.cloned(),
             after: after.cloned(),
             rows_before: table.before.as_ref().map_or(0, |table| table.rows.rows),
             runs,
+            losses,
         });
     }
     tables.sort_by(|a, b| a.name.cmp(&b.name));

@@ -47,7 +47,7 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
     let dialect = Dialect::of(&request.before.engine, &request.before.facts)
         .map_err(|error| PackError::Prover(error.into()))?;
     let mut spool = Spool::new(request.fs.scratch(request.scratch)?);
-    let tables = spool_changes(request, &BTreeMap::new(), &mut spool)?;
+    let tables = spool_changes(request, &dialect, &BTreeMap::new(), &mut spool)?;
     if request.fs.info(request.dir)?.is_some() {
         return Err(PackError::Exists { path: request.dir.to_owned() });
     }
@@ -73,10 +73,15 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
         true => None,
         false => {
             let mut spool = Spool::new(request.fs.scratch(request.scratch)?);
-            let tables = spool_changes(request, &left, &mut spool)?;
+            let tables = spool_changes(request, &dialect, &left, &mut spool)?;
             Some((spool, tables))
         }
     };
+    let left_tables = again.as_ref().map_or(&tables, |(_, tables)| tables);
+    let losses: Vec<_> = left_tables.iter().flat_map(|table| table.losses.clone()).collect();
+    if !losses.is_empty() {
+        return Err(PackError::Refused(losses));
+    }
     request.fs.create_dir(request.dir)?;
     let written = match &again {
         None => drafter.write(plan, accepts),

@@ -53,6 +53,11 @@ impl Enforcement {
         }
     }
 
+    /// Whether names of tables are the same without case, as far as a person who names one goes.
+    pub fn ignores_case(self) -> bool {
+        self != Enforcement::Postgres
+    }
+
     /// Whether a pack for this engine can change the schema.
     pub fn changes_schemas(self) -> bool {
         self != Enforcement::Mysql

@@ -20,6 +20,8 @@ pub enum FailureKind {
     CouldNot,
     /// It was refused for safety (exit code 4).
     Refused,
+    /// Something must be decided first (exit code 5).
+    Incomplete,
 }
 
 /// One thing that a pack would have to do and does not.
@@ -79,6 +81,48 @@ pub enum PackError {
         word: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A strategy, or the table it is for, that means nothing.
+    #[error("strategy: `{word}`: {reason}")]
+    Strategy {
+        /// The word.
+        word: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Rows wait for a person's decision.
+    #[error("no pack was made: {} to be decided in {}", wait(*.rows), path.display())]
+    Undecided {
+        /// The file that was written.
+        path: PathBuf,
+        /// How many rows.
+        rows: u64,
+    },
+    /// A file of decisions would be written over.
+    #[error("{} is there already, and may hold decisions", path.display())]
+    DecisionsThere {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file of decisions cannot be read.
+    #[error("{}, line {line}: {why}", path.display())]
+    DecisionsText {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// Decisions that are missing, or are not about the rows that differ.
+    #[error("no pack was made from the decisions in {}: {}", path.display(), list(.problems))]
+    Decisions {
+        /// The file.
+        path: PathBuf,
+        /// Whether some of them hold no more, or cannot be followed; else some are only missing.
+        is_void: bool,
+        /// The rows.
+        problems: Vec<Refusal>,
     },
     /// The pack was not made, for these reasons.
     #[error("no pack was made: {}", list(.0))]
@@ -167,8 +211,16 @@ impl PackError {
     /// What the exit code says.
     pub fn kind(&self) -> FailureKind {
         match self {
-            PackError::Consent { .. } | PackError::Exists { .. } => FailureKind::Usage,
+            PackError::Consent { .. }
+            | PackError::Strategy { .. }
+            | PackError::DecisionsText { .. }
+            | PackError::DecisionsThere { .. }
+            | PackError::Exists { .. } => FailureKind::Usage,
+            PackError::Undecided { .. } | PackError::Decisions { is_void: false, .. } => {
+                FailureKind::Incomplete
+            }
             PackError::Refused(_)
+            | PackError::Decisions { .. }
             | PackError::NotProved { .. }
             | PackError::Edited { .. }
             | PackError::Version { .. }
@@ -181,6 +233,13 @@ impl PackError {
             | PackError::Scratch { .. }
             | PackError::Prover(_) => FailureKind::CouldNot,
         }
+    }
+}
+
+fn wait(rows: u64) -> String {
+    match rows {
+        1 => "1 row has".to_owned(),
+        rows => format!("{rows} rows have"),
     }
 }
 

@@ -5,7 +5,7 @@
 //! that is about to change, whatever it demands.
 
 use super::error::PackError;
-use super::order::{Part, RowLeftOut, RowStep, Steps, TableWork};
+use super::order::{self, Part, RowLeftOut, RowStep, Steps, TableWork};
 use super::parking::Parking;
 use super::spool::{Spool, Verb};
 
@@ -16,6 +16,9 @@ pub fn take_out(
     work: &TableWork<'_>,
     steps: &mut dyn Steps,
 ) -> Result<(), PackError> {
+    for verb in Verb::EVERY {
+        order::report_kept(spool, table, work, verb, steps)?;
+    }
     for verb in [Verb::Delete, Verb::Update] {
         for change in work.read(spool, verb) {
             let (place, change) = change.map_err(|error| work.damaged(error))?;

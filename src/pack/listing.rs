@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use super::consent::{Class, Consent};
 use super::enforcement::Enforcement;
+use super::error::PackError;
 use super::label::counted;
-use super::manifest::{Hazard, LeftOut, TableTotals, TriggerLine, Way};
+use super::manifest::{Hazard, Kept, LeftOut, TableTotals, TriggerLine, Way};
 use super::order::{Deletes, TableWork};
-use super::request::ChangedTable;
+use super::request::{ChangedTable, Request};
 use super::rules::Rules;
 use super::schema::{SchemaLeftOut, SchemaPlan};
 use super::spool::Verb;
@@ -58,8 +59,15 @@ pub(super) fn triggers(
     lines
 }
 
-/// A schema step that is left out, as the SQL file shows it.
-pub(super) fn shown_left_out(left: &SchemaLeftOut) -> String {
+/// Schema steps that do not run, as the SQL file shows them: those that are left out, and those that
+/// a strategy keeps from running.
+pub(super) fn shown_left_out(left: &[SchemaLeftOut]) -> (Vec<String>, Vec<String>) {
+    let (kept, left_out): (Vec<_>, Vec<_>) = left.iter().partition(|left| left.is_kept_table());
+    let shown = |steps: Vec<&SchemaLeftOut>| steps.into_iter().map(shown).collect();
+    (shown(left_out), shown(kept))
+}
+
+fn shown(left: &SchemaLeftOut) -> String {
     let why = match left.class {
         Some(class) => format!("{} ({})", left.reason, class.flag(&left.object())),
         None => left.reason.clone(),
@@ -82,6 +90,7 @@ pub(super) fn left_out(
     let mut all: Vec<LeftOut> = plan
         .left_out
         .iter()
+        .filter(|left| !left.is_kept_table())
         .map(|left| LeftOut {
             step: left.deed.name(),
             class: left.class.map_or("blocked", Class::as_str).to_owned(),
@@ -119,6 +128,45 @@ pub(super) fn left_out(
         });
     }
     all
+}
+
+/// Everything that a strategy keeps from running, tables first.
+pub(super) fn kept_lines(
+    request: &Request<'_>,
+    plan: &SchemaPlan,
+    written: &Written,
+    tables: &[ChangedTable],
+) -> Result<Vec<Kept>, PackError> {
+    let mut all = Vec::new();
+    for table in &request.comparison.tables {
+        let name = table.name.to_string();
+        let choice = request.choice(&table.name)?;
+        let strategy = choice.strategy.as_str().to_owned();
+        let of_table = plan.left_out.iter().find(|l| l.is_kept_table() && l.object() == name);
+        if let Some(left) = of_table {
+            let find = tables.iter().find(|table| table.name == name);
+            all.push(Kept {
+                step: left.deed.name(),
+                object: name.clone(),
+                strategy: strategy.clone(),
+                rows: find.map_or(0, |table| table.rows_before),
+                keys: Vec::new(),
+                reason: choice.reason(Verb::Delete),
+            });
+        }
+        for verb in Verb::EVERY {
+            let Some(rows) = written.kept.get(&(name.clone(), verb)) else { continue };
+            all.push(Kept {
+                step: verb.as_str().to_owned(),
+                object: name.clone(),
+                strategy: strategy.clone(),
+                rows: rows.rows,
+                keys: rows.keys.clone(),
+                reason: choice.reason(verb),
+            });
+        }
+    }
+    Ok(all)
 }
 
 /// The hazards that a way's counts tell of.

@@ -70,6 +70,9 @@ pub struct Manifest {
     pub values: Vec<ValueLine>,
     /// What is left out.
     pub left_out: Vec<LeftOut>,
+    /// What a strategy keeps as the target has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Kept>,
     /// What to know before it runs.
     pub hazards: Vec<Hazard>,
     /// Triggers of tables whose rows change.
@@ -218,6 +221,24 @@ pub struct LeftOut {
     pub keys: Vec<String>,
     /// The options that would let it run.
     pub allow: Vec<String>,
+    /// Why it does not run.
+    pub reason: String,
+}
+
+/// Something that a strategy keeps from running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// What it would do: `insert`, `update`, `delete`, `drop-table`.
+    pub step: String,
+    /// The table.
+    pub object: String,
+    /// The table's strategy: `theirs`, `ours` or `manual`.
+    pub strategy: String,
+    /// How many rows.
+    pub rows: u64,
+    /// The keys of the first of them.
+    pub keys: Vec<String>,
     /// Why it does not run.
     pub reason: String,
 }

@@ -5,17 +5,22 @@
 //! deletes, children first; its changes stream through and memory does not grow with them. Where
 //! they do meet, every change of the group becomes a node of a graph (about 100 bytes each).
 
+mod kept;
+mod refusal;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::damaged;
 use super::edges::EdgeFinder;
-use super::error::{PackError, Refusal};
-use super::graph::{Circle, Graph, Turn};
+use super::error::PackError;
+use super::graph::{Graph, Turn};
 use super::parking::{self, Accepts, Known, Parking};
 use super::rules::Rules;
 use super::shape::Shape;
 use super::spool::{Change, Place, RunReader, Spool, SpoolError, TableRuns, Verb};
+
+pub(super) use kept::report as report_kept;
 
 /// What becomes of the deletes of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +76,22 @@ impl<'a> TableWork<'a> {
         let original = if self.is_reversed { verb.reversed() } else { verb };
         let is_skipped = self.skipped.verbs.contains(&original);
         let reader = (!is_skipped).then(|| spool.read(self.runs.of(original)));
-        Changes { reader, skipped: &self.skipped.places, is_reversed: self.is_reversed }
+        self.changes_of(reader, self.is_reversed)
+    }
+
+    /// The changes of a verb that a strategy keeps from running, in key order. There is nothing of
+    /// them to undo.
+    pub fn kept<'s>(&'s self, spool: &'s Spool, verb: Verb) -> Changes<'s> {
+        let reader = (!self.is_reversed).then(|| spool.read(self.runs.kept(verb)));
+        self.changes_of(reader, false)
+    }
+
+    fn changes_of<'s>(&'s self, reader: Option<RunReader<'s>>, is_reversed: bool) -> Changes<'s> {
+        Changes { reader, skipped: &self.skipped.places, is_reversed }
+    }
+
+    fn keeps_any(&self) -> bool {
+        !self.is_reversed && self.runs.kept_changes() > 0
     }
 
     fn at(&self, spool: &Spool, place: Place) -> Result<Change, PackError> {
@@ -156,8 +176,19 @@ pub struct RowLeftOut<'c> {
 pub enum Because<'c> {
     /// Another change that does not run, with its table.
     Change(usize, &'c Change),
+    /// Another change, which a strategy keeps from running, with its table.
+    KeptChange(usize, &'c Change),
     /// Something that stays.
     Kept(&'c str),
+}
+
+/// A change that a strategy keeps from running.
+#[derive(Debug)]
+pub struct RowKept<'c> {
+    /// The table, by its place.
+    pub table: usize,
+    /// The change.
+    pub change: &'c Change,
 }
 
 /// Takes the finished order.
@@ -168,6 +199,8 @@ pub trait Steps {
     fn step(&mut self, step: RowStep<'_>) -> Result<u64, PackError>;
     /// A change that does not run.
     fn left_out(&mut self, left_out: RowLeftOut<'_>) -> Result<(), PackError>;
+    /// A change that a strategy keeps from running.
+    fn kept(&mut self, kept: RowKept<'_>) -> Result<(), PackError>;
 }
 
 /// Orders the changes of all tables and hands them on.
@@ -216,6 +249,7 @@ struct Node {
     place: Place,
     table: u32,
     verb: Verb,
+    is_kept: bool,
 }
 
 impl Arranger<'_, '_> {
@@ -267,6 +301,7 @@ impl Arranger<'_, '_> {
             .enumerate()
             .any(|(at, &table)| finder.has_unique_keys(at) && self.tables[table].may_clash());
         let is_held = group.iter().any(|&table| !self.tables[table].held.is_empty());
+        let is_linked = is_linked || self.is_kept_linked(group);
         if !is_linked && !may_clash && !is_held {
             return self.plain(group);
         }
@@ -314,24 +349,18 @@ impl Arranger<'_, '_> {
         for verb in Verb::EVERY {
             for at in self.plain_order(group, verb) {
                 let table = &self.tables[group[at]];
-                for change in table.read(self.spool, verb) {
+                let wanted = table.read(self.spool, verb).map(|change| (change, false));
+                let kept = table.kept(self.spool, verb).map(|change| (change, true));
+                for (change, is_kept) in wanted.chain(kept) {
                     let (place, change) = change.map_err(|error| table.damaged(error))?;
                     let node = u32::try_from(nodes.len()).map_err(|_| self.too_many(table))?;
                     take(node, at, &change);
                     let table = u32::try_from(at).map_err(|_| self.too_many(table))?;
-                    nodes.push(Node { place, table, verb });
+                    nodes.push(Node { place, table, verb, is_kept });
                 }
             }
         }
         Ok(nodes)
-    }
-
-    fn too_many(&self, table: &TableWork<'_>) -> PackError {
-        PackError::Refused(vec![Refusal::new(
-            table.shape.table(),
-            "more than four thousand million changes are connected by constraints",
-            "make the change in several packs",
-        )])
     }
 
     fn plain_order(&self, group: &[usize], verb: Verb) -> Vec<usize> {
@@ -345,6 +374,7 @@ impl Arranger<'_, '_> {
                 let number = group[at];
                 let table = &self.tables[number];
                 if verb == Verb::Delete && table.deletes == Deletes::Held {
+                    kept::report(self.spool, number, table, verb, self.steps)?;
                     continue;
                 }
                 for change in table.read(self.spool, verb) {
@@ -358,6 +388,7 @@ impl Arranger<'_, '_> {
                     let (part, needs) = (Part::Whole, Vec::new());
                     self.steps.step(RowStep { table: number, change, part, needs })?;
                 }
+                kept::report(self.spool, number, table, verb, self.steps)?;
             }
         }
         Ok(())
@@ -365,14 +396,16 @@ impl Arranger<'_, '_> {
 
     fn by_graph(&mut self, group: &[usize], finder: EdgeFinder<'_>) -> Result<(), PackError> {
         let nodes = self.each(group, |_, _, _| {})?;
-        let found = finder.finish();
+        let mut found = finder.finish();
+        self.part_rows(group, &nodes, &mut found.edges)?;
         let count = u32::try_from(nodes.len()).expect("counted while they were numbered");
         let mut graph = Graph::new(count, found.edges).with_themselves(found.themselves);
         let table_of = |node: u32| group[index(nodes[index(node)].table)];
         let excluded = |node: u32| {
-            let Node { place, verb, .. } = nodes[index(node)];
+            let Node { place, verb, is_kept, .. } = nodes[index(node)];
             let table = &self.tables[table_of(node)];
-            (verb == Verb::Delete && !table.runs_deletes()) || table.held.contains_key(&place)
+            let is_left_out = verb == Verb::Delete && !table.runs_deletes();
+            is_kept || is_left_out || table.held.contains_key(&place)
         };
         let blocked = graph.blocked(excluded);
         let runs = |node: u32| blocked[index(node)].is_none();
@@ -396,16 +429,21 @@ impl Arranger<'_, '_> {
         }) {
             let table = group[index(node.table)];
             let change = self.tables[table].at(self.spool, node.place)?;
+            if node.is_kept {
+                self.steps.kept(RowKept { table, change: &change })?;
+                continue;
+            }
             let cause = match cause {
                 Some(cause) => {
                     let node = nodes[index(cause)];
                     let table = group[index(node.table)];
-                    Some((table, self.tables[table].at(self.spool, node.place)?))
+                    Some((table, self.tables[table].at(self.spool, node.place)?, node.is_kept))
                 }
                 None => None,
             };
             let because = match &cause {
-                Some((table, change)) => Some(Because::Change(*table, change)),
+                Some((table, change, true)) => Some(Because::KeptChange(*table, change)),
+                Some((table, change, false)) => Some(Because::Change(*table, change)),
                 None => self.tables[table].held.get(&node.place).map(|why| Because::Kept(why)),
             };
             self.steps.left_out(RowLeftOut {
@@ -489,38 +527,6 @@ impl Arranger<'_, '_> {
         }
     }
 
-    fn refuse_circle(&self, group: &[usize], nodes: &[Node], circle: &Circle) -> PackError {
-        let name = |node: &u32| {
-            let Node { place, table, verb } = nodes[index(*node)];
-            let table = &self.tables[group[index(table)]];
-            let row = match table.at(self.spool, place) {
-                Ok(change) => super::label::row_label(&table.shape, &change),
-                Err(_) => "?".to_owned(),
-            };
-            (table.shape.table().to_string(), format!("{} of row {row}", verb.as_str()))
-        };
-        let rows = circle.0.iter().take(20).map(name).map(|(table, row)| {
-            let reason = match circle.0.len() {
-                1 => {
-                    "it refers to itself, which keeps it, and it cannot refer to nothing for a while"
-                }
-                _ => {
-                    "it waits in a circle for other rows of this pack: their unique values or \
-                     foreign keys change places, and neither a waiting value nor a later check is \
-                     possible"
-                }
-            };
-            Refusal::new(
-                table,
-                reason,
-                "change one of the rows by hand in the target, take a new snapshot of it, and make \
-                 the pack again",
-            )
-            .at_row(row)
-        });
-        PackError::Refused(rows.collect())
-    }
-
     fn defer(&mut self) -> Result<(), PackError> {
         if !self.is_deferred {
             self.is_deferred = true;
@@ -555,7 +561,8 @@ impl Arranger<'_, '_> {
 impl TableWork<'_> {
     /// Whether its changes could meet in a unique key: one gives up, another takes.
     fn may_clash(&self) -> bool {
-        self.changes(Verb::Update) > 0
+        self.keeps_any()
+            || self.changes(Verb::Update) > 0
             || (self.changes(Verb::Insert) > 0 && self.changes(Verb::Delete) > 0)
     }
 }

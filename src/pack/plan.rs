@@ -4,13 +4,15 @@
 //! there, from the state that the way there leaves, so it undoes exactly what runs. What comes out
 //! is a draft (`draft`), which becomes a pack when it has been proved.
 
+mod staying;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::column_guards;
 use super::consent::Consent;
 use super::enforcement::Enforcement;
 use super::error::{PackError, Refusal};
-use super::listing::{hazards, left_out, shown_left_out, triggers, way};
+use super::listing::{hazards, kept_lines, left_out, shown_left_out, triggers, way};
 use super::manifest::{
     FILES, FORMAT, FileLine, Hazard, Manifest, ScopeLine, Side, TargetId, TriggerLine,
 };
@@ -69,6 +71,7 @@ struct WayInput<'a> {
     dropped: BTreeMap<&'a str, (TableWork<'a>, Layouts)>,
     sequences: Vec<&'a Sequence>,
     left_out: &'a [String],
+    kept: &'a [String],
 }
 
 impl<'a> Drafter<'a> {
@@ -80,7 +83,7 @@ impl<'a> Drafter<'a> {
     ) -> Result<(Manifest, Vec<Fact>), PackError> {
         let request = self.request;
         let works = self.forward_works(&plan)?;
-        let shown: Vec<String> = plan.left_out.iter().map(shown_left_out).collect();
+        let (shown, shown_kept) = shown_left_out(&plan.left_out);
         let forward = self.way(
             &WayInput {
                 title: format!(
@@ -98,6 +101,7 @@ impl<'a> Drafter<'a> {
                 dropped: self.dropped(&plan, Direction::Forward, &BTreeMap::new())?,
                 sequences: self.raised_sequences(&plan),
                 left_out: &shown,
+                kept: &shown_kept,
             },
             accepts,
         )?;
@@ -120,6 +124,7 @@ impl<'a> Drafter<'a> {
                 dropped: self.dropped(&back, Direction::Back, &skipped)?,
                 sequences: Vec::new(),
                 left_out: &[],
+                kept: &[],
             },
             accepts,
         )?;
@@ -147,9 +152,17 @@ impl<'a> Drafter<'a> {
                 after: side(&request.after.facts, &request.after.definitions),
                 consent: request.consent,
                 tables: &tables,
-                keeps_rows: &|name| self.missing_for_deletes(name),
+                keeps_rows: &|name| self.missing_for_deletes(name) || self.keeps_rows(name),
+                keeps_values: &|table, column| {
+                    self.missing_for_deletes(table) && self.holds_values(table, column)
+                },
+                lacks_rows: &|name| self.lacks_rows(name),
+                keeps_table: &|name| self.keeps_table(name),
+                loses_sight: &|name| self.loses_sight(name),
                 may_leave: &|name| {
-                    self.replaces(name, Verb::Delete) && !self.missing_for_deletes(name)
+                    self.replaces(name, Verb::Delete)
+                        && !self.missing_for_deletes(name)
+                        && !self.keeps_rows(name)
                 },
             },
         );
@@ -189,14 +202,6 @@ impl<'a> Drafter<'a> {
         })
     }
 
-    fn missing_for_deletes(&self, name: &str) -> bool {
-        self.table(name).is_some_and(|table| {
-            let deleted = table.runs.of(Verb::Delete).rows;
-            let consent = self.request.consent;
-            deleted > 0 && !consent.missing_for_deletes(name, deleted, table.rows_before).is_empty()
-        })
-    }
-
     fn back_schema(&self, forward: &SchemaPlan) -> Result<SchemaPlan, PackError> {
         let request = self.request;
         if !request.changes_schema(self.enforcement) {
@@ -210,7 +215,11 @@ impl<'a> Drafter<'a> {
                 consent: &Consent::everything(),
                 tables: &[],
                 keeps_rows: &|_| false,
+                keeps_values: &|_, _| false,
+                lacks_rows: &|_| false,
+                keeps_table: &|_| false,
                 may_leave: &|name| self.replaces(name, Verb::Insert),
+                loses_sight: &|name| self.loses_sight(name),
             },
         );
         if plan.refusals.is_empty() {
@@ -230,10 +239,10 @@ impl<'a> Drafter<'a> {
         let during = self.rules(&plan.facts_for_rows);
         let wanted = self.rules(&self.request.after.facts);
         let consent = self.request.consent;
-        let works = self
-            .tables
-            .iter()
-            .filter(|table| table.runs.changes() > 0 && !dropped.contains(&table.name));
+        let works = self.tables.iter().filter(|table| {
+            let is_changed = table.runs.changes() > 0 || table.runs.kept_changes() > 0;
+            is_changed && !dropped.contains(&table.name)
+        });
         works
             .filter_map(|table| {
                 let deleted = table.runs.of(Verb::Delete).rows;
@@ -436,6 +445,9 @@ impl<'a> Drafter<'a> {
         for left_out in input.left_out {
             writer.comment(left_out);
         }
+        for kept in input.kept {
+            writer.comment_kept(kept);
+        }
         writer.finish()
     }
 
@@ -471,6 +483,7 @@ impl<'a> Drafter<'a> {
             fingerprint::of(&selection::vouched(self.enforcement, facts, tables, is_whole), &plain)
         };
         let left_out = left_out(plan, forward, request.consent, self.tables);
+        let kept = kept_lines(request, plan, forward, self.tables)?;
         let triggers = triggers(&self.rules(&plan.facts_for_rows), works, request.consent);
         let mut hazards = hazards(forward, self.enforcement);
         hazards.extend(self.more_hazards(&triggers));
@@ -489,12 +502,15 @@ impl<'a> Drafter<'a> {
             scope: ScopeLine::from(&request.before.scope),
             tables: tables.to_vec(),
             changes_schema: is_whole,
-            is_complete: left_out.is_empty() && !selection::is_ignored(request, self.enforcement),
+            is_complete: left_out.is_empty()
+                && kept.is_empty()
+                && !selection::is_ignored(request, self.enforcement),
             migration: way(forward, print(&request.before.facts), print(&plan.facts_after)),
             rollback: way(backward, print(&plan.facts_after), print(&back.facts_after)),
             files: Vec::new(),
             values: self.values.finish()?,
             left_out,
+            kept,
             hazards,
             triggers,
         };

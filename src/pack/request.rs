@@ -3,17 +3,21 @@
 use std::path::Path;
 
 use super::consent::Consent;
+use super::decisions::DecisionFile;
 use super::enforcement::Enforcement;
 use super::error::{PackError, Refusal};
 use super::selection;
 use super::spool::TableRuns;
+use super::strategy::{Choice, Strategies};
 use crate::codec::state::StoredTable;
 use crate::codec::{Hasher, cell};
 use crate::diff::{CellValue, Comparison, ExternalValue, Row, RowChange, TableDefinition};
 use crate::engine::product;
 use crate::fsio::FileSystem;
 use crate::model::snapshot::{Scope, SourceInfo};
-use crate::model::{Fact, Flow, Sequence, SinkError, SnapshotId, StateId, TableSpec, Value};
+use crate::model::{
+    Fact, Flow, ObjectName, Sequence, SinkError, SnapshotId, StateId, TableSpec, Value,
+};
 
 /// One of the two states a pack is made from.
 #[derive(Debug, Clone)]
@@ -101,6 +105,10 @@ pub struct Request<'a> {
     pub hasher: &'a Hasher,
     /// What may be destroyed.
     pub consent: &'a Consent,
+    /// Which rows are taken, kept, or decided one by one.
+    pub strategies: &'a Strategies,
+    /// Where such decisions stand.
+    pub decisions: DecisionFile<'a>,
     /// The tables that the pack is for; all where none is named.
     pub tables: &'a [String],
     /// Where files are written.
@@ -132,6 +140,11 @@ impl Request<'_> {
                 && !self.comparison.schema.is_empty())
     }
 
+    /// What becomes of the rows of a table that differ.
+    pub fn choice(&self, table: &ObjectName) -> Result<Choice, PackError> {
+        self.strategies.of(self.enforcement()?.ignores_case(), table)
+    }
+
     /// Whether the pack is for this table.
     pub fn is_for(&self, table: &str) -> bool {
         self.tables.is_empty() || self.tables.iter().any(|name| name == table)
@@ -151,6 +164,8 @@ pub struct ChangedTable {
     pub rows_before: u64,
     /// The changes.
     pub runs: TableRuns,
+    /// Rows that would lose what nothing could bring back.
+    pub losses: Vec<Refusal>,
 }
 
 /// Refuses states that no pack can be made from.
@@ -180,5 +195,10 @@ pub fn check_sides(request: &Request<'_>) -> Result<(), PackError> {
             "take both under the same deepdiff.toml",
         ));
     }
-    if refusals.is_empty() { Ok(()) } else { Err(PackError::Refused(refusals)) }
+    if !refusals.is_empty() {
+        return Err(PackError::Refused(refusals));
+    }
+    let tables = request.before.tables.iter().chain(&request.after.tables);
+    let names: Vec<&ObjectName> = tables.map(|table| &table.spec.name).collect();
+    request.strategies.check(enforcement.ignores_case(), &names)
 }

@@ -1,8 +1,8 @@
 //! Row changes on disk while a pack is planned, so that memory does not grow with their number.
 //!
 //! One nameless scratch file holds the changes of all tables; inserts, updates and deletes of a
-//! table stand in runs of their own, each in key order. A change is found again by its place.
-//! Nothing here knows SQL or order.
+//! table stand in runs of their own, each in key order, and so do those that a strategy keeps from
+//! running. A change is found again by its place. Nothing here knows SQL or order.
 
 use crate::codec::DecodeError;
 use crate::codec::cell::{self, Cell, EXTERNAL};
@@ -75,6 +75,15 @@ impl Change {
     }
 }
 
+/// What a difference does.
+pub(super) fn verb_of(change: &RowChange<CellValue>) -> Verb {
+    match change {
+        RowChange::Inserted(_) => Verb::Insert,
+        RowChange::Deleted(_) => Verb::Delete,
+        RowChange::Updated { .. } => Verb::Update,
+    }
+}
+
 impl From<RowChange<CellValue>> for Change {
     fn from(change: RowChange<CellValue>) -> Self {
         match change {
@@ -109,19 +118,41 @@ pub struct Run {
 
 /// The runs of one table, by verb.
 #[derive(Debug, Default)]
-pub struct TableRuns([Run; 3]);
+pub struct TableRuns {
+    /// First those that are wanted, then those that are kept.
+    runs: [Run; 6],
+    is_divided: bool,
+}
 
 impl TableRuns {
-    /// The run of a verb.
+    /// The changes of a verb that are wanted.
     pub fn of(&self, verb: Verb) -> &Run {
-        &self.0[slot(verb)]
+        &self.runs[slot(verb)]
     }
 
-    /// How many changes there are.
+    /// The changes of a verb that a strategy keeps from running.
+    pub fn kept(&self, verb: Verb) -> &Run {
+        &self.runs[KEPT + slot(verb)]
+    }
+
+    /// How many changes are wanted.
     pub fn changes(&self) -> u64 {
-        self.0.iter().map(|run| run.changes).sum()
+        self.runs[..KEPT].iter().map(|run| run.changes).sum()
+    }
+
+    /// How many changes a strategy keeps from running.
+    pub fn kept_changes(&self) -> u64 {
+        self.runs[KEPT..].iter().map(|run| run.changes).sum()
+    }
+
+    /// Whether a change that is kept may be the rest of one that is wanted, of the same row.
+    pub fn is_divided(&self) -> bool {
+        self.is_divided
     }
 }
+
+/// Where the runs of what is kept begin.
+const KEPT: usize = 3;
 
 fn slot(verb: Verb) -> usize {
     match verb {
@@ -184,13 +215,26 @@ impl Spool {
 pub struct TableWriter<'s> {
     spool: &'s mut Spool,
     runs: TableRuns,
-    waiting: [Vec<u8>; 3],
+    waiting: [Vec<u8>; 6],
 }
 
 impl TableWriter<'_> {
-    /// Adds the next change.
+    /// Adds the next change that is wanted.
     pub fn push(&mut self, change: &Change) -> Result<(), FsError> {
-        let slot = slot(change.verb());
+        self.add(change, slot(change.verb()))
+    }
+
+    /// Adds the next change that is kept from running.
+    pub fn keep(&mut self, change: &Change) -> Result<(), FsError> {
+        self.add(change, KEPT + slot(change.verb()))
+    }
+
+    /// Says that the change of one row was divided in two.
+    pub fn divide(&mut self) {
+        self.runs.is_divided = true;
+    }
+
+    fn add(&mut self, change: &Change, slot: usize) -> Result<(), FsError> {
         let waiting = &mut self.waiting[slot];
         let start = waiting.len();
         waiting.extend_from_slice(&[0; 8]);
@@ -202,7 +246,7 @@ impl TableWriter<'_> {
         });
         let bytes = len + apart.sum::<u64>();
         waiting[start..start + 8].copy_from_slice(&len.to_le_bytes());
-        let run = &mut self.runs.0[slot];
+        let run = &mut self.runs.runs[slot];
         run.changes += 1;
         run.rows += change.count;
         run.bytes += bytes * change.count;
@@ -215,7 +259,7 @@ impl TableWriter<'_> {
     fn flush(&mut self, slot: usize) -> Result<(), FsError> {
         let waiting = &mut self.waiting[slot];
         if !waiting.is_empty() {
-            self.runs.0[slot].pieces.push((self.spool.file.len(), waiting.len() as u64));
+            self.runs.runs[slot].pieces.push((self.spool.file.len(), waiting.len() as u64));
             self.spool.file.append(waiting)?;
             waiting.clear();
             waiting.shrink_to(PIECE * 2);
@@ -225,7 +269,7 @@ impl TableWriter<'_> {
 
     /// Ends the table.
     pub fn finish(mut self) -> Result<TableRuns, FsError> {
-        for slot in 0..3 {
+        for slot in 0..self.waiting.len() {
             self.flush(slot)?;
         }
         Ok(self.runs)
@@ -280,7 +324,8 @@ fn damaged(why: &str) -> DecodeError {
     DecodeError::new("row change", why)
 }
 
-fn write_change(change: &Change, out: &mut Vec<u8>) {
+/// The bytes of a change: the same for equal changes only. Large values are named by their id.
+pub(super) fn write_change(change: &Change, out: &mut Vec<u8>) {
     out.extend_from_slice(&change.count.to_le_bytes());
     out.extend_from_slice(&change.others.to_le_bytes());
     for values in [&change.before, &change.after] {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::label::counted;
-use super::manifest::{Hazard, LeftOut, Manifest, Way};
+use super::manifest::{Hazard, Kept, LeftOut, Manifest, Way};
 use super::schema::SchemaPlan;
 
 /// The text of the summary.
@@ -35,6 +35,10 @@ fn compose(text: &mut String, manifest: &Manifest, plan: &SchemaPlan) -> std::fm
     writeln!(text, "\nMade for `{}`.", quoted(&manifest.target.identity))?;
     let whole = match manifest.is_complete {
         true => "When it has run, the target is exactly as the second snapshot.",
+        false if manifest.left_out.is_empty() && !manifest.kept.is_empty() => {
+            "Some rows are kept as the target has them (below): it will not be as the second \
+             snapshot."
+        }
         false => "Some steps are left out (below): the target will not be as the second snapshot.",
     };
     writeln!(text, "{whole}\n")?;
@@ -48,6 +52,7 @@ fn compose(text: &mut String, manifest: &Manifest, plan: &SchemaPlan) -> std::fm
     rows(text, "Rows", &manifest.migration)?;
     rows(text, "Rows of the rollback", &manifest.rollback)?;
     left_out(text, &manifest.left_out)?;
+    kept(text, &manifest.kept)?;
     hazards(text, &manifest.hazards)
 }
 
@@ -63,12 +68,7 @@ fn left_out(text: &mut String, items: &[LeftOut]) -> std::fmt::Result {
         };
         let reason = plain(&item.reason);
         writeln!(text, "- {} `{}`{rows}: {reason}", item.step, quoted(&item.object))?;
-        if !item.keys.is_empty() {
-            let keys: Vec<String> = item.keys.iter().map(|key| quoted(key)).collect();
-            let more =
-                if u64::try_from(keys.len()).is_ok_and(|n| n < item.rows) { ", …" } else { "" };
-            writeln!(text, "  - rows: `{}`{more}", keys.join("`, `"))?;
-        }
+        keys(text, &item.keys, item.rows)?;
         if !item.allow.is_empty() {
             let options: Vec<String> = item.allow.iter().map(|o| quoted(&for_a_shell(o))).collect();
             writeln!(text, "  - to allow it: `{}`", options.join(" "))?;
@@ -83,6 +83,29 @@ fn left_out(text: &mut String, items: &[LeftOut]) -> std::fmt::Result {
         writeln!(text, "    {}", all.join(" \\\n    "))?;
     }
     Ok(())
+}
+
+fn kept(text: &mut String, items: &[Kept]) -> std::fmt::Result {
+    if !items.is_empty() {
+        writeln!(text, "\n## Kept by strategy\n")?;
+    }
+    for item in items {
+        let rows = counted(item.rows, "row");
+        let (object, reason) = (quoted(&item.object), plain(&item.reason));
+        writeln!(text, "- {} `{object}`, {rows} ({}): {reason}", item.step, item.strategy)?;
+        keys(text, &item.keys, item.rows)?;
+    }
+    Ok(())
+}
+
+/// The first rows that something is about.
+fn keys(text: &mut String, keys: &[String], rows: u64) -> std::fmt::Result {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let more = if u64::try_from(keys.len()).is_ok_and(|n| n < rows) { ", …" } else { "" };
+    let keys: Vec<String> = keys.iter().map(|key| quoted(key)).collect();
+    writeln!(text, "  - rows: `{}`{more}", keys.join("`, `"))
 }
 
 fn hazards(text: &mut String, items: &[Hazard]) -> std::fmt::Result {

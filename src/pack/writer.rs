@@ -5,9 +5,10 @@
 //! which has a line; it belongs to the last of them. The first statement of the SQL file makes a
 //! native client, which cannot check any of that, refuse every write that follows.
 
+mod untaken;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::Path;
 
 use super::batch::Batch;
@@ -17,7 +18,7 @@ use super::exact::Exact;
 use super::label::row_label;
 use super::manifest::{ABSENT, ColumnGuard, Content, MOVES_KEY, RowTotals, StepLine, TableTotals};
 use super::measure::{content_of, value_len};
-use super::order::{Because, Part, RowLeftOut, RowStep, Steps, TableWork};
+use super::order::{Part, RowKept, RowLeftOut, RowStep, Steps, TableWork};
 use super::output::Output;
 use super::parking::Parking;
 use super::row_hash::RowHasher;
@@ -34,25 +35,7 @@ use crate::engine::ddl::StepHazard;
 use crate::fsio::FileSystem;
 use crate::model::{Fact, ObjectKind, ObjectName};
 
-/// How many left-out statements of a table are shown in the SQL file.
-const SHOWN_LEFT_OUT: u64 = 100;
-
-/// How many keys of left-out rows are listed in `pack.json`.
-const LISTED_KEYS: usize = 20;
-
-/// How much of a left-out statement is shown.
-const SHOWN_STATEMENT: usize = 2000;
-
-/// Rows of one table that are left out for one reason.
-#[derive(Debug, Default)]
-pub struct LeftOutRows {
-    /// How many.
-    pub rows: u64,
-    /// The first of them.
-    pub keys: Vec<String>,
-    /// The change that is in the way of the first.
-    pub because: Option<String>,
-}
+pub use untaken::LeftOutRows;
 
 /// Everything counted while a way was written.
 #[derive(Debug, Default)]
@@ -73,6 +56,8 @@ pub struct Written {
     pub scans: BTreeSet<String>,
     /// Rows that are not changed: by table, verb, and whether something is in the way.
     pub left_out: BTreeMap<(String, Verb, bool), LeftOutRows>,
+    /// Rows that a strategy keeps as they are, or in part, by table and verb.
+    pub kept: BTreeMap<(String, Verb), LeftOutRows>,
     /// What there is to know of schema steps: object, step, hazard.
     pub schema: Vec<(String, String, StepHazard)>,
     /// The changes that something is in the way of, by table number and place.
@@ -90,6 +75,7 @@ pub struct WayWriter<'a> {
     next: u64,
     heading: String,
     comments: Vec<String>,
+    kept_comments: Vec<String>,
     /// What was counted.
     pub written: Written,
 }
@@ -114,6 +100,7 @@ impl<'a> WayWriter<'a> {
             next: 1,
             heading: String::new(),
             comments: Vec::new(),
+            kept_comments: Vec::new(),
             written: Written::default(),
         };
         writer.sql.push(head(title, dialect).as_bytes())?;
@@ -327,17 +314,15 @@ impl<'a> WayWriter<'a> {
         self.comments.push(text.to_owned());
     }
 
+    /// Adds a comment about something that a strategy keeps from running.
+    pub fn comment_kept(&mut self, text: &str) {
+        self.kept_comments.push(text.to_owned());
+    }
+
     /// Writes what is left and closes the files.
     pub fn finish(mut self) -> Result<Written, PackError> {
         self.flush()?;
-        if !self.comments.is_empty() {
-            self.sql.push(b"\n-- Left out: none of this runs.\n")?;
-        }
-        for comment in std::mem::take(&mut self.comments) {
-            for line in comment.lines() {
-                self.sql.push(format!("-- {line}\n").as_bytes())?;
-            }
-        }
+        self.push_comments()?;
         self.sql.finish()?;
         self.steps.finish()?;
         Ok(self.written)
@@ -530,52 +515,11 @@ impl Steps for WayWriter<'_> {
     }
 
     fn left_out(&mut self, left: RowLeftOut<'_>) -> Result<(), PackError> {
-        let table = &self.tables[left.table];
-        let shape = &table.work.shape;
-        let is_held = table.work.deletes == super::order::Deletes::Held;
-        let verb = left.change.verb();
-        if is_held && verb == Verb::Delete {
-            return Ok(());
-        }
-        let name = shape.label().to_owned();
-        let key = row_label(shape, left.change);
-        let because = left.because.map(|because| match because {
-            Because::Kept(why) => why.to_owned(),
-            Because::Change(other, change) => {
-                let other = &self.tables[other].work.shape;
-                let row = row_label(other, change);
-                format!("{} of {} {row} is left out", change.verb().as_str(), other.table())
-            }
-        });
-        let is_blocked = because.is_some();
-        let part = Part::Whole;
-        let step = RowStep { table: left.table, change: left.change, part, needs: Vec::new() };
-        let listed = self.written.left_out.entry((name, verb, is_blocked)).or_default();
-        listed.rows += left.change.count;
-        let number = listed.rows;
-        if listed.keys.len() < LISTED_KEYS {
-            listed.keys.push(key);
-        }
-        listed.because = listed.because.take().or_else(|| because.clone());
-        if is_blocked {
-            self.written.blocked.push((left.table, left.place));
-        }
-        if number <= SHOWN_LEFT_OUT
-            && let Some(one) = self.tables[step.table].move_of(&step)
-        {
-            let large = Large { files: self.values, purpose: Purpose::Shown };
-            let table = &self.tables[left.table];
-            let text = table.sql(&one).statement(&table.work.shape, &[one], large)?.text;
-            let mut shown: String = text.chars().take(SHOWN_STATEMENT).collect();
-            if shown.len() < text.len() {
-                shown.push('…');
-            }
-            if let Some(because) = because {
-                let _ = write!(shown, "\n  because {because}");
-            }
-            self.comment(&shown);
-        }
-        Ok(())
+        self.tell_left_out(&left)
+    }
+
+    fn kept(&mut self, kept: RowKept<'_>) -> Result<(), PackError> {
+        self.tell_kept(&kept)
     }
 }
 

@@ -10,7 +10,10 @@ use deepdiff_db::diff::{Access, LoadedSnapshot, compare};
 use deepdiff_db::engine::Target;
 use deepdiff_db::engine::sqlite::{OpenOptions, SqliteTarget};
 use deepdiff_db::fsio::RealFs;
-use deepdiff_db::pack::{Consent, Manifest, Pack, PackError, PackSide, Request, Run, StoredRows};
+use deepdiff_db::pack::{
+    Consent, DecisionFile, Manifest, Pack, PackError, PackSide, Request, Run, StoredRows,
+    Strategies,
+};
 use deepdiff_db::store::{RefName, Store};
 use deepdiff_db::tree::MemoryScratch;
 
@@ -67,6 +70,19 @@ impl PackLab {
         dir: &str,
         consent: &Consent,
     ) -> Result<Manifest, PackError> {
+        let file = self.path("decisions.toml");
+        let decisions = DecisionFile::Ask(&file);
+        self.pack_by([from, to], dir, consent, &Strategies::none(), decisions)
+    }
+
+    pub fn pack_by(
+        &self,
+        [from, to]: [&str; 2],
+        dir: &str,
+        consent: &Consent,
+        strategies: &Strategies,
+        decisions: DecisionFile<'_>,
+    ) -> Result<Manifest, PackError> {
         let store = self.store();
         let reader = store.reader().unwrap();
         let load = |name: &str| {
@@ -86,6 +102,8 @@ impl PackLab {
             rows: &rows,
             hasher: store.hasher(),
             consent,
+            strategies,
+            decisions,
             tables: &[],
             fs: &RealFs,
             scratch: &store.tmp_dir(),

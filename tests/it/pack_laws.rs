@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use deepdiff_db::pack::{Consent, PackError};
+use deepdiff_db::pack::{Consent, DecisionFile, PackError, Strategies};
 
 use crate::lab::sqlite3;
 use crate::pack_lab::PackLab;
@@ -79,6 +79,29 @@ fn script(content: &Content) -> String {
         UPDATE c SET code = NULL WHERE code NOT IN (SELECT code FROM p);"
 }
 
+/// Answers to all that is asked, by chance: whole rows, and cells of those that are updated.
+fn decided(asked: &str, seed: u64) -> String {
+    let mut chance = seed;
+    let mut word = || {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        if chance >> 63 == 0 { "ours" } else { "theirs" }
+    };
+    let entries = asked.split("\n[[row]]\n").skip(1);
+    let decided = entries.map(|entry| {
+        let after = entry.lines().filter_map(|line| line.strip_prefix("after."));
+        let columns: Vec<&str> = after.filter_map(|line| line.split(" = ").next()).collect();
+        let answer = match entry.contains("kind = \"update\"") && word() == "ours" {
+            true => {
+                let cells = columns.iter().map(|column| format!("{column} = \"{}\"", word()));
+                format!("cells = {{ {} }}", cells.collect::<Vec<_>>().join(", "))
+            }
+            false => format!("take = \"{}\"", word()),
+        };
+        format!("[[row]]\n{}\n", entry.replace("take = \"\"", &answer))
+    });
+    decided.collect()
+}
+
 /// How many cases: the run of everything takes more.
 fn cases() -> u32 {
     std::env::var("PACK_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24)
@@ -99,6 +122,52 @@ proptest! {
             // refused, by name, and nothing is written.
             Err(PackError::Refused(_)) => return Ok(()),
             Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        }
+    }
+
+    #[test]
+    fn by_any_strategies_what_runs_is_undone(
+        a in content(), b in content(), choices in proptest::array::uniform4(0usize..6), seed: u64,
+    ) {
+        let lab = PackLab::new(&script(&a), &script(&b));
+        let tables = ["p", "n", "c", "loose"];
+        let mut strategies = Strategies::none();
+        for (table, choice) in tables.iter().zip(choices) {
+            match choice {
+                0 => {}
+                1 => strategies.strategy_flag(&format!("{table}=ours")).unwrap(),
+                2 => strategies.changes_flag(&format!("{table}=insert,update")).unwrap(),
+                3 => strategies.changes_flag(&format!("{table}=delete,update")).unwrap(),
+                _ => strategies.strategy_flag(&format!("{table}=manual")).unwrap(),
+            }
+        }
+        let file = lab.path("decisions.toml");
+        let pack = |decisions| {
+            let consent = Consent::everything();
+            lab.pack_by(["prod", "dev"], "change", &consent, &strategies, decisions)
+        };
+        let packed = match pack(DecisionFile::Ask(&file)) {
+            Err(PackError::Undecided { .. }) => {
+                let asked = std::fs::read_to_string(&file).unwrap();
+                std::fs::write(&file, decided(&asked, seed)).unwrap();
+                pack(DecisionFile::Given(&file))
+            }
+            packed => packed,
+        };
+        match packed {
+            Ok(_) => lab.applies_and_rolls_back(),
+            // A circle, or columns of one key that were decided apart.
+            Err(PackError::Refused(_) | PackError::Decisions { is_void: true, .. }) => {
+                return Ok(());
+            }
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        }
+        lab.apply("change", "copy.db", |_| {});
+        for (table, _) in tables.iter().zip(choices).filter(|(_, choice)| *choice == 1) {
+            let rows = |db: &str| {
+                sqlite3(&lab.path(db), &format!("SELECT * FROM {table} ORDER BY 1, 2"))
+            };
+            prop_assert_eq!(rows("copy.db"), rows("prod.db"), "{} is ours", table);
         }
     }
 

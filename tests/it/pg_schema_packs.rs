@@ -197,3 +197,29 @@ fn a_foreign_key_may_stand_on_any_of_two_equal_keys() {
     )
     .converges(&[]);
 }
+
+#[test]
+fn rows_without_a_key_go_before_the_columns_that_tell_them_apart() {
+    changed(
+        "CREATE TABLE t(n text, id int); INSERT INTO t VALUES ('a', 1), ('a', 2), ('a', 2), ('b', 3)",
+        "DELETE FROM t WHERE id = 2; ALTER TABLE t DROP id, ADD m text; UPDATE t SET m = n WHERE n = 'b'",
+    )
+    .converges(&[]);
+    changed(
+        "CREATE TABLE t(id int); INSERT INTO t VALUES (1), (2)",
+        "ALTER TABLE t DROP id, ADD n text",
+    )
+    .converges(&[]);
+}
+
+#[test]
+fn p41_the_columns_of_a_key_change_under_foreign_keys() {
+    changed(
+        "CREATE TABLE p(a int PRIMARY KEY, b int NOT NULL UNIQUE); CREATE TABLE c(a int REFERENCES p(a) ON DELETE CASCADE, n int);
+         INSERT INTO p VALUES (1, 10), (2, 20), (3, 30); INSERT INTO c VALUES (1, 1), (2, 2)",
+        "ALTER TABLE c DROP CONSTRAINT c_a_fkey; ALTER TABLE p DROP CONSTRAINT p_pkey; ALTER TABLE p ADD PRIMARY KEY (b);
+         ALTER TABLE p ADD UNIQUE (a); ALTER TABLE c ADD FOREIGN KEY (a) REFERENCES p(a) ON DELETE CASCADE;
+         DELETE FROM p WHERE a = 3; UPDATE p SET b = 21 WHERE a = 2; INSERT INTO p VALUES (4, 40); INSERT INTO c VALUES (4, 4)",
+    )
+    .converges(&[]);
+}

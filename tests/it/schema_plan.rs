@@ -38,7 +38,11 @@ pub fn plan(ddl: &dyn Ddl, before: &Catalog, after: &Catalog) -> SchemaPlan {
             consent: &Consent::everything(),
             tables: &tables,
             keeps_rows: &|_| false,
+            keeps_values: &|_, _| false,
+            lacks_rows: &|_| false,
+            keeps_table: &|_| false,
             may_leave: &|_| false,
+            loses_sight: &|_| false,
         },
     )
 }

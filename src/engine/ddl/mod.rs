@@ -149,6 +149,12 @@ pub trait Ddl: Sync {
         to: &Schema<'_>,
     ) -> Option<Fact>;
 
+    /// Whether rows can be out of a table for a while: foreign keys that hold them are dropped and made
+    /// again without more ado.
+    fn lets_rows_leave(&self) -> bool {
+        false
+    }
+
     /// Whether values that a column holds may be refused when it becomes another: rows that change
     /// anyway are then out of their table meanwhile.
     fn may_refuse_values(&self, before: &Fact, after: &Fact, from: &Schema<'_>) -> bool {

@@ -17,6 +17,7 @@ mod dialect;
 mod errors;
 mod fixed;
 mod guards;
+mod held;
 mod keys;
 mod literals;
 mod loader;

@@ -110,6 +110,19 @@ pub(super) async fn read(
         .collect())
 }
 
+/// Removes the table of receipts, if there is one.
+pub(super) async fn remove(
+    connection: &mut PgConnection,
+    chosen: &[String],
+) -> Result<(), Failure> {
+    match place(connection, chosen).await?.filter(|place| place.is_there) {
+        None => Ok(()),
+        Some(place) => {
+            Ok(query::execute(connection, format!("DROP TABLE {}", place.relation())).await?)
+        }
+    }
+}
+
 /// Writes a receipt; makes the table where there is none.
 pub(super) async fn write(
     connection: &mut PgConnection,

@@ -18,10 +18,11 @@ use super::locks::{BEGIN_WRITING, Purpose};
 use super::parameters::Bound;
 use super::sql::{changes_rows, shown};
 use super::target::{Kind, PostgresTarget, Stage};
-use super::{changes, query, receipts};
+use super::{changes, held, query, receipts};
 use crate::engine::error::EngineError;
 use crate::engine::{
-    ForeignKeyViolation, LargeKind, ReadEnd, ReadFrom, Receipt, TableChanges, Unenforced,
+    ForeignKeyViolation, HeldLock, LargeKind, ReadEnd, ReadFrom, Receipt, RelationFile,
+    TableChanges, Unenforced,
 };
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Fact, KeyColumn, ObjectName, RowSink, TableSpec, Value};
@@ -398,6 +399,28 @@ impl<'a> PostgresSession<'a> {
     /// Nothing: no setting of a schema is a transaction's to set.
     pub fn apply_settings(&self, _facts: &[Fact]) -> Result<(), EngineError> {
         Ok(())
+    }
+
+    /// The locks that the transaction holds on relations of the database.
+    pub fn held_locks(&self) -> Result<Option<Vec<HeldLock>>, EngineError> {
+        self.call("ask for the locks of", |connection| {
+            async move { held::locks(&mut connection.session).await.map(Some) }.boxed()
+        })
+    }
+
+    /// The files of tables and indexes.
+    pub fn relation_files(&self) -> Result<Option<Vec<RelationFile>>, EngineError> {
+        self.call("ask for the files of", |connection| {
+            async move { held::files(&mut connection.session).await.map(Some) }.boxed()
+        })
+    }
+
+    /// Removes the table of receipts.
+    pub fn drop_receipts(&self) -> Result<(), EngineError> {
+        let schemas = self.target.schemas.clone();
+        self.ask("remove the receipts of", move |connection| {
+            async move { receipts::remove(&mut connection.session, &schemas).await }.boxed()
+        })
     }
 
     fn counted(&self) -> Result<Option<changes::Counts>, EngineError> {

@@ -59,6 +59,9 @@ pub(super) fn open(
     Gated { facts, left_out }
 }
 
+/// Why a table is not dropped although that may be allowed.
+pub(super) const KEPT_TABLE: &str = "a strategy keeps its rows";
+
 struct Gate<'a, 's> {
     ddl: &'s dyn Ddl,
     from: &'s Schema<'a>,
@@ -146,18 +149,31 @@ impl<'a> Gate<'a, '_> {
         for fact in made {
             let container = self.ddl.container(fact, self.wanted);
             let Some(table) = container.filter(|id| id.kind == ObjectKind::Table) else { continue };
-            if self.from.get(&table).is_none()
-                || !(self.input.keeps_rows)(&table.object.to_string())
-            {
-                continue;
-            }
+            let keeps = self.from.get(&table).is_some()
+                && (self.input.keeps_rows)(&table.object.to_string());
+            let reason = match keeps {
+                true => "rows that stay, and would go or change, may not be as it demands",
+                false if self.refers_to_lacking(fact) => {
+                    "rows that it refers to are kept from coming by a strategy"
+                }
+                false => continue,
+            };
             self.after.remove(&fact.id);
             if let Some(before) = self.from.get(&fact.id) {
                 self.after.insert(&before.id, before);
             }
-            let reason = "rows whose deletion is left out may not be as it demands";
             self.leave_out(SchemaVerb::Create, fact, None, reason);
         }
+    }
+
+    /// Whether a foreign key refers to a table that lacks rows of the wanted state.
+    fn refers_to_lacking(&self, fact: &Fact) -> bool {
+        fact.id.kind == ObjectKind::ForeignKey
+            && self
+                .ddl
+                .requires(fact, self.wanted)
+                .iter()
+                .any(|id| (self.input.lacks_rows)(&id.object.to_string()))
     }
 
     /// Drops that need a word, and do not have it.
@@ -168,13 +184,25 @@ impl<'a> Gate<'a, '_> {
                 continue;
             }
             let Some(class) = class_of_drop(fact) else { continue };
-            if !self.input.consent.allows(class, &consent_name(&fact.id)) {
+            let is_kept =
+                class == Class::DropTable && (self.input.keeps_table)(&fact.id.object.to_string());
+            // A rollback could not bring back what a row loses that no change is about.
+            if class == Class::DropColumn
+                && (self.input.keeps_values)(&fact.id.object.to_string(), &fact.id.part)
+            {
+                let reason = "rows whose deletion is left out hold values in it";
+                self.leave_out(SchemaVerb::Drop, fact, None, reason);
+                self.stay(fact);
+                continue;
+            }
+            if is_kept || !self.input.consent.allows(class, &consent_name(&fact.id)) {
                 let reason = match class {
+                    _ if is_kept => KEPT_TABLE,
                     Class::DropTable => "it destroys the table and its rows",
                     Class::DropColumn => "it destroys the column's values",
                     _ => "it removes something the target uses",
                 };
-                self.leave_out(SchemaVerb::Drop, fact, Some(class), reason);
+                self.leave_out(SchemaVerb::Drop, fact, (!is_kept).then_some(class), reason);
                 self.stay(fact);
             }
         }

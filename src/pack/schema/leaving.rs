@@ -1,12 +1,14 @@
 //! Rows that have to be out of their table while its columns or partitions become others.
 //!
 //! A column whose type changes converts every value it holds, and the server may refuse one; a
-//! partition that goes takes its rows along. Where the pack changes or deletes such a row anyway, the
+//! partition that goes takes its rows along; and where its key changes or rows have none, a row may be told from
+//! others only by columns that go. Where the pack changes or deletes such a row anyway, the
 //! row leaves before and comes back after. What would hold it, or be held by it, is a foreign key: those of such tables are made again at the end,
 //! which checks them.
 
 use std::collections::BTreeSet;
 
+use super::SchemaInput;
 use crate::engine::ddl::{Ddl, Schema};
 use crate::model::{FactId, ObjectKind, ObjectName};
 
@@ -22,8 +24,11 @@ pub(super) fn find(
     ddl: &dyn Ddl,
     from: &Schema<'_>,
     to: &Schema<'_>,
-    may_leave: &dyn Fn(&str) -> bool,
+    input: &SchemaInput<'_>,
 ) -> Leaving {
+    if !ddl.lets_rows_leave() {
+        return Leaving::default();
+    }
     let mut changing: BTreeSet<ObjectName> = from
         .of_kind(ObjectKind::Column)
         .filter(|before| {
@@ -33,8 +38,10 @@ pub(super) fn find(
         .map(|column| column.id.object.clone())
         .collect();
     changing.extend(ddl.displaced(from, to));
+    let tables = from.of_kind(ObjectKind::Table).map(|table| &table.id.object);
+    changing.extend(tables.filter(|table| (input.loses_sight)(&table.to_string())).cloned());
     let tables: BTreeSet<String> =
-        changing.iter().map(ToString::to_string).filter(|table| may_leave(table)).collect();
+        changing.iter().map(ToString::to_string).filter(|table| (input.may_leave)(table)).collect();
     if tables.is_empty() {
         return Leaving::default();
     }

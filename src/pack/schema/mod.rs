@@ -109,8 +109,17 @@ pub struct SchemaInput<'a> {
     pub tables: &'a [(ObjectName, bool)],
     /// Whether rows of a table stay that the wanted state does not have.
     pub keeps_rows: &'a dyn Fn(&str) -> bool,
+    /// Whether rows of a table stay because their deletion is not allowed, and hold something else in
+    /// a column than its default.
+    pub keeps_values: &'a dyn Fn(&str, &str) -> bool,
+    /// Whether a table lacks rows that the wanted state has, because a strategy keeps them away.
+    pub lacks_rows: &'a dyn Fn(&str) -> bool,
+    /// Whether a table stays because a strategy keeps its rows.
+    pub keeps_table: &'a dyn Fn(&str) -> bool,
     /// Whether rows of a table change, and all of those may leave it for a while.
     pub may_leave: &'a dyn Fn(&str) -> bool,
+    /// Whether rows of a table cannot be told apart while it changes.
+    pub loses_sight: &'a dyn Fn(&str) -> bool,
 }
 
 /// Plans the schema.
@@ -124,7 +133,7 @@ pub fn plan(ddl: &dyn Ddl, input: &SchemaInput<'_>) -> SchemaPlan {
     let mut plan = SchemaPlan { left_out: gated.left_out, ..SchemaPlan::default() };
     let mut to = Schema::new(&gated.facts).described_like(&from);
     input.after.describe(&mut to);
-    let leaving = leaving::find(ddl, &from, &to, input.may_leave);
+    let leaving = leaving::find(ddl, &from, &to, input);
     let mut settled = between(ddl, &from, &to);
     settled.retain(|fact| !leaving.holding.contains(&fact.id));
     drop_orphans(ddl, &mut settled, &from, &to);

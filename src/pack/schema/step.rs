@@ -111,6 +111,11 @@ impl SchemaLeftOut {
     pub fn object(&self) -> String {
         consent_name(&self.deed.id)
     }
+
+    /// Whether it is a table that stays because a strategy keeps its rows.
+    pub fn is_kept_table(&self) -> bool {
+        self.reason == super::gate::KEPT_TABLE
+    }
 }
 
 /// How `--allow CLASS:OBJECT` names what a fact is about.

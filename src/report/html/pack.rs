@@ -20,6 +20,7 @@ pub(super) fn to_json(manifest: &Manifest) -> Json {
         "rollback": { "statements": manifest.rollback.statements, "rows": manifest.rollback.rows },
         "hazards": manifest.hazards,
         "left_out": manifest.left_out.iter().map(left_out).collect::<Vec<_>>(),
+        "kept": manifest.kept,
         "triggers": manifest.triggers,
     })
 }

@@ -61,6 +61,10 @@ impl Ddl for PostgresDdl {
         midway::midway(before, after, from, to)
     }
 
+    fn lets_rows_leave(&self) -> bool {
+        true
+    }
+
     fn may_refuse_values(&self, before: &Fact, after: &Fact, from: &Schema<'_>) -> bool {
         review::may_refuse_values(before, after, from)
     }

@@ -105,6 +105,7 @@ function packNodes(pack) {
   const nodes = [el('h3', '', 'Change pack'), put(el('p', 'soft'), `Made for ${pack.target}. ${whole}`), runs];
   if (pack.only?.length) nodes.push(put(el('p', 'soft'), `For the rows of these tables only: ${pack.only.join(', ')}.`));
   if (pack.left_out.length) nodes.push(el('h3', '', 'Left out, and how to allow it'), noticeList(pack.left_out.map(leftOutNode)));
+  if (pack.kept.length) nodes.push(el('h3', '', 'Kept by strategy'), noticeList(pack.kept.map((item) => leftOutNode({ ...item, allow: [] }))));
   if (pack.hazards.length) nodes.push(el('h3', '', 'To know before'), noticeList(pack.hazards.map(hazardNode)));
   const back = pack.rollback.statements;
   nodes.push(el('p', 'soft', `The way back: ${counted(back, 'statement')} (rollback.sql).`));
