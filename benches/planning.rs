@@ -80,7 +80,11 @@ fn measured(ddl: &dyn Ddl, from: &Schema, to: &Schema) -> (Duration, SchemaPlan)
         consent: &Consent::everything(),
         tables: &tables,
         keeps_rows: &|_| false,
+        keeps_values: &|_, _| false,
+        lacks_rows: &|_| false,
+        keeps_table: &|_| false,
         may_leave: &|_| false,
+        loses_sight: &|_| false,
     };
     let mut best: Option<(Duration, SchemaPlan)> = None;
     for _ in 0..ROUNDS {

@@ -385,11 +385,7 @@ impl<'a> Drafter<'a> {
         let mut writer =
             WayWriter::create(request.fs, &sql, &steps, &input.title, self.values, self.dialect)?;
         writer.tables(works, &layouts, &before, &during, request.hasher);
-        let acts = self.enforcement.acts_on_dropped_rows();
-        let touched = works.iter().map(|work| work.shape.label());
-        writer.written.rebuilds = acts
-            && (plan.steps().any(SchemaStep::drops_table)
-                || unenforced::are_met(&plan.facts_for_rows, touched));
+        writer.written.rebuilds = unenforced::are_put_off(self.enforcement, plan, works);
         if plan.is_deferred {
             order::Steps::defer(&mut writer)?;
         }
