@@ -7,12 +7,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::enforcement::Enforcement;
+use super::order::TableWork;
 use super::rules::{flag, list, text};
+use super::schema::{SchemaPlan, SchemaStep};
 use crate::model::{Fact, ObjectKind};
+
+/// Whether a way runs without foreign keys: they would follow the rows of tables that are dropped or
+/// built anew, or one of them cannot be enforced.
+pub fn are_put_off(enforcement: Enforcement, plan: &SchemaPlan, works: &[TableWork<'_>]) -> bool {
+    let touched = works.iter().map(|work| work.shape.label());
+    enforcement.acts_on_dropped_rows()
+        && (plan.steps().any(SchemaStep::drops_table) || are_met(&plan.facts_for_rows, touched))
+}
 
 /// Whether changing rows of these tables meets a foreign key that SQLite cannot enforce under these
 /// facts: one of theirs, or of a table whose rows may have to follow theirs.
-pub fn are_met<'t>(facts: &[Fact], touched: impl IntoIterator<Item = &'t str>) -> bool {
+fn are_met<'t>(facts: &[Fact], touched: impl IntoIterator<Item = &'t str>) -> bool {
     let schema = Tables::of(facts);
     let mut met: BTreeSet<String> = touched.into_iter().map(str::to_ascii_lowercase).collect();
     let mut waiting: Vec<String> = met.iter().cloned().collect();

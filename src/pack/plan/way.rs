@@ -66,11 +66,7 @@ impl Drafter<'_> {
 
     fn prepare(&self, input: &WayInput<'_>, writer: &mut WayWriter<'_>) -> Result<(), PackError> {
         let WayInput { plan, works, .. } = input;
-        let acts = self.enforcement.acts_on_dropped_rows();
-        let touched = works.iter().map(|work| work.shape.label());
-        writer.written.rebuilds = acts
-            && (plan.steps().any(SchemaStep::drops_table)
-                || unenforced::are_met(&plan.facts_for_rows, touched));
+        writer.written.rebuilds = unenforced::are_put_off(self.enforcement, plan, works);
         if plan.is_deferred {
             order::Steps::defer(writer)?;
         }
