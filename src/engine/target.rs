@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    EngineError, ForeignKeyViolation, HeldLock, LargeKind, OpenOptions, RECEIPTS_TABLE, ReadEnd,
-    ReadFrom, Receipt, RelationFile, SourceUrl, TableChanges, Unenforced, mysql, postgres, sqlite,
+    EngineError, ForeignKeyViolation, HeldLock, JOURNAL_TABLE, LargeKind, OpenOptions,
+    RECEIPTS_TABLE, ReadEnd, ReadFrom, Receipt, RelationFile, SourceUrl, TableChanges, Unenforced,
+    mysql, postgres, sqlite,
 };
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Fact, KeyColumn, ObjectName, RowSink, TableSpec, Value};
@@ -147,11 +148,13 @@ impl Session<'_> {
         each!(Session, self, engine => engine.write_receipt(receipt))
     }
 
-    /// Removes the table of receipts, outside of transactions: what a rehearsal leaves.
-    pub fn drop_receipts(&self) -> Result<(), EngineError> {
+    /// Removes this program's own tables, outside of transactions: what a rehearsal leaves.
+    pub fn drop_own_tables(&self) -> Result<(), EngineError> {
         match self {
-            Session::Postgres(engine) => engine.drop_receipts(),
-            other => other.execute_script(&format!("DROP TABLE IF EXISTS {RECEIPTS_TABLE}")),
+            Session::Postgres(engine) => engine.drop_own_tables(),
+            other => [RECEIPTS_TABLE, JOURNAL_TABLE].iter().try_for_each(|table| {
+                other.execute_script(&format!("DROP TABLE IF EXISTS {table}"))
+            }),
         }
     }
 

@@ -113,7 +113,7 @@ impl Bench {
             return Ok(Bench { named, seeded, is_exact, folder, seed });
         };
         // On engines whose DDL commits there is a table of receipts by now.
-        let _ = remove_receipts(scene, &named.url);
+        let _ = remove_own_tables(scene, &named.url);
         filled?;
         let message = format!("the scratch database could not be filled: {}", visible(&reason));
         Err(CliError::new(Exit::CouldNot, message))
@@ -129,7 +129,7 @@ impl Bench {
                 if !ran.outcome.is_success() {
                     return Ok(Some(super::verdict::reasons(&ran.outcome).join("; ")));
                 }
-                remove_receipts(scene, url)?;
+                remove_own_tables(scene, url)?;
                 let is_as_before = scene.state(url)? == seed.before;
                 Ok((!is_as_before).then(|| "its state is another than before".to_owned()))
             }),
@@ -145,8 +145,8 @@ fn could_not(error: fsio::FsError) -> CliError {
     CliError::because(Exit::CouldNot, error.to_string(), error)
 }
 
-fn remove_receipts(scene: &Scene<'_>, url: &SourceUrl) -> Result<(), CliError> {
-    scene.with_session(url, |session| Ok(session.drop_receipts()?))
+fn remove_own_tables(scene: &Scene<'_>, url: &SourceUrl) -> Result<(), CliError> {
+    scene.with_session(url, |session| Ok(session.drop_own_tables()?))
 }
 
 fn restored(scene: &Scene<'_>, url: &SourceUrl, base: &LoadedSnapshot) -> Result<(), CliError> {

@@ -416,7 +416,7 @@ impl<'a> PostgresSession<'a> {
     }
 
     /// Removes the table of receipts.
-    pub fn drop_receipts(&self) -> Result<(), EngineError> {
+    pub fn drop_own_tables(&self) -> Result<(), EngineError> {
         let schemas = self.target.schemas.clone();
         self.ask("remove the receipts of", move |connection| {
             async move { receipts::remove(&mut connection.session, &schemas).await }.boxed()

@@ -362,14 +362,11 @@ impl<'a> Arrangement<'a> {
             let Some(&unmaker) = self.unmaker.get(&fact.id) else { continue };
             let mut needs = fates.ddl.requires(fact, fates.from);
             // What stays has left what it belonged to before that goes.
-            needs.extend(fates.ddl.container(fact, fates.from));
-            let belongs = |needed: &FactId| {
-                let needed = fates.from.get(needed);
-                needed.and_then(|needed| fates.ddl.container(needed, fates.from)).as_ref()
-                    == Some(&fact.id)
-            };
+            if fates.is_weakened(&fact.id) {
+                needs.extend(fates.ddl.container(fact, fates.from));
+            }
             for needed in needs {
-                if belongs(&needed) {
+                if fates.is_weakened(&needed) && fates.belonged(&needed, &fact.id) {
                     continue;
                 }
                 let other = self.last.get(&needed).or_else(|| self.unmaker.get(&needed));

@@ -115,6 +115,17 @@ impl<'a, 's> Fates<'a, 's> {
         self.left.borrow_mut().get_or_insert_with(left).with(fact, ask)
     }
 
+    /// Whether a fact stays and makes room for what changes below it.
+    pub(super) fn is_weakened(&self, id: &FactId) -> bool {
+        matches!(self.of.get(id), Some(Fate::Weakened(_)))
+    }
+
+    /// Whether one fact belonged to another.
+    pub(super) fn belonged(&self, part: &FactId, whole: &FactId) -> bool {
+        let part = self.from.get(part);
+        part.and_then(|part| self.ddl.container(part, self.from)).as_ref() == Some(whole)
+    }
+
     /// The table that a fact belongs to, through whatever is between.
     pub(super) fn table_of(&self, fact: &Fact) -> Option<FactId> {
         let mut id = fact.id.clone();
