@@ -46,6 +46,7 @@ pub mod statement;
 pub mod strategy;
 pub mod summary;
 pub mod token;
+mod trimmed;
 mod unenforced;
 pub mod values;
 mod waiting;

@@ -68,8 +68,8 @@ pub trait RowChanges {
         take: &mut dyn FnMut(Row<CellValue>) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError>;
 
-    /// Whether a table has a row with exactly these values of its key.
-    fn has_row(&self, table: &StoredTable, key: &[Value]) -> Result<bool, SinkError>;
+    /// The rows with exactly these values of a table's key.
+    fn rows_by_key(&self, table: &StoredTable, key: &[Value]) -> Result<Vec<Row>, SinkError>;
 
     /// The payload of a large value.
     fn payload<'s>(&'s self, value: &ExternalValue) -> Result<Box<dyn Pieces + 's>, SinkError>;

@@ -162,6 +162,18 @@ pub trait Ddl: Sync {
         false
     }
 
+    /// Whether the server drops the spaces at the end of a column's values when it becomes another.
+    fn drops_spaces(
+        &self,
+        before: &Fact,
+        after: &Fact,
+        from: &Schema<'_>,
+        to: &Schema<'_>,
+    ) -> bool {
+        let _ = (before, after, from, to);
+        false
+    }
+
     /// The tables of which rows would be lost or refused with a part of the table that goes or becomes
     /// another (a partition), if they were still in it.
     fn displaced(&self, from: &Schema<'_>, to: &Schema<'_>) -> Vec<ObjectName> {

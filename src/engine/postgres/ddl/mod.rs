@@ -69,6 +69,18 @@ impl Ddl for PostgresDdl {
         review::may_refuse_values(before, after, from)
     }
 
+    fn drops_spaces(
+        &self,
+        before: &Fact,
+        after: &Fact,
+        from: &Schema<'_>,
+        to: &Schema<'_>,
+    ) -> bool {
+        let of = |fact| crate::engine::ddl::text(fact, "type");
+        let types = of(before).zip(of(after));
+        types.is_some_and(|(old, new)| casts::drops_spaces(old, new, from, to))
+    }
+
     fn displaced(&self, from: &Schema<'_>, to: &Schema<'_>) -> Vec<ObjectName> {
         tables::displaced(from, to)
     }
