@@ -27,7 +27,7 @@ use super::spool::{Spool, Verb};
 use super::values::ValueFiles;
 use super::writer::Written;
 use super::written_table::{Ends, Layouts};
-use super::{fingerprint, kept, selection, summary, trimmed};
+use super::{fingerprint, kept, selection, summary, unwritten};
 use crate::codec::Hasher;
 use crate::diff::TableDefinition;
 use crate::engine::Dialect;
@@ -149,7 +149,7 @@ impl<'a> Drafter<'a> {
                 },
             },
         );
-        plan.refusals.extend(trimmed::refusals(request, self.ddl)?);
+        plan.refusals.extend(unwritten::refusals(request, self.ddl, &plan.facts_after)?);
         let rules = self.rules(&plan.facts_for_rows);
         for table in self.tables.iter().filter(|table| table.runs.changes() > 0) {
             let unknown = rules.table(&table.name).map_or(&[][..], |r| &r.unknown_collations);
