@@ -8,6 +8,7 @@
 mod checks;
 pub mod error;
 mod gate;
+mod names;
 pub mod options;
 pub mod outcome;
 mod parents;

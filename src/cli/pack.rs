@@ -14,7 +14,7 @@ use super::snapshot::runtime;
 use crate::apply::create_pack;
 use crate::diff;
 use crate::pack::summary::for_a_shell;
-use crate::pack::{Consent, DecisionFile, Manifest, PackSide, Request, StoredRows};
+use crate::pack::{Consent, DecisionFile, Manifest, PackSide, Request, StoredRows, renames};
 use crate::report::stat::plural;
 use crate::report::value::visible;
 
@@ -36,12 +36,21 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
     let to = side(context, &store, &reader, &args.to)?;
     let comparison = diff::compare(&reader, &from, &to)?;
     let (before, after) = (PackSide::load(&reader, &from)?, PackSide::load(&reader, &to)?);
-    let rows = StoredRows(access(&store, &reader));
+    let words: Vec<String> =
+        context.config.pack.renames.iter().chain(&args.rename).cloned().collect();
+    let renames = renames::resolve(&words, &before, &after)?;
+    let renamed = match renames.is_empty() {
+        true => None,
+        false => Some(renames::rename(before.clone(), &after, &comparison, renames)?),
+    };
+    let base = renamed.as_ref().map(|renamed| &renamed.base);
+    let rows = StoredRows { access: access(&store, &reader), base };
     let fs = store.file_system();
     let request = Request {
-        before: &before,
+        before: renamed.as_ref().map_or(&before, |renamed| &renamed.side),
+        base,
         after: &after,
-        comparison: &comparison,
+        comparison: renamed.as_ref().map_or(&comparison, |renamed| &renamed.comparison),
         rows: &rows,
         hasher: store.hasher(),
         consent: &consent,

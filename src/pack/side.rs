@@ -1,9 +1,10 @@
 //! The two states of a pack, loaded from a store.
 
+use super::renames::Base;
 use super::request::{PackSide, Pieces, RowChanges};
 use crate::codec::state::StoredTable;
 use crate::diff::{
-    self, Access, CellValue, DiffError, ExternalValue, LoadedSnapshot, Row, RowChange, ValuePieces,
+    self, Access, Called, CellValue, DiffError, ExternalValue, LoadedSnapshot, Row, RowChange, ValuePieces,
 };
 use crate::model::{Flow, SinkError, Value};
 use crate::store::Objects;
@@ -28,7 +29,23 @@ impl PackSide {
 }
 
 /// The row changes between tables of one store.
-pub struct StoredRows<'a>(pub Access<'a>);
+pub struct StoredRows<'a> {
+    /// Where they are.
+    pub access: Access<'a>,
+    /// The tables that go by other names than they are stored under, where any do.
+    pub base: Option<&'a Base>,
+}
+
+impl<'a> StoredRows<'a> {
+    /// Rows of tables by the names they are stored under.
+    pub fn new(access: Access<'a>) -> StoredRows<'a> {
+        StoredRows { access, base: None }
+    }
+
+    fn stored<'t>(&'t self, table: &'t StoredTable) -> &'t StoredTable {
+        self.base.map_or(table, |base| base.stored(table))
+    }
+}
 
 impl RowChanges for StoredRows<'_> {
     fn changes(
@@ -37,7 +54,8 @@ impl RowChanges for StoredRows<'_> {
         after: Option<&StoredTable>,
         take: &mut dyn FnMut(RowChange<CellValue>) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError> {
-        Ok(diff::rows(&self.0, before, after, take)?)
+        let called = |spec| Called { table: self.stored(spec), spec: &spec.spec };
+        Ok(diff::rows_called(&self.access, before.map(called), after, take)?)
     }
 
     fn rows(
@@ -45,15 +63,16 @@ impl RowChanges for StoredRows<'_> {
         table: &StoredTable,
         take: &mut dyn FnMut(Row<CellValue>) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError> {
-        Ok(diff::rows_of(self.0.objects, table, take)?)
+        Ok(diff::rows_of(self.access.objects, self.stored(table), take)?)
     }
 
     fn has_row(&self, table: &StoredTable, key: &[Value]) -> Result<bool, SinkError> {
-        Ok(!diff::row_by_key(self.0.objects, table, key)?.is_empty())
+        let table = self.stored(table);
+        Ok(!diff::row_by_key(self.access.objects, table, key)?.is_empty())
     }
 
     fn payload<'s>(&'s self, value: &ExternalValue) -> Result<Box<dyn Pieces + 's>, SinkError> {
-        Ok(Box::new(ValuePieces::open(self.0.objects, *value)?))
+        Ok(Box::new(ValuePieces::open(self.access.objects, *value)?))
     }
 }
 

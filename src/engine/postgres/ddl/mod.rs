@@ -13,6 +13,7 @@ mod indexes;
 mod midway;
 mod operators;
 mod programs;
+mod renames;
 mod review;
 mod rights;
 mod sequences;
@@ -26,7 +27,8 @@ mod yielding;
 
 use self::spelling::{qualified, quoted};
 use crate::engine::ddl::{
-    Alteration, Break, Ddl, FactChange, Schema, Statement, StepHazard, Yielding,
+    Alteration, Break, Ddl, FactChange, Following, Rename, Renames, Schema, Statement, StepHazard,
+    Yielding,
 };
 use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 
@@ -144,6 +146,24 @@ impl Ddl for PostgresDdl {
 
     fn alter_table(&self, table: &ObjectName, clause: &str) -> String {
         format!("ALTER TABLE {} {clause}", qualified(table))
+    }
+
+    fn follows(
+        &self,
+        fact: &Fact,
+        renames: &Renames,
+        schema: &Schema<'_>,
+        wanted: &Schema<'_>,
+    ) -> Following {
+        renames::follows(fact, renames, schema, wanted)
+    }
+
+    fn rename(&self, rename: &Rename, _schema: &Schema<'_>) -> Result<String, String> {
+        Ok(renames::statement(rename))
+    }
+
+    fn rename_hazards(&self, rename: &Rename) -> Vec<StepHazard> {
+        renames::hazards(rename)
     }
 
     fn preamble(&self) -> Vec<String> {
