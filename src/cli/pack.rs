@@ -84,6 +84,7 @@ fn as_json(args: &PackArgs, manifest: &Manifest) -> serde_json::Value {
         "steps": manifest.migration.statements,
         "rows": manifest.migration.rows,
         "complete": manifest.is_complete,
+        "renames": manifest.renames,
         "left_out": manifest.left_out,
         "kept": manifest.kept,
         "hazards": manifest.hazards,

@@ -19,7 +19,7 @@ use super::manifest::{
 use super::order::{Deletes, Skipped, TableWork};
 use super::output;
 use super::parking::Accepts;
-use super::renames::Base;
+use super::renames::{self, Base};
 use super::request::{ChangedTable, PackSide, Request};
 use super::rules::Rules;
 use super::schema::{self, SchemaInput, SchemaPlan, SchemaSide, SchemaVerb};
@@ -210,7 +210,7 @@ impl<'a> Drafter<'a> {
             },
         );
         if let Some(base) = request.base {
-            schema::back(self.ddl, base, &request.before.facts, &mut plan);
+            schema::back(self.ddl, base, &mut plan);
             plan.facts_after.clone_from(&base.facts);
         }
         if plan.refusals.is_empty() {
@@ -386,6 +386,7 @@ impl<'a> Drafter<'a> {
         let triggers = triggers(&self.rules(&plan.facts_for_rows), works, request.consent);
         let mut hazards = hazards(forward, self.enforcement);
         hazards.extend(self.more_hazards(&triggers));
+        hazards.extend(renames::propose(request)?);
         let mut manifest = Manifest {
             format: FORMAT,
             pack: String::new(),

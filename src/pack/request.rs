@@ -12,7 +12,7 @@ use super::spool::TableRuns;
 use super::strategy::{Choice, Strategies};
 use crate::codec::state::StoredTable;
 use crate::codec::{Hasher, cell};
-use crate::diff::{CellValue, Comparison, ExternalValue, Row, RowChange, TableDefinition};
+use crate::diff::{Called, CellValue, Comparison, ExternalValue, Row, RowChange, TableDefinition};
 use crate::engine::product;
 use crate::fsio::FileSystem;
 use crate::model::snapshot::{Scope, SourceInfo};
@@ -67,6 +67,14 @@ pub trait Pieces {
 /// Gives the rows that differ between two tables, in key order. Large values stay where they are
 /// until they are asked for.
 pub trait RowChanges {
+    /// Hands every change to `take`. `before` may go by other names than it is stored under.
+    fn changes_called(
+        &self,
+        before: Option<Called<'_>>,
+        after: Option<&StoredTable>,
+        take: &mut dyn FnMut(RowChange<CellValue>) -> Result<Flow, SinkError>,
+    ) -> Result<(), SinkError>;
+
     /// Hands every change to `take`.
     fn changes(
         &self,

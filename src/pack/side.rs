@@ -4,7 +4,8 @@ use super::renames::Base;
 use super::request::{PackSide, Pieces, RowChanges};
 use crate::codec::state::StoredTable;
 use crate::diff::{
-    self, Access, Called, CellValue, DiffError, ExternalValue, LoadedSnapshot, Row, RowChange, ValuePieces,
+    self, Access, Called, CellValue, DiffError, ExternalValue, LoadedSnapshot, Row, RowChange,
+    ValuePieces,
 };
 use crate::model::{Flow, SinkError, Value};
 use crate::store::Objects;
@@ -48,6 +49,17 @@ impl<'a> StoredRows<'a> {
 }
 
 impl RowChanges for StoredRows<'_> {
+    fn changes_called(
+        &self,
+        before: Option<Called<'_>>,
+        after: Option<&StoredTable>,
+        take: &mut dyn FnMut(RowChange<CellValue>) -> Result<Flow, SinkError>,
+    ) -> Result<(), SinkError> {
+        // Names that were given are names too.
+        let stored = |called: Called<'_>| Called { table: self.stored(called.table), ..called };
+        Ok(diff::rows_called(&self.access, before.map(stored), after, take)?)
+    }
+
     fn changes(
         &self,
         before: Option<&StoredTable>,

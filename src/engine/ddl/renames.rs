@@ -25,6 +25,7 @@ pub struct Rename {
 pub struct Renames {
     tables: BTreeMap<ObjectName, ObjectName>,
     columns: BTreeMap<ObjectName, BTreeMap<String, String>>,
+    server: String,
 }
 
 /// What becomes of a fact when names change.
@@ -42,6 +43,18 @@ impl Renames {
     /// None.
     pub fn none() -> Renames {
         Renames::default()
+    }
+
+    /// The same on a server, as a snapshot names it: what follows may depend on its version.
+    #[must_use]
+    pub fn on(mut self, server: &str) -> Renames {
+        server.clone_into(&mut self.server);
+        self
+    }
+
+    /// The server, where it is known.
+    pub fn server(&self) -> &str {
+        &self.server
     }
 
     /// Adds one.

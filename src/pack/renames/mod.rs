@@ -6,6 +6,7 @@
 //! alone, or there is no pack. What a rename makes of a text and is not known for sure is dropped
 //! before, and made again afterwards (`engine::ddl::Following`).
 
+mod proposals;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,9 +19,11 @@ use crate::diff::{Comparison, SchemaChange, TableComparison, TableDefinition};
 use crate::engine::ddl::{Ddl, Following, Renames, Schema};
 use crate::model::{Fact, FactId, KeyColumn, ObjectKind, ObjectName, RowKey, TableSpec};
 
+pub use proposals::propose;
 pub use words::resolve;
 
-const HINT: &str = "leave the rename away, or make it by hand in the target and take a new snapshot";
+const HINT: &str =
+    "leave the rename away, or make it by hand in the target and take a new snapshot";
 
 /// The state before, by its new names.
 #[derive(Debug)]
@@ -85,8 +88,13 @@ pub fn rename(
     renames: Renames,
 ) -> Result<Renamed, PackError> {
     let enforcement = before.enforcement()?;
+    if enforcement.commits_ddl() {
+        let reason = "on MySQL and MariaDB, where each statement commits, a pack changes no names";
+        return Err(PackError::Refused(vec![Refusal::new("--rename", reason, HINT)]));
+    }
     let ddl = enforcement.ddl(&before.source.server);
     let ddl = ddl.as_ref();
+    let renames = renames.on(&before.source.server);
     let schema = Schema::new(&before.facts);
     let wanted = Schema::new(&after.facts);
     let mut refusals = keyless(&before.tables, &renames);
@@ -214,7 +222,8 @@ fn keyless(tables: &[StoredTable], renames: &Renames) -> Vec<Refusal> {
     let is_keyless = |table: &&StoredTable| {
         table.spec.key == RowKey::RowHash && renames.columns_of(&table.spec.name).next().is_some()
     };
-    let reason = "its rows have no key, so each of them would be another by the new name of a column";
+    let reason =
+        "its rows have no key, so each of them would be another by the new name of a column";
     let refusals = tables.iter().filter(is_keyless);
     refusals.map(|table| Refusal::new(&table.spec.name, reason, HINT)).collect()
 }
@@ -280,9 +289,8 @@ fn compared(
         })
     });
     let schema = changes.collect();
-    let is_touched = |table: &&TableComparison| {
-        renames.touches(&table.name) || tables.contains_key(&table.name)
-    };
+    let is_touched =
+        |table: &&TableComparison| renames.touches(&table.name) || tables.contains_key(&table.name);
     let mut compared: Vec<TableComparison> =
         comparison.tables.iter().filter(|table| !is_touched(table)).cloned().collect();
     for (name, (called, _)) in tables {

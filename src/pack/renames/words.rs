@@ -19,7 +19,8 @@ pub fn resolve(
         if all.contains(&rename) {
             continue;
         }
-        let is_same = |other: &&Rename| other.table == rename.table && other.column == rename.column;
+        let is_same =
+            |other: &&Rename| other.table == rename.table && other.column == rename.column;
         if all.iter().any(|other| is_same(&other)) {
             return Err(wrong("it gets two names".to_owned()));
         }
@@ -39,10 +40,8 @@ pub fn resolve(
         all.push(rename);
     }
     for rename in &all {
-        check(rename, &renames, before, after).map_err(|reason| PackError::Rename {
-            word: said(rename),
-            reason,
-        })?;
+        check(rename, &renames, before, after)
+            .map_err(|reason| PackError::Rename { word: said(rename), reason })?;
     }
     Ok(renames)
 }

@@ -14,22 +14,26 @@ use crate::pack::error::Refusal;
 use crate::pack::renames::Base;
 
 /// Puts the steps in front of a plan that begins where names have changed.
-pub fn forth(ddl: &dyn Ddl, base: &Base, wanted: &[Fact], consent: &Consent, plan: &mut SchemaPlan) {
+pub fn forth(
+    ddl: &dyn Ddl,
+    base: &Base,
+    wanted: &[Fact],
+    consent: &Consent,
+    plan: &mut SchemaPlan,
+) {
     plan.refusals.extend(unallowed(base, wanted, consent));
     let side = SchemaSide { facts: &base.facts, definitions: &base.definitions };
     let (from, to) = (side.described(), Schema::new(&base.freed));
     let freeing = stage::plan(ddl, &from, &to.described_like(&from));
     plan.refusals.extend(freeing.refusals);
     plan.opening = freeing.steps;
-    let schema = Schema::new(&base.freed);
-    let steps = base.renames.all().into_iter().map(|rename| step(ddl, &rename, &schema));
+    let steps = base.renames.all().into_iter().map(|rename| step(ddl, &rename));
     extend(&mut plan.opening, steps, &mut plan.refusals);
 }
 
 /// Puts the steps that take names back behind a plan that ends where they have changed.
-pub fn back(ddl: &dyn Ddl, base: &Base, facts: &[Fact], plan: &mut SchemaPlan) {
-    let schema = Schema::new(facts);
-    let steps = base.renames.inverse().into_iter().map(|rename| step(ddl, &rename, &schema));
+pub fn back(ddl: &dyn Ddl, base: &Base, plan: &mut SchemaPlan) {
+    let steps = base.renames.inverse().into_iter().map(|rename| step(ddl, &rename));
     extend(&mut plan.closing, steps, &mut plan.refusals);
     let side = SchemaSide { facts: &base.facts, definitions: &base.definitions };
     let (from, to) = (Schema::new(&base.freed), side.described());
@@ -51,9 +55,9 @@ fn extend(
     }
 }
 
-fn step(ddl: &dyn Ddl, rename: &Rename, schema: &Schema<'_>) -> Result<SchemaStep, Refusal> {
+fn step(ddl: &dyn Ddl, rename: &Rename) -> Result<SchemaStep, Refusal> {
     let id = id_of(&rename.table, rename.column.as_deref());
-    let statement = ddl.rename(rename, schema).map_err(|reason| {
+    let statement = ddl.rename(rename).map_err(|reason| {
         let fact = Fact { id: id.clone(), attributes: Default::default(), depends_on: Vec::new() };
         refusal(&fact, reason)
     })?;
@@ -71,7 +75,8 @@ fn unallowed(base: &Base, wanted: &[Fact], consent: &Consent) -> Vec<Refusal> {
     let wanted = Schema::new(wanted);
     let shed = base.shed.iter().filter(|(_, id)| wanted.get(id).is_none());
     shed.filter_map(|(fact, id)| {
-        let class = class_of_drop(fact).filter(|class| !consent.allows(*class, &consent_name(id)))?;
+        let class =
+            class_of_drop(fact).filter(|class| !consent.allows(*class, &consent_name(id)))?;
         let reason = "it speaks of what gets another name, and is not in the wanted state";
         let hint = format!("{}, or leave the rename away", class.flag(&consent_name(id)));
         Some(Refusal::new(format!("{} {}", fact.id.kind, fact.id), reason, hint))

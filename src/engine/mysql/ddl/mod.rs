@@ -17,14 +17,12 @@ mod midway;
 mod needs;
 mod partition;
 mod program;
-mod renames;
 mod table;
 mod types;
 mod wording;
 
 use crate::engine::ddl::{
-    Alteration, Break, Ddl, FactChange, Following, Rename, Renames, Schema, Statement, StepHazard,
-    Yielding,
+    Alteration, Break, Ddl, FactChange, Schema, Statement, StepHazard, Yielding,
 };
 use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 
@@ -205,20 +203,6 @@ impl Ddl for MysqlDdl {
 
     fn dropped_for_good(&self, table: &ObjectName) -> Option<String> {
         Some(table::dropped_for_good(table))
-    }
-
-    fn follows(
-        &self,
-        fact: &Fact,
-        renames: &Renames,
-        _schema: &Schema<'_>,
-        _wanted: &Schema<'_>,
-    ) -> Following {
-        renames::follows(fact, renames)
-    }
-
-    fn rename(&self, rename: &Rename, schema: &Schema<'_>) -> Result<String, String> {
-        renames::statement(*self, rename, schema)
     }
 
     fn preamble(&self) -> Vec<String> {

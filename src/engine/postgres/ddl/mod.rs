@@ -158,7 +158,7 @@ impl Ddl for PostgresDdl {
         renames::follows(fact, renames, schema, wanted)
     }
 
-    fn rename(&self, rename: &Rename, _schema: &Schema<'_>) -> Result<String, String> {
+    fn rename(&self, rename: &Rename) -> Result<String, String> {
         Ok(renames::statement(rename))
     }
 

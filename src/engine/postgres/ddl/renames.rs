@@ -8,7 +8,7 @@
 use super::spelling::{mentions, qualified, quoted};
 use super::structure::has_children;
 use super::{foreign, programs, sequences};
-use crate::engine::ddl::{Following, Rename, Renames, Schema, StepHazard, list, text};
+use crate::engine::ddl::{Following, Rename, Renames, Schema, StepHazard, flag, list, text};
 use crate::model::{Attribute, Fact, FactId, ObjectKind, ObjectName};
 
 /// The statement.
@@ -112,9 +112,44 @@ fn column(fact: &Fact, mut new: Fact, renames: &Renames, wanted: &Schema<'_>) ->
     }
     new.id.object = renames.object(table);
     new.id.part = renames.column(table, &fact.id.part);
+    if flag(fact, "not-null") && names_not_null(renames.server()) {
+        let Some(name) = not_null_name(fact) else {
+            let reason = "the name of its NOT NULL constraint is not known";
+            return Following::Refused(reason.to_owned());
+        };
+        let (table, column) = (&new.id.object.name, &new.id.part);
+        let is_long = table.len() + column.len() > LONGEST_OWN;
+        let is_own = name == format!("{table}_{column}_not_null")
+            || (is_long
+                && name.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with("_not_null"));
+        match is_own {
+            true => new.attributes.remove("not-null-name"),
+            false => new.attributes.insert("not-null-name".to_owned(), Attribute::Text(name)),
+        };
+    }
     match text(fact, "generated") {
         Some(_) => said_as_wanted(new, "generated", table, renames, wanted),
         None => Following::Follows(new),
+    }
+}
+
+/// The longest names of a table and a column together of which the server makes a name that tells
+/// them.
+const LONGEST_OWN: usize = 51;
+
+/// Whether NOT NULL constraints of tables have names, which stay when others change: from 18 on.
+fn names_not_null(server: &str) -> bool {
+    let digits = server.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty());
+    digits.and_then(|digits| digits.parse::<u32>().ok()).is_some_and(|version| version >= 18)
+}
+
+/// The name of a column's NOT NULL constraint, where it can be told.
+fn not_null_name(column: &Fact) -> Option<String> {
+    let (table, name) = (&column.id.object.name, &column.id.part);
+    match text(column, "not-null-name") {
+        Some(name) => Some(name.to_owned()),
+        None if table.len() + name.len() > LONGEST_OWN => None,
+        None => Some(format!("{table}_{name}_not_null")),
     }
 }
 

@@ -74,7 +74,10 @@ pub(super) fn speaks_of(fact: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
     let is_said =
         |name: &ObjectName| names.iter().any(|said| said.eq_ignore_ascii_case(&name.name));
     let views = schema.of_kind(ObjectKind::View);
-    views.filter(|view| view.id != fact.id && is_said(&view.id.object)).map(|v| v.id.clone()).collect()
+    views
+        .filter(|view| view.id != fact.id && is_said(&view.id.object))
+        .map(|v| v.id.clone())
+        .collect()
 }
 
 /// The table by a name that somebody spelled.
@@ -144,7 +147,8 @@ fn part(before: &Fact, after: &Fact) -> String {
         }
         _ => None,
     };
-    let number = said(before).and_then(|said| before.id.part.strip_prefix(&said).map(str::to_owned));
+    let number =
+        said(before).and_then(|said| before.id.part.strip_prefix(&said).map(str::to_owned));
     match (text(before, "name"), number, said(after)) {
         (None, Some(number), Some(said)) => format!("{said}{number}"),
         _ => after.id.part.clone(),
@@ -181,7 +185,8 @@ fn rewritten(expression: &str, table: &ObjectName, renames: &Renames) -> String 
             _ => None,
         };
         let is_qualifier = after.is_some_and(|next| next.is_symbol("."));
-        let is_call = after.is_some_and(|next| next.is_symbol("(")) && token.kind == TokenKind::Word;
+        let is_call =
+            after.is_some_and(|next| next.is_symbol("(")) && token.kind == TokenKind::Word;
         let is_collation = before.is_some_and(|word| word.is_word("COLLATE"));
         let new = match name {
             Some(name) if is_qualifier && name.eq_ignore_ascii_case(&table.name) => {
@@ -195,14 +200,17 @@ fn rewritten(expression: &str, table: &ObjectName, renames: &Renames) -> String 
         };
         texts.push(match new {
             // The name of a table always gets quotes.
-            Some((new, is_table)) if is_table || token.kind == TokenKind::Quoted || !is_plain(&new) => {
+            Some((new, is_table))
+                if is_table || token.kind == TokenKind::Quoted || !is_plain(&new) =>
+            {
                 (TokenKind::Quoted, quoted(&new))
             }
             Some((new, _)) => (TokenKind::Word, new),
             None => (token.kind, token.text.to_owned()),
         });
     }
-    let new: Vec<Token<'_>> = texts.iter().map(|(kind, text)| Token { kind: *kind, text }).collect();
+    let new: Vec<Token<'_>> =
+        texts.iter().map(|(kind, text)| Token { kind: *kind, text }).collect();
     normal_text(&new)
 }
 
