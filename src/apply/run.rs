@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::checks::{self, Expected};
 use super::error::ApplyError;
 use super::names::Names;
+use super::online;
 use super::options::{Finish, Held, Options, Place, ReadState};
 use super::outcome::{Drift, Ending, Outcome};
 use super::referring::Referring;
@@ -89,6 +90,9 @@ pub(super) fn run_at(
             options,
             outcome: Outcome::nothing_yet(pack, options.run),
         };
+        if pack.manifest.is_online() {
+            return online::run(runner, read_state);
+        }
         match runner.run(read_state.as_deref_mut()) {
             Err(ApplyError::Engine(EngineError::Contention { .. })) if attempt < ATTEMPTS => {
                 std::thread::sleep(PAUSE * attempt);

@@ -78,9 +78,8 @@ impl RowChanges for StoredRows<'_> {
         Ok(diff::rows_of(self.access.objects, self.stored(table), take)?)
     }
 
-    fn has_row(&self, table: &StoredTable, key: &[Value]) -> Result<bool, SinkError> {
-        let table = self.stored(table);
-        Ok(!diff::row_by_key(self.access.objects, table, key)?.is_empty())
+    fn rows_by_key(&self, table: &StoredTable, key: &[Value]) -> Result<Vec<Row>, SinkError> {
+        Ok(diff::row_by_key(self.access.objects, self.stored(table), key)?)
     }
 
     fn payload<'s>(&'s self, value: &ExternalValue) -> Result<Box<dyn Pieces + 's>, SinkError> {

@@ -263,13 +263,17 @@ fn what_looks_like_a_rename_is_proposed_and_not_done() {
         pack.lines().filter(|line| line.contains("perhaps-renamed")).collect();
     assert_eq!(proposed.len(), 2, "{pack}");
     assert!(pack.contains("399 of 400 rows hold the same"), "{pack}");
-    assert!(pack.contains("--rename t.old=new") && pack.contains("--rename before=after"), "{pack}");
+    assert!(
+        pack.contains("--rename t.old=new") && pack.contains("--rename before=after"),
+        "{pack}"
+    );
     let summary = std::fs::read_to_string(lab.path("change").join("summary.md")).unwrap();
     assert!(summary.contains("--rename t.old=new"), "{summary}");
     assert!(!migration(&lab, "change").contains("RENAME"));
     // Given, nothing of it is proposed any more, and one row differs in each.
     let given = ["--rename", "t.old=new", "--rename", "before=after", "--allow", "all", "--json"];
-    let given = lab.run(&[&["pack", "prod", "dev", "-o", "given"], &given[..]].concat()).ok().json();
+    let given =
+        lab.run(&[&["pack", "prod", "dev", "-o", "given"], &given[..]].concat()).ok().json();
     assert!(!given["hazards"].to_string().contains("perhaps-renamed"), "{given}");
     assert_eq!(given["rows"]["deleted"], 1, "{given}");
     assert_eq!(given["renames"][0]["to"], "after", "{given}");
