@@ -56,8 +56,8 @@ impl RowChanges for StoredRows<'_> {
         take: &mut dyn FnMut(RowChange<CellValue>) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError> {
         // Names that were given are names too.
-        let stored = |called: Called<'_>| Called { table: self.stored(called.table), ..called };
-        Ok(diff::rows_called(&self.access, before.map(stored), after, take)?)
+        let before = before.map(|called| Called { table: self.stored(called.table), ..called });
+        Ok(diff::rows_called(&self.access, before, after, take)?)
     }
 
     fn changes(
