@@ -12,9 +12,10 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::snapshot::runtime;
 use crate::apply::create_pack;
-use crate::diff;
+use crate::diff::{self, Comparison};
 use crate::fsio;
 use crate::pack::online::meanwhile;
+use crate::pack::renames::Renamed;
 use crate::pack::summary::for_a_shell;
 use crate::pack::{
     Consent, DecisionFile, Manifest, PackError, PackSide, Part, Request, StoredRows, renames,
@@ -40,13 +41,7 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
     let to = side(context, &store, &reader, &args.to)?;
     let comparison = diff::compare(&reader, &from, &to)?;
     let (before, after) = (PackSide::load(&reader, &from)?, PackSide::load(&reader, &to)?);
-    let words: Vec<String> =
-        context.config.pack.renames.iter().chain(&args.rename).cloned().collect();
-    let renames = renames::resolve(&words, &before, &after)?;
-    let renamed = match renames.is_empty() {
-        true => None,
-        false => Some(renames::rename(before.clone(), &after, &comparison, renames)?),
-    };
+    let renamed = renamed(context, args, &before, &after, &comparison)?;
     let base = renamed.as_ref().map(|renamed| &renamed.base);
     let rows = StoredRows { access: access(&store, &reader), base };
     let fs = store.file_system();
@@ -109,6 +104,23 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
         }
     }
     Ok(Exit::Done)
+}
+
+/// The state before by its new names, where any are given.
+fn renamed(
+    context: &Context,
+    args: &PackArgs,
+    before: &PackSide,
+    after: &PackSide,
+    comparison: &Comparison,
+) -> Result<Option<Renamed>, CliError> {
+    let words: Vec<String> =
+        context.config.pack.renames.iter().chain(&args.rename).cloned().collect();
+    let renames = renames::resolve(&words, before, after)?;
+    if renames.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(renames::rename(before.clone(), after, comparison, renames)?))
 }
 
 fn tell(

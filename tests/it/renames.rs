@@ -128,6 +128,7 @@ fn names_that_do_not_change_so_are_refused() {
     pack(&["v=x"]).fails(2, "the second state has no table x");
     pack(&["t=w"]).fails(2, "the second state has a table t too");
     pack(&["v=u"]).fails(2, "the first state has a table u too");
+    pack(&["v=V"]).fails(2, "the second state has no table V");
     pack(&["t.c=d", "t.c=a"]).fails(2, "two names");
     pack(&["u.a=b"]).fails(4, "no key");
     assert!(!lab.path("no").exists());

@@ -1,5 +1,6 @@
 //! What a person says: `TABLE=NEW`, `TABLE.COLUMN=NEW`, each name as the first state spells it.
 
+use super::super::enforcement::Enforcement;
 use super::super::error::PackError;
 use super::super::request::PackSide;
 use crate::engine::ddl::{Rename, Renames};
@@ -120,7 +121,15 @@ fn check(
 ) -> Result<(), String> {
     let new_table = renames.object(&rename.table);
     let is_table = |facts: &[Fact], name: &ObjectName| tables(facts).any(|table| table == name);
+    let ignores_case = before.enforcement().is_ok_and(Enforcement::ignores_case);
+    let is_one = |a: &str, b: &str| if ignores_case { a.eq_ignore_ascii_case(b) } else { a == b };
     let Some(column) = &rename.column else {
+        let taken = before.facts.iter().find(|fact| {
+            let object = &fact.id.object;
+            takes_names(fact)
+                && object.schema == new_table.schema
+                && is_one(&object.name, &new_table.name)
+        });
         return match () {
             () if is_table(&after.facts, &rename.table) => {
                 Err(format!("the second state has a table {} too", rename.table))
@@ -128,12 +137,15 @@ fn check(
             () if !is_table(&after.facts, &new_table) => {
                 Err(format!("the second state has no table {new_table}"))
             }
-            () if is_table(&before.facts, &new_table) => {
-                Err(format!("the first state has a table {new_table} too"))
-            }
-            () => Ok(()),
+            () => match taken {
+                Some(fact) => {
+                    Err(format!("the first state has a {} {} too", fact.id.kind, fact.id.object))
+                }
+                None => Ok(()),
+            },
         };
     };
+    let taken = columns(&before.facts, &rename.table).find(|name| is_one(name, &rename.to));
     let has = |facts: &[Fact], table: &ObjectName, name: &str| {
         columns(facts, table).any(|column| column == name)
     };
@@ -148,9 +160,28 @@ fn check(
         () if !has(&after.facts, &new_table, &rename.to) => {
             Err(format!("the second state has no column {} in {new_table}", rename.to))
         }
-        () if has(&before.facts, &rename.table, &rename.to) => {
-            Err(format!("the first state has a column {} in {} too", rename.to, rename.table))
-        }
-        () => Ok(()),
+        () => match taken.filter(|taken| taken != column) {
+            Some(taken) => {
+                Err(format!("the first state has a column {taken} in {} too", rename.table))
+            }
+            None => Ok(()),
+        },
+    }
+}
+
+/// Whether a fact is of an object that has its name among those of tables.
+fn takes_names(fact: &Fact) -> bool {
+    let is_whole = fact.id.part.is_empty();
+    match fact.id.kind {
+        ObjectKind::Foreign => fact.id.part == "table",
+        ObjectKind::Table
+        | ObjectKind::View
+        | ObjectKind::MaterializedView
+        | ObjectKind::VirtualTable
+        | ObjectKind::Index
+        | ObjectKind::Sequence
+        | ObjectKind::Type
+        | ObjectKind::Domain => is_whole,
+        _ => false,
     }
 }
