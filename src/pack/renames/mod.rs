@@ -281,8 +281,8 @@ fn compared(
             (Some(before), Some(after)) => before.attributes == after.attributes,
             _ => false,
         };
-        let is_new = tables.contains_key(&id.object) || before.is_some_and(|f| f.id != *id);
-        (!is_same && (was_compared.contains(id) || is_new)).then(|| SchemaChange {
+        let is_of_table = tables.contains_key(&id.object);
+        (!is_same && (was_compared.contains(id) || is_of_table)).then(|| SchemaChange {
             id: id.clone(),
             before: before.cloned(),
             after: after.cloned(),
