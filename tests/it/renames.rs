@@ -72,7 +72,7 @@ fn names_types_and_rows_change_together_on_sqlite() {
         .replace("item", "article")
         .replace("NULL, NULL)", "NULL, 7)");
     let dev = format!(
-        "{dev} UPDATE article SET amount = 11 WHERE id = 1; DELETE FROM sale WHERE item = 4;
+        "{dev} UPDATE article SET amount = 11 WHERE id = 1; DELETE FROM sale WHERE article = 4;
          DELETE FROM article WHERE id = 4; INSERT INTO article(id, zeta, maker, amount) VALUES (9, 'new', 2, 99); {}",
         TELLING.replace("item", "article").replace("low", "amount")
     );
@@ -80,6 +80,8 @@ fn names_types_and_rows_change_together_on_sqlite() {
     lab.converge_with(&[
         "--rename",
         "item=article",
+        "--rename",
+        "sale.item=article",
         "--rename",
         "item.low=amount",
         "--allow",
