@@ -94,7 +94,9 @@ impl Workspace {
             args.extend(["--allow-triggers", table]);
         }
         let said = self.run(&args)?;
-        if said.code == 0 && said.json["outcome"] == "applied" {
+        if said.code == 0
+            && ["applied", "dry_run", "checked"].iter().any(|done| said.json["outcome"] == *done)
+        {
             return Ok(Applied::Done);
         }
         let outcome = said.json["outcome"].as_str().unwrap_or("could not run").to_owned();
