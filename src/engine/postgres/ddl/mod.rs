@@ -13,6 +13,7 @@ mod indexes;
 mod midway;
 mod operators;
 mod programs;
+mod reach;
 mod review;
 mod rights;
 mod sequences;

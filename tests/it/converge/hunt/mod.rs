@@ -2,7 +2,8 @@
 //! one to the other is refused by name, or it converges and its rollback brings the first back.
 //!
 //! The suites of `pairs` are what people did; this is what nobody thought of. A pair depends on its
-//! seed alone. `DEEPDIFF_HUNT=FROM..TO` runs other seeds than the tests do.
+//! seed alone. `DEEPDIFF_HUNT=FROM..TO` runs other seeds than the tests do, `DEEPDIFF_HUNT_SCRIPTS`
+//! names a folder for their scripts, and `DEEPDIFF_HUNT_KEEP` leaves databases and packs.
 
 mod chance;
 mod changes;
@@ -11,7 +12,7 @@ mod postgres;
 use super::outcome::Outcome;
 use super::pairs::{Case, Side, Suite};
 use super::place::Engine;
-use super::run::{self, Options, Progress};
+use super::run::{self, Afterwards, Options, Progress};
 use super::table;
 use crate::servers;
 use chance::Chance;
@@ -77,7 +78,11 @@ fn hunt(engine: &Engine, seeds: std::ops::Range<u64>, make: fn(u64) -> Case) {
         }
     }
     let progress = if asked.is_some() { Progress::Told } else { Progress::Silent };
-    let options = Options { jobs: 2, progress, told: &BAD, ..Options::default() };
+    let afterwards = match std::env::var_os("DEEPDIFF_HUNT_KEEP") {
+        Some(_) => Afterwards::Keep,
+        None => Afterwards::Drop,
+    };
+    let options = Options { jobs: 2, afterwards, progress, told: &BAD };
     let tested = run::all(engine, &cases, &options);
     let failures = table::failures(&tested, &BAD);
     eprintln!("{}\n{}", table::markdown(&[table::Tally::of(&tested)]), table::reasons(&tested));

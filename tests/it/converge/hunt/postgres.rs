@@ -276,7 +276,7 @@ impl Draft {
                 "CREATE VIEW {name} AS SELECT o.{a}, i.{b} FROM {table} o LEFT JOIN {table} i USING (id)"
             ),
             17 => format!(
-                "CREATE RULE {name} AS ON DELETE TO {table} WHERE old.{a} IS NULL DO INSTEAD NOTHING"
+                "CREATE RULE {name} AS ON DELETE TO {table} WHERE old.{a} IS NULL DO ALSO NOTHING"
             ),
             18 => format!(
                 "ALTER TABLE {table} ADD CONSTRAINT {name} EXCLUDE USING btree ({a} WITH =)"
