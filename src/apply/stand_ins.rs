@@ -142,9 +142,9 @@ impl Link<'_> {
         if key.iter().any(|value| matches!(value, Value::Int(_))) && !self.holds_integers() {
             return Ok(false);
         }
-        let found = self.request.rows.has_row(table, &key);
+        let found = self.request.rows.rows_by_key(table, &key);
         let wrong = |source| PackError::Rows { table: name.clone(), source };
-        Ok(!found.map_err(wrong)?)
+        Ok(found.map_err(wrong)?.is_empty())
     }
 
     fn holds_integers(&self) -> bool {

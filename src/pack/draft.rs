@@ -57,7 +57,12 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
         Enforcement::Postgres | Enforcement::Mysql => None,
     };
     let values = ValueFiles::new(request.fs, request.dir, request.rows, plain, encoding);
-    let ddl = enforcement.ddl(&request.before.source.server);
+    let mut ddl = enforcement.ddl(&request.before.source.server);
+    if request.part.is_online()
+        && let Some(online) = ddl.online()
+    {
+        ddl = online;
+    }
     let drafter = Drafter {
         request,
         spool: &spool,

@@ -6,6 +6,7 @@ use super::consent::Consent;
 use super::decisions::DecisionFile;
 use super::enforcement::Enforcement;
 use super::error::{PackError, Refusal};
+use super::online::Part;
 use super::selection;
 use super::spool::TableRuns;
 use super::strategy::{Choice, Strategies};
@@ -68,8 +69,8 @@ pub trait RowChanges {
         take: &mut dyn FnMut(Row<CellValue>) -> Result<Flow, SinkError>,
     ) -> Result<(), SinkError>;
 
-    /// Whether a table has a row with exactly these values of its key.
-    fn has_row(&self, table: &StoredTable, key: &[Value]) -> Result<bool, SinkError>;
+    /// The rows with exactly these values of a table's key.
+    fn rows_by_key(&self, table: &StoredTable, key: &[Value]) -> Result<Vec<Row>, SinkError>;
 
     /// The payload of a large value.
     fn payload<'s>(&'s self, value: &ExternalValue) -> Result<Box<dyn Pieces + 's>, SinkError>;
@@ -92,6 +93,7 @@ pub trait RowChanges {
 }
 
 /// What a pack is made from.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// What the target is like.
     pub before: &'a PackSide,
@@ -111,6 +113,8 @@ pub struct Request<'a> {
     pub decisions: DecisionFile<'a>,
     /// The tables that the pack is for; all where none is named.
     pub tables: &'a [String],
+    /// Which part of the change the pack is.
+    pub part: Part,
     /// Where files are written.
     pub fs: &'a dyn FileSystem,
     /// A folder for nameless scratch files.

@@ -48,8 +48,8 @@ impl RowChanges for StoredRows<'_> {
         Ok(diff::rows_of(self.0.objects, table, take)?)
     }
 
-    fn has_row(&self, table: &StoredTable, key: &[Value]) -> Result<bool, SinkError> {
-        Ok(!diff::row_by_key(self.0.objects, table, key)?.is_empty())
+    fn rows_by_key(&self, table: &StoredTable, key: &[Value]) -> Result<Vec<Row>, SinkError> {
+        Ok(diff::row_by_key(self.0.objects, table, key)?)
     }
 
     fn payload<'s>(&'s self, value: &ExternalValue) -> Result<Box<dyn Pieces + 's>, SinkError> {

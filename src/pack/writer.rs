@@ -16,7 +16,9 @@ use super::content;
 use super::error::{PackError, Refusal};
 use super::exact::Exact;
 use super::label::row_label;
-use super::manifest::{ABSENT, ColumnGuard, Content, MOVES_KEY, RowTotals, StepLine, TableTotals};
+use super::manifest::{
+    ABSENT, ColumnGuard, Content, FactName, MOVES_KEY, RowTotals, StepLine, TableTotals,
+};
 use super::measure::{content_of, value_len};
 use super::order::{Part, RowKept, RowLeftOut, RowStep, Steps, TableWork};
 use super::output::Output;
@@ -78,6 +80,8 @@ pub struct WayWriter<'a> {
     heading: String,
     comments: Vec<String>,
     kept_comments: Vec<String>,
+    /// Whether steps say which fact they are about.
+    pub(super) names_facts: bool,
     /// What was counted.
     pub written: Written,
 }
@@ -103,6 +107,7 @@ impl<'a> WayWriter<'a> {
             heading: String::new(),
             comments: Vec::new(),
             kept_comments: Vec::new(),
+            names_facts: false,
             written: Written::default(),
         };
         writer.sql.push(head(title, dialect).as_bytes())?;
@@ -221,6 +226,7 @@ impl<'a> WayWriter<'a> {
         let mut line = StepLine {
             verb: Cow::Owned(verb.clone()),
             object: Cow::Borrowed(&object),
+            fact: self.names_facts.then(|| FactName::of(&step.main().id)),
             ..StepLine::default()
         };
         let drops_table = step.deeds_of(SchemaVerb::Drop, ObjectKind::Table).next().is_some();

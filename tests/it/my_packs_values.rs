@@ -116,3 +116,17 @@ fn names_that_differ_in_case_and_hold_dots() {
         pair.converges();
     }
 }
+
+#[test]
+fn a_value_that_both_sides_hold_is_not_lost_with_a_column_that_is_made_anew() {
+    let pair = mariadb(
+        "CREATE TABLE t(id int PRIMARY KEY, q set('a','b'), y year); INSERT INTO t VALUES (1, 'a,b', 2020), (2, NULL, NULL);",
+        "ALTER TABLE t MODIFY q varchar(9), MODIFY y int;",
+    );
+    let refused = pair.pack(&[]).fails(4, "loses a value that both sides hold");
+    assert!(
+        refused.stderr.contains("t.q (1)") && refused.stderr.contains("t.y (1)"),
+        "{}",
+        refused.stderr
+    );
+}

@@ -223,3 +223,38 @@ fn p41_the_columns_of_a_key_change_under_foreign_keys() {
     )
     .converges(&[]);
 }
+
+/// What both sides hold alike is written by nobody: the conversion itself has to leave it.
+#[test]
+fn p28_values_that_stay_are_what_they_were_under_another_type() {
+    changed(
+        "CREATE TYPE e1 AS ENUM ('a', 'b'); CREATE TYPE e2 AS ENUM ('a', 'b', 'c');
+         CREATE TABLE t(id int PRIMARY KEY, pad char(5)[], net inet[], f real[], yes boolean[], span int4range,
+            number oid, label e1, labels e1[], whole char(3), many text[]);
+         INSERT INTO t VALUES (1, '{ab}', '{10.0.0.1}', '{0.1}', '{t,NULL}', '[1,5)', 7, 'a', '{a,b}', 'abc', '{xyz}'),
+            (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+        "ALTER TABLE t ALTER pad TYPE text[] USING pad::text::text[], ALTER net TYPE text[] USING net::text::text[],
+            ALTER f TYPE float8[] USING f::text::float8[], ALTER yes TYPE text[] USING yes::text::text[],
+            ALTER span TYPE int8range USING span::text::int8range, ALTER number TYPE bigint,
+            ALTER label TYPE e2 USING label::text::e2, ALTER labels TYPE e2[] USING labels::text::e2[],
+            ALTER whole TYPE text, ALTER many TYPE varchar(3)[]",
+    )
+    .converges(&[]);
+}
+
+#[test]
+fn p28_spaces_at_the_end_that_both_sides_hold_are_not_dropped_silently() {
+    let pair = changed(
+        "CREATE TABLE t(id int PRIMARY KEY, c char(5)); INSERT INTO t VALUES (1, 'abcde'), (2, 'ab')",
+        "ALTER TABLE t ALTER c TYPE text; UPDATE t SET c = 'ab   ' WHERE id = 2",
+    );
+    pair.state(&pair.prod, "prod");
+    pair.state(&pair.dev, "dev");
+    let pack = ["pack", "prod", "dev", "-o", "change", "--allow", "all"];
+    pair.lab.run(&pack).fails(4, "drops the spaces at the end of a value");
+    changed(
+        "CREATE TABLE t(id int PRIMARY KEY, c char(5)); INSERT INTO t VALUES (1, 'abcde'), (2, 'ab')",
+        "ALTER TABLE t ALTER c TYPE text",
+    )
+    .converges(&[]);
+}

@@ -47,6 +47,7 @@ impl Drafter<'_> {
         let (sql, steps) = (dir.join(input.sql), dir.join(input.steps));
         let mut writer =
             WayWriter::create(request.fs, &sql, &steps, &input.title, self.values, self.dialect)?;
+        writer.names_facts = request.part.is_online();
         writer.tables(works, &layouts, &before, &during, request.hasher);
         self.prepare(input, &mut writer)?;
         self.before_rows(input, &mut writer)?;

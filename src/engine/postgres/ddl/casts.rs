@@ -29,8 +29,39 @@ const FAMILIES: [&[&str]; 4] = [
     &["pg_catalog.\"bit\"", "bit varying"],
 ];
 
+/// Built-in types of which values are held as what they are. The others are held as their text, as
+/// arrays are: one of each may be the same, and their text leads from the one to the other.
+const NATIVE: [&str; 22] = [
+    "smallint",
+    "integer",
+    "bigint",
+    "oid",
+    "numeric",
+    "real",
+    "double precision",
+    "boolean",
+    "bytea",
+    "date",
+    "timestamp without time zone",
+    "timestamp with time zone",
+    "time without time zone",
+    "time with time zone",
+    "interval",
+    "uuid",
+    "json",
+    "jsonb",
+    "text",
+    "character varying",
+    "pg_catalog.bpchar",
+    "name",
+];
+
 /// Casts beyond the families: those that are assigned, and those that are asked for.
-const OTHERS: [(&str, &str, Conversion); 22] = [
+const OTHERS: [(&str, &str, Conversion); 26] = [
+    ("oid", "integer", Conversion::Assignment),
+    ("oid", "bigint", Conversion::Assignment),
+    ("integer", "oid", Conversion::Assignment),
+    ("bigint", "oid", Conversion::Assignment),
     ("integer", "boolean", Conversion::Explicit),
     ("boolean", "integer", Conversion::Explicit),
     ("json", "jsonb", Conversion::Assignment),
@@ -63,15 +94,37 @@ pub(super) fn conversion(old: &str, new: &str, from: &Schema<'_>, to: &Schema<'_
     }
     match (old.strip_suffix("[]"), new.strip_suffix("[]")) {
         (None, None) => scalar(&base(&old, from), &base(&new, to), to),
-        (Some(old), Some(new)) => match scalar(&base(old, from), &base(new, to), to) {
-            // An array goes by its text as well where its elements do.
-            Conversion::Text => Conversion::Text,
-            Conversion::None => Conversion::None,
-            _ => Conversion::Explicit,
-        },
+        (Some(old), Some(new)) => array(&base(old, from), &base(new, to), to),
         (Some(_), None) if is_text(&new) => Conversion::Assignment,
         (None, Some(_)) if is_text(&old) => Conversion::Explicit,
-        _ => Conversion::None,
+        (None, Some(_)) if NATIVE.contains(&base(&old, from).as_str()) => Conversion::None,
+        (Some(_), None) if NATIVE.contains(&base(&new, to).as_str()) => Conversion::None,
+        _ => Conversion::Text,
+    }
+}
+
+/// Whether the server's conversion drops the spaces at the end of values.
+pub(super) fn drops_spaces(old: &str, new: &str, from: &Schema<'_>, to: &Schema<'_>) -> bool {
+    let (old, new) = (base(&unmodified(old), from), base(&unmodified(new), to));
+    let is_padded = |name: &str| name == "pg_catalog.bpchar";
+    is_padded(&old) && !is_padded(&new) && FAMILIES[1].contains(&new.as_str())
+}
+
+/// Arrays are held as their text, and elements that are written alike stay so: where the cast of
+/// an element may write it otherwise, the array goes by its text.
+fn array(old: &str, new: &str, schema: &Schema<'_>) -> Conversion {
+    let found = scalar(old, new, schema);
+    let writes_otherwise = || {
+        let is_changed = |family: &[&str]| family.contains(&old) && family.contains(&new);
+        is_text(new)
+            || is_changed(FAMILIES[1])
+            || ["real", "double precision", "numeric"].contains(&new)
+    };
+    match found {
+        _ if old == new || own_cast(old, new, schema).is_some() => Conversion::Explicit,
+        Conversion::None | Conversion::Text => Conversion::Text,
+        _ if writes_otherwise() => Conversion::Text,
+        _ => Conversion::Explicit,
     }
 }
 
@@ -105,9 +158,10 @@ fn scalar(old: &str, new: &str, schema: &Schema<'_>) -> Conversion {
     if let Some((.., found)) = OTHERS.iter().find(|(from, to, _)| *from == old && *to == new) {
         return *found;
     }
-    let is_own = |name: &str| parsed(name).is_some_and(|name| !name.schema.is_empty());
-    // What two types of one's own have in common is how they are written.
-    if is_own(old) && is_own(new) { Conversion::Text } else { Conversion::None }
+    match NATIVE.contains(&old) || NATIVE.contains(&new) {
+        true => Conversion::None,
+        false => Conversion::Text,
+    }
 }
 
 fn is_text(name: &str) -> bool {

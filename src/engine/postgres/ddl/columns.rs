@@ -441,11 +441,13 @@ fn retyping(
     }
     match conversion(old, new, from, to) {
         Conversion::Assignment => {}
+        // The length of the type is left to the assignment: a cast would cut what is longer.
         Conversion::Explicit => {
-            words.push_str(&format!(" USING {}::{new}", quoted(&after.id.part)));
+            words.push_str(&format!(" USING {}::{}", quoted(&after.id.part), unmodified(new)));
         }
         Conversion::Text => {
-            words.push_str(&format!(" USING {}::text::{new}", quoted(&after.id.part)));
+            let column = quoted(&after.id.part);
+            words.push_str(&format!(" USING {column}::text::{}", unmodified(new)));
         }
         Conversion::None => return Err(Alteration::Remade),
     }

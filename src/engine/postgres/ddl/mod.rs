@@ -11,6 +11,7 @@ mod constraints;
 mod foreign;
 mod indexes;
 mod midway;
+mod online;
 mod operators;
 mod programs;
 mod reach;
@@ -27,13 +28,16 @@ mod yielding;
 
 use self::spelling::{qualified, quoted};
 use crate::engine::ddl::{
-    Alteration, Break, Ddl, FactChange, Schema, Statement, StepHazard, Yielding,
+    Alteration, Break, Ddl, FactChange, Postponed, Schema, Statement, StepHazard, Yielding,
 };
 use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 
 /// The schema language of PostgreSQL.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PostgresDdl;
+pub struct PostgresDdl {
+    /// Whether statements run outside of transactions, one by one, and lock as little as they can.
+    is_online: bool,
+}
 
 impl Ddl for PostgresDdl {
     fn container(&self, fact: &Fact, schema: &Schema<'_>) -> Option<FactId> {
@@ -70,6 +74,18 @@ impl Ddl for PostgresDdl {
         review::may_refuse_values(before, after, from)
     }
 
+    fn drops_spaces(
+        &self,
+        before: &Fact,
+        after: &Fact,
+        from: &Schema<'_>,
+        to: &Schema<'_>,
+    ) -> bool {
+        let of = |fact| crate::engine::ddl::text(fact, "type");
+        let types = of(before).zip(of(after));
+        types.is_some_and(|(old, new)| casts::drops_spaces(old, new, from, to))
+    }
+
     fn displaced(&self, from: &Schema<'_>, to: &Schema<'_>) -> Vec<ObjectName> {
         tables::displaced(from, to)
     }
@@ -85,12 +101,16 @@ impl Ddl for PostgresDdl {
         to: &Schema<'_>,
     ) -> Result<Vec<Statement>, String> {
         let mut statements = created(fact, inline, to)?;
+        if self.is_online {
+            statements = online::concurrently(statements);
+        }
         statements.extend(rights::reset(fact, to)?);
         Ok(statements)
     }
 
     fn drop(&self, fact: &Fact, from: &Schema<'_>) -> Result<Vec<Statement>, String> {
-        dropped(fact, from)
+        let statements = dropped(fact, from)?;
+        Ok(if self.is_online { online::concurrently(statements) } else { statements })
     }
 
     fn alter(&self, before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Alteration {
@@ -137,6 +157,9 @@ impl Ddl for PostgresDdl {
         };
         let columns: Vec<String> = clauses.iter().filter_map(retyped).collect();
         let is_twice = columns.iter().enumerate().any(|(at, name)| columns[..at].contains(name));
+        if self.is_online && clauses.len() > 1 {
+            return None;
+        }
         if is_twice || clauses.iter().any(|clause| clause.starts_with("RENAME ")) {
             return None;
         }
@@ -147,7 +170,18 @@ impl Ddl for PostgresDdl {
         format!("ALTER TABLE {} {clause}", qualified(table))
     }
 
+    fn postponed(&self, fact: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Option<Postponed> {
+        online::postponed(fact, from, to)
+    }
+
+    fn online(&self) -> Option<Box<dyn Ddl>> {
+        Some(Box::new(PostgresDdl { is_online: true }))
+    }
+
     fn preamble(&self) -> Vec<String> {
+        if self.is_online {
+            return online::preamble();
+        }
         [
             // Bodies may speak of what comes later.
             "SET LOCAL check_function_bodies = off",

@@ -305,8 +305,9 @@ fn retyped(before: &Fact, after: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> 
         return Vec::new();
     }
     let mut hazards = vec![StepHazard::Rewrite];
-    let is_explicit = conversion(old, new, schema, schema) == Conversion::Explicit;
-    if !is_explicit && !takes_all(old, new) && old != new {
+    let is_asked_for =
+        matches!(conversion(old, new, schema, schema), Conversion::Explicit | Conversion::Text);
+    if !is_asked_for && !takes_all(old, new) && old != new {
         hazards.push(StepHazard::Narrows);
     }
     hazards
