@@ -71,6 +71,7 @@ mod pg_pack_lab;
 mod pg_packs;
 mod pg_packs_faults;
 mod pg_rows;
+mod pg_schema_cases;
 mod pg_schema_faults;
 mod pg_schema_locks;
 mod pg_schema_packs;

@@ -49,8 +49,7 @@ const BEFORE: &str = "CREATE FUNCTION fires() RETURNS trigger LANGUAGE plpgsql A
     CREATE TABLE viewed(id int PRIMARY KEY, v int); CREATE VIEW seen AS SELECT id FROM viewed; CREATE MATERIALIZED VIEW held AS SELECT id FROM viewed;
     CREATE TABLE dropped(id int PRIMARY KEY, v int REFERENCES parent);
     DO $$ DECLARE t text; BEGIN FOR t IN SELECT oid::regclass FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace LOOP
-        EXECUTE format('INSERT INTO %s (id) VALUES (1)', t); EXCEPTION WHEN not_null_violation THEN EXECUTE format('INSERT INTO %s VALUES (1, 1)', t); END LOOP;
-    EXCEPTION WHEN not_null_violation THEN NULL; END $$;";
+        BEGIN EXECUTE format('INSERT INTO %s (id) VALUES (1)', t); EXCEPTION WHEN not_null_violation THEN EXECUTE format('INSERT INTO %s VALUES (1, 1)', t); END; END LOOP; END $$;";
 
 const CHANGE: &str = "ALTER TABLE added ADD v int; ALTER TABLE filled ADD v text NOT NULL DEFAULT 'x';
     ALTER TABLE stored ADD v int GENERATED ALWAYS AS (id + 1) STORED; ALTER TABLE constrained ADD v above;

@@ -127,9 +127,16 @@ impl Private {
         let children = Command::new("pgrep").args(["-P", &pid]).output().unwrap();
         let children = String::from_utf8(children.stdout).unwrap();
         // Its head first, so that it makes no new ones.
-        let pids = [pid.as_str()].into_iter().chain(children.lines());
-        for pid in pids {
+        let pids: Vec<&str> = [pid.as_str()].into_iter().chain(children.lines()).collect();
+        for pid in &pids {
             let _ = Command::new("kill").args(["-KILL", pid]).stderr(Stdio::null()).status();
+        }
+        let is_there = |pid: &&str| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+            stat.is_ok_and(|stat| !stat.contains(") Z "))
+        };
+        while pids.iter().any(is_there) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
         }
     }
 

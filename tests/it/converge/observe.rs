@@ -307,8 +307,10 @@ SELECT format('SELECT json_build_object(''t'', %L, ''n'', count(*), ''md5'', '
     'FROM (SELECT *, ROW(%s)::text AS _whole_ FROM %s %I.%I) AS x;',
     n.nspname || '.' || c.relname,
     string_agg(quote_literal(a.attname), ', '),
-    string_agg(format('(count(DISTINCT x.%1$I::text) + (count(*) > count(x.%1$I::text))::int)',
-        a.attname), ', '),
+    -- What is computed is not lost with its column.
+    string_agg(CASE a.attgenerated WHEN '' THEN
+        format('(count(DISTINCT x.%1$I::text) + (count(*) > count(x.%1$I::text))::int)', a.attname)
+        ELSE '1' END, ', '),
     string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname COLLATE \"C\"),
     CASE c.relkind WHEN 'r' THEN 'ONLY' END, n.nspname, c.relname)
 FROM pg_class c

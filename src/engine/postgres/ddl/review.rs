@@ -337,10 +337,32 @@ pub(super) fn may_refuse_values(before: &Fact, after: &Fact, schema: &Schema<'_>
     };
     match (text(before, "type"), text(after, "type")) {
         (Some(old), Some(new)) if is_data(before) && is_data(after) => {
-            old != new && !is_wider(old, new) && !takes_all(old, new)
+            let is_told_apart = || is_written_otherwise(old, new) && is_in_key(before, schema);
+            !is_wider(old, new) && (!takes_all(old, new) || is_told_apart())
         }
         _ => false,
     }
+}
+
+/// Whether values stay what they are and are other ones to whoever orders rows by them: a number
+/// that becomes text is equal to no number.
+fn is_written_otherwise(old: &str, new: &str) -> bool {
+    let numbers = ["smallint", "integer", "bigint", "numeric"];
+    let are_numbers = numbers.contains(&old) && numbers.contains(&new);
+    takes_all(old, new) && !is_wider(old, new) && !are_numbers
+}
+
+/// Whether a column is in something that no two rows may have alike.
+fn is_in_key(column: &Fact, schema: &Schema<'_>) -> bool {
+    let (table, name) = (&column.id.object, &column.id.part);
+    let has = |fact: &Fact| list(fact, "columns").contains(name);
+    let is_key = |kind| schema.parts(kind, table).any(has);
+    is_key(ObjectKind::PrimaryKey)
+        || is_key(ObjectKind::Unique)
+        || schema.indexes(table).filter(|index| flag(index, "unique")).any(|index| {
+            let body = super::views::body(index, schema);
+            columns::mentioned(&body, table, schema).contains(&column.id)
+        })
 }
 
 /// Whether the server takes values of the one type for values of the other as they are.

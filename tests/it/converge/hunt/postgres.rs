@@ -279,7 +279,7 @@ impl Draft {
                 "CREATE RULE {name} AS ON DELETE TO {table} WHERE old.{a} IS NULL DO ALSO NOTHING"
             ),
             18 => format!(
-                "ALTER TABLE {table} ADD CONSTRAINT {name} EXCLUDE USING btree ({a} WITH =)"
+                "ALTER TABLE {table} ADD CONSTRAINT {name} EXCLUDE USING btree ({a} WITH =) WHERE ({b} IS NULL AND {b} IS NOT NULL)"
             ),
             19 => format!(
                 "CREATE SEQUENCE {name} OWNED BY {table}.{a}; ALTER TABLE {table} ALTER {a} SET DEFAULT nextval('{name}')"
