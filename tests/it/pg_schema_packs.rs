@@ -264,8 +264,8 @@ fn what_waits_by_itself_is_checked_before_its_table_changes() {
     let sql = changed(
         "CREATE TABLE p(id int PRIMARY KEY, n int); CREATE TABLE c(id int PRIMARY KEY, p int REFERENCES p DEFERRABLE INITIALLY DEFERRED, n int);
          INSERT INTO p VALUES (1, 1), (2, 2), (3, 3); INSERT INTO c VALUES (1, 1, 1), (2, 2, 2)",
-        "INSERT INTO c VALUES (3, 2, 3); UPDATE c SET p = 3 WHERE id = 1; DELETE FROM p WHERE id = 1; UPDATE p SET id = 9 WHERE id = 2;
-         UPDATE c SET p = 9 WHERE p = 2; ALTER TABLE c ADD CHECK (n > 0); ALTER TABLE p ADD UNIQUE (n), ALTER n SET NOT NULL",
+        "BEGIN; INSERT INTO c VALUES (3, 2, 3); UPDATE c SET p = 3 WHERE id = 1; DELETE FROM p WHERE id = 1; UPDATE p SET id = 9 WHERE id = 2;
+         UPDATE c SET p = 9 WHERE p = 2; COMMIT; ALTER TABLE c ADD CHECK (n > 0); ALTER TABLE p ADD UNIQUE (n), ALTER n SET NOT NULL",
     )
     .converges(&[]);
     let place = |words: &str| sql.rfind(words).unwrap_or_else(|| panic!("no {words} in {sql}"));

@@ -90,7 +90,9 @@ fn beside(fact: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> {
         ObjectKind::Owner | ObjectKind::Comment => {
             let mode = if fact.id.kind == ObjectKind::Owner { EXCLUSIVE } else { SHARE_UPDATE };
             let subject = structure::container(fact, schema).and_then(|id| schema.get(&id));
-            let subject = subject.filter(|subject| subject.id.kind != ObjectKind::Index);
+            // These are relations, or of no table, for the server.
+            let own = [ObjectKind::Index, ObjectKind::Statistics];
+            let subject = subject.filter(|subject| !own.contains(&subject.id.kind));
             subject.and_then(table_of).map(|table| lock(mode, &table)).into_iter().collect()
         }
         ObjectKind::Publication => {
@@ -192,6 +194,8 @@ fn created(fact: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> {
             hazards.push(lock(SHARE_ROW, &table));
             if let Some(referenced) = super::constraints::referenced(fact) {
                 hazards.push(lock(SHARE_ROW, &referenced));
+                let below = reach::descendants(&referenced, schema);
+                hazards.extend(below.iter().map(|table| lock(SHARE_ROW, table)));
             }
             if !flag(fact, "not-valid") && !flag(fact, "not-enforced") {
                 hazards.push(StepHazard::Scan);
@@ -267,7 +271,9 @@ fn altered(before: &Fact, after: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> 
     let Some(table) = table_of(after) else { return hazards };
     match after.id.kind {
         ObjectKind::Column => {
-            hazards.push(lock(EXCLUSIVE, &table));
+            let differing = super::constraints::differing(before, after);
+            let is_light = differing.iter().all(|name| name == "statistics" || name == "options");
+            hazards.push(lock(if is_light { SHARE_UPDATE } else { EXCLUSIVE }, &table));
             if columns::is_retyped(before, after) {
                 hazards.extend(retyped(before, after, schema));
             }
@@ -291,7 +297,10 @@ fn altered(before: &Fact, after: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> 
         }
         ObjectKind::Statistics => hazards.push(lock(SHARE_UPDATE, &table)),
         ObjectKind::Trigger => hazards.push(lock(SHARE_ROW, &table)),
-        _ => hazards.push(lock(EXCLUSIVE, &table)),
+        _ => {
+            let is_light = super::constraints::differing(before, after) == ["clustered"];
+            hazards.push(lock(if is_light { SHARE_UPDATE } else { EXCLUSIVE }, &table));
+        }
     }
     hazards
 }
