@@ -150,7 +150,7 @@ fn print(out: &mut dyn Write, outcome: &Outcome) -> Result<(), CliError> {
         Ending::Refused => writeln!(out, "{what} refused; nothing was written")?,
         Ending::RolledBack => writeln!(out, "{what} rolled back; the target is as it was")?,
         Ending::Checked => {
-            writeln!(out, "{what} checked; it did not run: each of its statements would commit")?
+            writeln!(out, "{what} checked; it did not run: each of its statements would commit")?;
         }
         Ending::Unfinished => writeln!(
             out,

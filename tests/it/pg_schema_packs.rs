@@ -287,6 +287,20 @@ fn storage_goes_back_to_what_the_type_has_on_every_server() {
     .converges(&[]);
 }
 
+/// `IN` over a varchar is written by the server as it does not read it again.
+#[test]
+fn lists_of_varchar_are_what_they_were() {
+    changed(
+        "CREATE TABLE o(id int PRIMARY KEY, s varchar(10)); INSERT INTO o VALUES (1, 'a'), (2, 'b')",
+        "ALTER TABLE o ADD CHECK (s IN ('a', 'b')), ADD CHECK (s NOT IN ('x', 'y'));
+         CREATE VIEW v AS SELECT * FROM o WHERE s IN ('a', 'b') AND s NOT IN ('z', 'it''s]');
+         CREATE INDEX i ON o (id) WHERE s IN ('a', 'b'); CREATE DOMAIN d AS varchar(5) CHECK (VALUE IN ('a', 'b'));
+         CREATE TABLE n(s varchar(3) CHECK (s IN ('q', 'r')), g boolean GENERATED ALWAYS AS (s IN ('q', 'w')) STORED);
+         ALTER TABLE o ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON o USING (s IN ('a', 'c'))",
+    )
+    .converges(&[]);
+}
+
 #[test]
 fn a_key_of_numbers_becomes_one_of_text_with_the_same_digits() {
     changed(
@@ -297,6 +311,17 @@ fn a_key_of_numbers_becomes_one_of_text_with_the_same_digits() {
          DELETE FROM t WHERE id = 9; INSERT INTO t VALUES (8, 70, NULL); ALTER TABLE c DROP CONSTRAINT c_t_fkey;
          ALTER TABLE t ALTER id TYPE text, ALTER code TYPE text, ALTER d TYPE timestamp; ALTER TABLE c ALTER t TYPE text;
          ALTER TABLE c ADD FOREIGN KEY (t) REFERENCES t(code); INSERT INTO c VALUES (1, '70'), (2, '30')",
+    )
+    .converges(&[]);
+}
+
+#[test]
+fn a_function_that_gives_rows_of_a_new_view_comes_after_it() {
+    changed(
+        "CREATE TABLE a(id int PRIMARY KEY)",
+        "CREATE TABLE c(id int PRIMARY KEY, n text NOT NULL); INSERT INTO c VALUES (1, 'x');
+         CREATE VIEW actor AS SELECT id, n FROM c;
+         CREATE FUNCTION g(a a) RETURNS SETOF actor ROWS 1 LANGUAGE sql STABLE AS 'SELECT * FROM actor'",
     )
     .converges(&[]);
 }

@@ -15,6 +15,7 @@ mod online;
 mod operators;
 mod programs;
 mod reach;
+mod reparsed;
 mod review;
 mod rights;
 mod sequences;
@@ -105,7 +106,7 @@ impl Ddl for PostgresDdl {
             statements = online::concurrently(statements);
         }
         statements.extend(rights::reset(fact, to)?);
-        Ok(statements)
+        Ok(statements.into_iter().map(reparsed::as_written).collect())
     }
 
     fn drop(&self, fact: &Fact, from: &Schema<'_>) -> Result<Vec<Statement>, String> {
@@ -114,7 +115,12 @@ impl Ddl for PostgresDdl {
     }
 
     fn alter(&self, before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Alteration {
-        altered(before, after, from, to)
+        match altered(before, after, from, to) {
+            Alteration::InPlace(statements) => {
+                Alteration::InPlace(statements.into_iter().map(reparsed::as_written).collect())
+            }
+            other => other,
+        }
     }
 
     fn yields(
