@@ -283,7 +283,7 @@ impl<'s> Scene<'s> {
 fn killed_at_any_command_the_target_is_before_or_after() {
     let scene = Scene::new(&postgres(), None);
     let victims = [Victim::Client, Victim::Backend, Victim::Connection];
-    scene.everywhere(&victims, |count, at| at % 20 == 12);
+    scene.everywhere(&victims, |_, at| at % 20 == 12);
     // The answer to COMMIT, for everyone.
     let (there, back) = (scene.commands(&[]) - 1, scene.commands(&["--rollback"]) - 1);
     for victim in victims {

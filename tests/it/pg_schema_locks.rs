@@ -144,9 +144,9 @@ fn declared(pair: &Pair) -> Vec<Statement> {
 /// What the server shows of tables that were there before: of each its hardest lock and its file.
 const SHOW: &str = "SELECT coalesce(json_agg(json_build_object('table', b.name,
     'modes', (SELECT json_agg(mode) FROM pg_locks WHERE pid = pg_backend_pid() AND granted AND relation = b.oid),
-    'file', (SELECT relfilenode FROM pg_class c WHERE c.oid = b.oid))), '[]') FROM pg_temp.before b;";
+    'file', (SELECT relfilenode::text FROM pg_class c WHERE c.oid = b.oid))), '[]') FROM pg_temp.before b;";
 
-type Shown = BTreeMap<String, (usize, Option<u64>)>;
+type Shown = BTreeMap<String, (usize, Option<String>)>;
 
 /// Runs the statements; gives what the server shows before the first and after each.
 fn shown(pair: &Pair, statements: &[Statement]) -> Vec<Shown> {
@@ -166,7 +166,10 @@ fn shown(pair: &Pair, statements: &[Statement]) -> Vec<Shown> {
             let modes = table["modes"].as_array().into_iter().flatten();
             let levels = modes.map(|mode| MODES.iter().position(|(m, _)| mode == m).unwrap());
             let hardest = levels.max().unwrap_or(0);
-            (table["table"].as_str().unwrap().to_owned(), (hardest, table["file"].as_u64()))
+            (
+                table["table"].as_str().unwrap().to_owned(),
+                (hardest, table["file"].as_str().map(str::to_owned)),
+            )
         };
         tables.iter().map(of).collect()
     };
@@ -185,9 +188,9 @@ fn what_steps_lock_and_rewrite_is_what_the_pack_declares() {
         let [before, after] = states else { unreachable!() };
         let name = &statement.text;
         for (table, (level, file)) in after {
-            let (held, old) = before[table];
+            let (held, old) = &before[table];
             let declared = statement.locks.get(table).copied().unwrap_or(0).max(OF_ROWS);
-            if *level > held && *level > declared {
+            if level > held && *level > declared {
                 wrong.push(format!("{table} is locked {}: {name}", MODES[*level].1));
             }
             if let Some(declared) = statement.locks.get(table)
@@ -195,7 +198,7 @@ fn what_steps_lock_and_rewrite_is_what_the_pack_declares() {
             {
                 not_so.insert(format!("{table} {}", MODES[*declared].1));
             }
-            let is_rewritten = file.is_some() && *file != old;
+            let is_rewritten = file.is_some() && file != old;
             if is_rewritten && !statement.rewrites {
                 wrong.push(format!("{table} is written anew: {name}"));
             }

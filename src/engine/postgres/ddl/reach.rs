@@ -4,7 +4,7 @@
 
 use super::spelling::parsed;
 use super::types::own_type;
-use super::{constraints, structure, tables};
+use super::{constraints, structure};
 use crate::engine::ddl::{Schema, flag, list, text};
 use crate::model::{Fact, ObjectKind, ObjectName};
 
@@ -38,13 +38,13 @@ fn children(table: &ObjectName, schema: &Schema<'_>) -> Vec<ObjectName> {
 
 /// The bounds of a table's partitions.
 fn partitions<'a>(
-    table: &ObjectName,
+    table: &'a ObjectName,
     schema: &'a Schema<'_>,
-) -> impl Iterator<Item = &'a Fact> + use<'a> {
-    let table = table.clone();
-    schema
-        .of_kind(ObjectKind::Partition)
-        .filter(move |bound| tables::partitioned(bound).is_some_and(|of| of == table))
+) -> impl Iterator<Item = &'a Fact> + 'a {
+    schema.of_kind(ObjectKind::Partition).filter(move |bound| {
+        let space = text(bound, "table-schema").unwrap_or(&bound.id.object.schema);
+        text(bound, "table") == Some(table.name.as_str()) && space == table.schema
+    })
 }
 
 /// The partition of a table that takes the rows of no other.

@@ -8,6 +8,7 @@
 mod chance;
 mod changes;
 mod postgres;
+mod sqlite;
 
 use super::outcome::Outcome;
 use super::pairs::{Case, Side, Suite};
@@ -43,6 +44,19 @@ fn postgres_case(seed: u64) -> Case {
     wanted.chance = Chance::new(seed + (1 << 41));
     wanted.change(1 + how.below(9));
     case(seed, &current.script, &wanted.script)
+}
+
+/// The same on SQLite.
+fn sqlite_case(seed: u64) -> Case {
+    let mut how = Chance::new(!seed);
+    let mut current = sqlite::Draft::new(seed);
+    let mut wanted = current.clone();
+    if how.one_in(3) {
+        current.change(1 + how.below(4));
+    }
+    wanted.chance = Chance::new(seed + (1 << 41));
+    wanted.change(1 + how.below(9));
+    case(seed, &current.script(), &wanted.script())
 }
 
 fn case(seed: u64, current: &str, wanted: &str) -> Case {
@@ -92,4 +106,9 @@ fn hunt(engine: &Engine, seeds: std::ops::Range<u64>, make: fn(u64) -> Case) {
 #[test]
 fn on_postgres() {
     hunt(&Engine::Postgres(servers::postgres()), 0..12, postgres_case);
+}
+
+#[test]
+fn on_sqlite() {
+    hunt(&Engine::Sqlite, 0..24, sqlite_case);
 }
