@@ -64,7 +64,7 @@ fn case(seed: u64, current: &str, wanted: &str) -> Case {
         setup: String::new(),
         schema: script.to_owned(),
         // Every other pair gets rows besides, mostly the same on both sides.
-        seed: if seed % 2 == 0 { "SELECT 1".to_owned() } else { String::new() },
+        seed: if seed.is_multiple_of(2) { "SELECT 1".to_owned() } else { String::new() },
     };
     Case {
         id: format!("seed-{seed}"),
