@@ -123,6 +123,12 @@ impl Enforcement {
         }
     }
 
+    /// Whether changes of rows leave a check or a trigger of this fact for the end of the
+    /// transaction without being told, and no table can be altered that has one.
+    pub fn waits_by_itself(self, fact: &Fact) -> bool {
+        self == Enforcement::Postgres && flag(fact, "initially-deferred")
+    }
+
     /// Whether a row that refers to itself is in its own way when it goes, or when what it is
     /// referred to by changes. (InnoDB looks for rows that refer to it while it is still there.)
     pub fn holds_rows_by_themselves(self) -> bool {

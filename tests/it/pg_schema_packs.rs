@@ -259,6 +259,34 @@ fn p28_spaces_at_the_end_that_both_sides_hold_are_not_dropped_silently() {
     .converges(&[]);
 }
 
+#[test]
+fn what_waits_by_itself_is_checked_before_its_table_changes() {
+    let sql = changed(
+        "CREATE TABLE p(id int PRIMARY KEY, n int); CREATE TABLE c(id int PRIMARY KEY, p int REFERENCES p DEFERRABLE INITIALLY DEFERRED, n int);
+         INSERT INTO p VALUES (1, 1), (2, 2), (3, 3); INSERT INTO c VALUES (1, 1, 1), (2, 2, 2)",
+        "BEGIN; INSERT INTO c VALUES (3, 2, 3); UPDATE c SET p = 3 WHERE id = 1; DELETE FROM p WHERE id = 1; UPDATE p SET id = 9 WHERE id = 2;
+         UPDATE c SET p = 9 WHERE p = 2; COMMIT; ALTER TABLE c ADD CHECK (n > 0); ALTER TABLE p ADD UNIQUE (n), ALTER n SET NOT NULL",
+    )
+    .converges(&[]);
+    let place = |words: &str| sql.rfind(words).unwrap_or_else(|| panic!("no {words} in {sql}"));
+    assert!(place("INSERT INTO") < place("SET CONSTRAINTS ALL IMMEDIATE"), "{sql}");
+    assert!(place("SET CONSTRAINTS ALL IMMEDIATE") < place("ADD CONSTRAINT"), "{sql}");
+}
+
+#[test]
+fn storage_goes_back_to_what_the_type_has_on_every_server() {
+    let kinds = "a text, b numeric, c int[], d dotted, e inet, f pair, g jsonb";
+    let types = "CREATE DOMAIN dotted AS numeric; CREATE TYPE pair AS (x int, y text)";
+    let columns = ["a", "b", "c", "d", "e", "f", "g"];
+    let plain: Vec<String> =
+        columns.iter().map(|column| format!("ALTER {column} SET STORAGE EXTERNAL")).collect();
+    changed(
+        &format!("{types}; CREATE TABLE t({kinds}); ALTER TABLE t {}", plain.join(", ")),
+        &format!("DROP TABLE t; CREATE TABLE t({kinds})"),
+    )
+    .converges(&[]);
+}
+
 /// `IN` over a varchar is written by the server as it does not read it again.
 #[test]
 fn lists_of_varchar_are_what_they_were() {
@@ -269,6 +297,20 @@ fn lists_of_varchar_are_what_they_were() {
          CREATE INDEX i ON o (id) WHERE s IN ('a', 'b'); CREATE DOMAIN d AS varchar(5) CHECK (VALUE IN ('a', 'b'));
          CREATE TABLE n(s varchar(3) CHECK (s IN ('q', 'r')), g boolean GENERATED ALWAYS AS (s IN ('q', 'w')) STORED);
          ALTER TABLE o ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON o USING (s IN ('a', 'c'))",
+    )
+    .converges(&[]);
+}
+
+#[test]
+fn a_key_of_numbers_becomes_one_of_text_with_the_same_digits() {
+    changed(
+        "CREATE TABLE t(id int PRIMARY KEY, code int UNIQUE, d date); CREATE UNIQUE INDEX ti ON t(d);
+         CREATE TABLE c(id int PRIMARY KEY, t int REFERENCES t(code));
+         INSERT INTO t VALUES (3, 30, '2024-01-01'), (7, 70, '2024-01-02'), (9, 90, NULL); INSERT INTO c VALUES (1, 30), (2, 70)",
+        "DELETE FROM c; UPDATE t SET code = 100 WHERE id = 3; UPDATE t SET code = 30, d = NULL WHERE id = 7; UPDATE t SET d = '2024-01-02' WHERE id = 3;
+         DELETE FROM t WHERE id = 9; INSERT INTO t VALUES (8, 70, NULL); ALTER TABLE c DROP CONSTRAINT c_t_fkey;
+         ALTER TABLE t ALTER id TYPE text, ALTER code TYPE text, ALTER d TYPE timestamp; ALTER TABLE c ALTER t TYPE text;
+         ALTER TABLE c ADD FOREIGN KEY (t) REFERENCES t(code); INSERT INTO c VALUES (1, '70'), (2, '30')",
     )
     .converges(&[]);
 }

@@ -115,6 +115,38 @@ impl Private {
         private
     }
 
+    /// A PostgreSQL server that may be killed.
+    pub fn of_postgres() -> Private {
+        Private::start("alone")
+    }
+
+    /// Kills every process of the PostgreSQL server, as if its machine had stopped.
+    pub fn kill_postgres(&self) {
+        let file = self.dir.path().join("s/postgres.pid");
+        let pid = std::fs::read_to_string(file).unwrap().trim().to_owned();
+        let children = Command::new("pgrep").args(["-P", &pid]).output().unwrap();
+        let children = String::from_utf8(children.stdout).unwrap();
+        // Its head first, so that it makes no new ones.
+        let pids: Vec<&str> = [pid.as_str()].into_iter().chain(children.lines()).collect();
+        for pid in &pids {
+            let _ = Command::new("kill").args(["-KILL", pid]).stderr(Stdio::null()).status();
+        }
+        let is_there = |pid: &&str| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+            stat.is_ok_and(|stat| !stat.contains(") Z "))
+        };
+        while pids.iter().any(is_there) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
+    /// Starts it again on what it had written.
+    pub fn start_postgres_again(&self) {
+        let output = self.script("again");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "tests/servers again: {error}");
+    }
+
     /// One of them, by its name.
     pub fn server(&self, name: &str) -> &Server {
         self.servers.iter().find(|server| server.name == name).unwrap()

@@ -246,6 +246,18 @@ fn s15_tables_that_refer_to_each_other_are_built_anew_together() {
 }
 
 #[test]
+fn s21_tables_may_have_the_names_of_databases() {
+    let before = "CREATE TABLE main(id INTEGER PRIMARY KEY, temp TEXT); INSERT INTO main VALUES (1, 'a'), (2, 'b');
+        CREATE TABLE temp(id INTEGER PRIMARY KEY, main INT REFERENCES main(id)); INSERT INTO temp VALUES (1, 1), (2, 2);
+        CREATE TABLE \"main.temp\"(x); INSERT INTO \"main.temp\" VALUES (1); CREATE VIEW \"temp.main\" AS SELECT temp FROM main;";
+    let after = "CREATE TABLE main(id INTEGER PRIMARY KEY, temp TEXT NOT NULL); INSERT INTO main VALUES (1, 'A'), (3, 'c');
+        CREATE TABLE temp(id INTEGER PRIMARY KEY, main INT NOT NULL REFERENCES main(id)); INSERT INTO temp VALUES (1, 1), (2, 3);
+        CREATE TABLE \"main.temp\"(x, y); INSERT INTO \"main.temp\" VALUES (2, 1); CREATE VIEW \"temp.main\" AS SELECT id, temp FROM main;
+        CREATE INDEX sqlitish ON temp(main);";
+    PackLab::new(before, after).converges();
+}
+
+#[test]
 fn s24_a_view_that_is_invalid_already_is_in_nobodys_way() {
     let broken = "CREATE VIEW broken AS SELECT gone FROM nowhere;";
     let lab = PackLab::new(

@@ -156,7 +156,9 @@ impl Drafter<'_> {
         writer: &mut WayWriter<'_>,
     ) -> Result<(), PackError> {
         let plan = input.plan;
-        if writer.written.is_deferred && !plan.after_rows.is_empty() {
+        let waits = |fact| self.enforcement.waits_by_itself(fact);
+        let is_pending = writer.written.is_deferred || plan.facts_for_rows.iter().any(waits);
+        if is_pending && !plan.after_rows.is_empty() {
             // A table whose deferred checks are pending cannot be altered.
             for statement in self.dialect.deferral_end() {
                 writer.prepare(statement)?;

@@ -413,10 +413,13 @@ impl<'a> Arrangement<'a> {
         let mut given: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for fact in fates.from.facts() {
             let Some(&unmaker) = self.unmaker.get(&fact.id) else { continue };
-            if self.drops.contains(&unmaker) {
-                for name in fates.ddl.names(fact) {
-                    given.entry(name).or_default().push(unmaker);
-                }
+            // One that is altered may have another name afterwards.
+            let kept = match fates.to.get(&fact.id) {
+                Some(after) if !self.drops.contains(&unmaker) => fates.ddl.names(after),
+                _ => Vec::new(),
+            };
+            for name in fates.ddl.names(fact).into_iter().filter(|name| !kept.contains(name)) {
+                given.entry(name).or_default().push(unmaker);
             }
         }
         for fact in fates.to.facts() {

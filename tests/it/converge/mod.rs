@@ -11,6 +11,7 @@
 mod chains;
 mod columns;
 mod fill;
+mod hunt;
 mod loss;
 mod observe;
 mod outcome;

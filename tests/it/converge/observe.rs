@@ -307,8 +307,10 @@ SELECT format('SELECT json_build_object(''t'', %L, ''n'', count(*), ''md5'', '
     'FROM (SELECT *, ROW(%s)::text AS _whole_ FROM %s %I.%I) AS x;',
     n.nspname || '.' || c.relname,
     string_agg(quote_literal(a.attname), ', '),
-    string_agg(format('(count(DISTINCT x.%1$I::text) + (count(*) > count(x.%1$I::text))::int)',
-        a.attname), ', '),
+    -- What is computed is not lost with its column.
+    string_agg(CASE a.attgenerated WHEN '' THEN
+        format('(count(DISTINCT x.%1$I::text) + (count(*) > count(x.%1$I::text))::int)', a.attname)
+        ELSE '1' END, ', '),
     string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname COLLATE \"C\"),
     CASE c.relkind WHEN 'r' THEN 'ONLY' END, n.nspname, c.relname)
 FROM pg_class c
@@ -349,13 +351,14 @@ GROUP BY n;";
 const SQLITE_ROWS: &str = "
 SELECT 'SELECT json_object(''t'', ' || quote(n) || ', ''n'', count(*), ''md5'', '
     || 'coalesce(group_concat(_whole_, char(10)), ''''), ''c'', json_object('
-    || group_concat(quote(c) || ', count(DISTINCT ' || e || ')') || ')) FROM (SELECT *, '
+    || group_concat(quote(c) || CASE WHEN h IN (2, 3) THEN ', 1'
+        ELSE ', count(DISTINCT ' || e || ')' END) || ')) FROM (SELECT *, '
     || group_concat(e, ' || ''|'' || ') || ' AS _whole_ FROM \"' || replace(n, '\"', '\"\"')
     || '\" ORDER BY _whole_);'
-FROM (SELECT n, c,
+FROM (SELECT n, c, h,
     'typeof(' || q || ') || hex(CAST(' || q || ' AS BLOB)) || CASE typeof(' || q
         || ') WHEN ''real'' THEN quote(' || q || ') ELSE '''' END' AS e
-    FROM (SELECT t.name AS n, x.name AS c, '\"' || replace(x.name, '\"', '\"\"') || '\"' AS q
+    FROM (SELECT t.name AS n, x.name AS c, x.hidden AS h, '\"' || replace(x.name, '\"', '\"\"') || '\"' AS q
         FROM pragma_table_list t JOIN pragma_table_xinfo(t.name) x
         WHERE t.schema = 'main' AND t.type = 'table' AND t.name <> '_deepdiff_receipts'
         AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\')

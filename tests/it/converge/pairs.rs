@@ -17,10 +17,12 @@ pub enum Suite {
     Tusker,
     /// Consecutive states of a chain of migrations, and jumps between any two.
     Hydra,
+    /// Made by chance, by scripts of which any statement may fail.
+    Chance,
 }
 
 impl Suite {
-    /// All of them.
+    /// All that lie in files.
     pub const ALL: [Suite; 5] =
         [Suite::Sqldef, Suite::Pgschema, Suite::Apgdiff, Suite::Tusker, Suite::Hydra];
 
@@ -32,6 +34,7 @@ impl Suite {
             Suite::Apgdiff => "apgdiff",
             Suite::Tusker => "tusker",
             Suite::Hydra => "hydra",
+            Suite::Chance => "chance",
         }
     }
 }

@@ -87,14 +87,33 @@ impl Workspace {
 
     /// Runs a pack, or its rollback, with all triggers allowed that it says will fire.
     pub fn apply(&self, dir: &str, url: &str, way: &[&str]) -> Result<Applied, Ending> {
+        let mut triggers = self.triggers(dir);
+        let applied = self.apply_with(dir, url, way, &triggers)?;
+        let Applied::Refused(why) = &applied else { return Ok(applied) };
+        // A rollback may change rows of other tables: their triggers it names.
+        let named =
+            why.iter().filter_map(|reason| reason.strip_prefix("apply: ")?.split(": ").next());
+        triggers.extend(named.map(str::to_owned));
+        self.apply_with(dir, url, way, &triggers)
+    }
+
+    /// Runs it with triggers of these tables allowed.
+    fn apply_with(
+        &self,
+        dir: &str,
+        url: &str,
+        way: &[&str],
+        triggers: &[String],
+    ) -> Result<Applied, Ending> {
         let mut args = vec!["apply", dir, "--to", url, "--accept-target", "--json"];
         args.extend(way);
-        let triggers = self.triggers(dir);
-        for table in &triggers {
+        for table in triggers {
             args.extend(["--allow-triggers", table]);
         }
         let said = self.run(&args)?;
-        if said.code == 0 && said.json["outcome"] == "applied" {
+        if said.code == 0
+            && ["applied", "dry_run", "checked"].iter().any(|done| said.json["outcome"] == *done)
+        {
             return Ok(Applied::Done);
         }
         let outcome = said.json["outcome"].as_str().unwrap_or("could not run").to_owned();

@@ -13,7 +13,7 @@ use super::fill::fill;
 use super::loss;
 use super::observe::Observation;
 use super::outcome::{Direction, Ending, Outcome, Report};
-use super::pairs::Case;
+use super::pairs::{Case, Suite};
 use super::place::{Engine, Place};
 use super::product::{Applied, Workspace};
 
@@ -24,6 +24,8 @@ pub struct Options {
     pub jobs: usize,
     pub afterwards: Afterwards,
     pub progress: Progress,
+    /// The endings that are told as they come.
+    pub told: &'static [Outcome],
 }
 
 /// What becomes of databases and packs.
@@ -53,6 +55,9 @@ pub fn all(engine: &Engine, cases: &[Case], options: &Options) -> Vec<Report> {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(case) = cases.get(at) else { break };
                     let done = guarded(engine, case, options);
+                    if options.progress == Progress::Told {
+                        eprint!("{}", super::table::failures(&done, options.told));
+                    }
                     reports.lock().unwrap().push((at, done));
                     if options.progress == Progress::Told && (at + 1).is_multiple_of(50) {
                         eprintln!("{} of {} pairs", at + 1, cases.len());
@@ -130,6 +135,8 @@ struct Scene<'a> {
     states: [String; 2],
     /// Not looked at before there is a pack.
     observed: Option<[Observation; 2]>,
+    /// Whether packs are also run dry, and those of one direction by `--verify-full`.
+    is_thorough: bool,
 }
 
 /// The refs of the two sides.
@@ -137,7 +144,12 @@ const NAMES: [&str; 2] = ["current", "desired"];
 
 impl<'a> Scene<'a> {
     fn set(workspace: &'a Workspace, places: &'a [Place; 2], case: &Case) -> Result<Self, Ending> {
+        let is_by_chance = case.suite == Suite::Chance;
         for (side, place) in case.sides.iter().zip(places) {
+            if is_by_chance {
+                place.try_each(&side.schema);
+                continue;
+            }
             let loaded = place.load_side(side);
             loaded.map_err(|error| Ending::new(Outcome::DoesNotLoad, error))?;
         }
@@ -154,7 +166,8 @@ impl<'a> Scene<'a> {
             workspace.snapshot(&places[0].url(), NAMES[0])?,
             workspace.snapshot(&places[1].url(), NAMES[1])?,
         ];
-        Ok(Scene { workspace, places, states, observed: None })
+        let is_thorough = is_by_chance;
+        Ok(Scene { workspace, places, states, observed: None, is_thorough })
     }
 
     /// What a report says besides, where it was looked at.
@@ -174,6 +187,11 @@ impl<'a> Scene<'a> {
             .unwrap_or(Ending { outcome: Outcome::Converged, why: Vec::new() })
     }
 
+    /// What `apply` is told to check besides.
+    fn checks(&self, from: usize) -> &'static [&'static str] {
+        if self.is_thorough && from == 1 { &["--verify-full"] } else { &[] }
+    }
+
     /// There and back; an error is any end but the good one.
     fn direction(&mut self, from: usize, to: usize) -> Result<(), Ending> {
         let dir = ["forward", "backward"][from];
@@ -183,7 +201,11 @@ impl<'a> Scene<'a> {
         }
         let observed = self.observed.as_ref().expect("because it was just set");
         let url = self.places[from].url();
-        match self.workspace.apply(dir, &url, &[])? {
+        if self.is_thorough {
+            // Whatever it said and did, what follows finds the target as it was.
+            self.workspace.apply(dir, &url, &["--dry-run"])?;
+        }
+        match self.workspace.apply(dir, &url, self.checks(from))? {
             Applied::Done => {}
             Applied::Refused(why) => {
                 self.unchanged(from, dir)?;
@@ -226,7 +248,8 @@ impl<'a> Scene<'a> {
 
     fn undo(&self, from: usize, dir: &str, before: &Observation) -> Result<(), Ending> {
         let url = self.places[from].url();
-        let why = match self.workspace.apply(dir, &url, &["--rollback"])? {
+        let back = [self.checks(from), &["--rollback"]].concat();
+        let why = match self.workspace.apply(dir, &url, &back)? {
             Applied::Refused(why) | Applied::Failed(why) => why,
             Applied::Done => {
                 let mut why = observe(&self.places[from])?.differences(before);

@@ -21,6 +21,7 @@ fn whole() {
         jobs: option("JOBS").map_or(2, |jobs| jobs.parse().expect("a number of jobs")),
         afterwards: if option("KEEP").is_some() { Afterwards::Keep } else { Afterwards::Drop },
         progress: Progress::Told,
+        told: &super::NEVER,
     };
     let part = match (option("ID"), option("TENTH")) {
         (Some(id), _) => Part::Named(id),

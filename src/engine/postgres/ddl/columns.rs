@@ -6,9 +6,9 @@
 //! is one, which refuses what does not fit, and else by an explicit cast.
 
 use super::casts::{Conversion, conversion};
-use super::sequences;
 use super::spelling::{mentions, option_changes, parsed, qualified, quoted};
 use super::words::relation;
+use super::{sequences, types};
 use crate::engine::ddl::{Alteration, Schema, Statement, flag, list, number, text};
 use crate::engine::postgres::declared::unmodified;
 use crate::engine::postgres::defaults::is_constant;
@@ -142,13 +142,14 @@ fn altered(column: &Fact, clause: &str) -> String {
 
 /// What a column has beside its definition, as clauses of ALTER TABLE; the base is a column that
 /// has nothing of it, or what it was before.
-pub(super) fn extras(before: Option<&Fact>, column: &Fact) -> Vec<String> {
+pub(super) fn extras(before: Option<&Fact>, column: &Fact, schema: &Schema<'_>) -> Vec<String> {
     let mut clauses = Vec::new();
     let differs = |name: &str| {
         before.and_then(|before| before.attributes.get(name)) != column.attributes.get(name)
     };
     if differs("storage") {
-        let storage = text(column, "storage").unwrap_or("DEFAULT");
+        let usual = || text(column, "type").map(|kind| types::usual_storage(kind, schema));
+        let storage = text(column, "storage").or_else(usual).unwrap_or("DEFAULT");
         clauses.push(altered(column, &format!("SET STORAGE {storage}")));
     }
     if differs("compression") {
@@ -236,7 +237,7 @@ pub(super) fn create(column: &Fact, to: &Schema<'_>) -> Result<Vec<Statement>, S
     }
     if flag(column, "inherited") {
         // It came with the parent's; what it has of its own beside that is set.
-        let clauses = own_default(column, to).into_iter().chain(extras(None, column));
+        let clauses = own_default(column, to).into_iter().chain(extras(None, column, to));
         return Ok(only(table, clauses.collect(), to));
     }
     let fills = fills_rows(column, to);
@@ -246,7 +247,7 @@ pub(super) fn create(column: &Fact, to: &Schema<'_>) -> Result<Vec<Statement>, S
         let clause = altered(column, &format!("SET DEFAULT {default}"));
         statements.extend(only(table, vec![clause], to));
     }
-    statements.extend(only(table, extras(None, column), to));
+    statements.extend(only(table, extras(None, column, to), to));
     Ok(statements)
 }
 
@@ -274,7 +275,7 @@ fn of_view(before: &Fact, after: &Fact, schema: &Schema<'_>) -> Vec<Statement> {
     if text(before, "default") != text(after, "default") {
         clauses.push(set_default(after));
     }
-    clauses.extend(extras(Some(before), after));
+    clauses.extend(extras(Some(before), after, schema));
     let view = qualified(&after.id.object);
     let statement = |clause| Statement::whole(format!("ALTER {kind} {view} {clause}"));
     clauses.into_iter().map(statement).collect()
@@ -375,7 +376,7 @@ fn changes(
         before.attributes.remove("storage");
         before.attributes.remove("compression");
     }
-    own.extend(extras(Some(&before), after));
+    own.extend(extras(Some(&before), after, to));
     statements.extend(only(table, own, to));
     Ok(statements)
 }

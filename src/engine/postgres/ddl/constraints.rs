@@ -6,7 +6,7 @@
 
 use super::spelling::{names, option_changes, options, qualified, quoted};
 use crate::engine::ddl::{Alteration, Schema, Statement, flag, list, text};
-use crate::model::{Fact, ObjectKind, ObjectName};
+use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 
 /// The name of a constraint.
 pub(super) fn name_of(constraint: &Fact) -> &str {
@@ -194,7 +194,7 @@ pub(super) fn drop(constraint: &Fact, from: &Schema<'_>) -> Vec<Statement> {
 }
 
 /// How a constraint becomes another.
-pub(super) fn alter(before: &Fact, after: &Fact, to: &Schema<'_>) -> Alteration {
+pub(super) fn alter(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Alteration {
     let differing = differing(before, after);
     let only = |names: &[&str]| differing.iter().all(|name| names.contains(&name.as_str()));
     // Whose it is changes with what its table belongs to.
@@ -208,7 +208,11 @@ pub(super) fn alter(before: &Fact, after: &Fact, to: &Schema<'_>) -> Alteration 
         after.id.kind,
         ObjectKind::PrimaryKey | ObjectKind::Unique | ObjectKind::Exclusion
     );
-    if is_key && only(&["name", "options", "tablespace", "clustered"]) && !flag(after, "invalid") {
+    if is_key
+        && only(&["name", "options", "tablespace", "clustered"])
+        && !flag(after, "invalid")
+        && !is_in_circle_of_names(before, after, from, to)
+    {
         return Alteration::InPlace(key_changes(before, after));
     }
     let name = quoted(name_of(after));
@@ -235,6 +239,28 @@ pub(super) fn alter(before: &Fact, after: &Fact, to: &Schema<'_>) -> Alteration 
         return Alteration::InPlace(vec![Statement::clause(&after.id.object, clause)]);
     }
     Alteration::Remade
+}
+
+/// Whether keys pass their names on to each other in a circle, so that none can be renamed first.
+fn is_in_circle_of_names(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> bool {
+    let mut passed: Vec<&FactId> = Vec::new();
+    let mut taker = after;
+    loop {
+        let space = taker.id.object.schema.clone();
+        let index = ObjectName { schema: space, name: name_of(taker).to_owned() };
+        let Some(holder) = super::words::constraint_of_index(&index, from) else { return false };
+        if passed.contains(&&holder.id) {
+            return false;
+        }
+        passed.push(&holder.id);
+        match to.get(&holder.id) {
+            Some(next) if name_of(next) != name_of(holder) => taker = next,
+            _ => return false,
+        }
+        if holder.id == before.id {
+            return true;
+        }
+    }
 }
 
 /// The names of the attributes that differ.

@@ -122,7 +122,7 @@ pub(super) fn create(
             }
             let mut statements = with_options(format!("{sql} SERVER {server}"), fact)?;
             for part in inline.iter().filter(|part| part.id.kind == ObjectKind::Column) {
-                let extras = columns::extras(None, part).into_iter();
+                let extras = columns::extras(None, part, to).into_iter();
                 statements.extend(extras.map(|clause| Statement::clause(&fact.id.object, clause)));
             }
             Ok(statements)

@@ -181,11 +181,16 @@ fn changed(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> O
             }
             Some(domain)
         }
-        ObjectKind::PrimaryKey
-        | ObjectKind::Unique
-        | ObjectKind::Exclusion
-        | ObjectKind::Check
-        | ObjectKind::ForeignKey => keeps(constraints::alter(before, after, to)),
+        ObjectKind::PrimaryKey | ObjectKind::Unique | ObjectKind::Exclusion => {
+            match constraints::alter(before, after, from, to) {
+                // Its name may be that of something new.
+                Alteration::InPlace(statements) if !statements.is_empty() => Some(after.clone()),
+                alteration => keeps(alteration),
+            }
+        }
+        ObjectKind::Check | ObjectKind::ForeignKey => {
+            keeps(constraints::alter(before, after, from, to))
+        }
         ObjectKind::Index => keeps(indexes::alter(before, after, true)),
         ObjectKind::Statistics => keeps(indexes::alter_statistics(before, after)),
         ObjectKind::View | ObjectKind::MaterializedView => keeps(views::alter(before, after)),

@@ -14,6 +14,7 @@ mod midway;
 mod online;
 mod operators;
 mod programs;
+mod reach;
 mod renames;
 mod reparsed;
 mod review;
@@ -334,7 +335,7 @@ fn altered(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> A
         | ObjectKind::Unique
         | ObjectKind::Exclusion
         | ObjectKind::Check
-        | ObjectKind::ForeignKey => constraints::alter(before, after, to),
+        | ObjectKind::ForeignKey => constraints::alter(before, after, from, to),
         ObjectKind::Index => {
             let bound = |schema: &Schema<'_>| {
                 let table = after.table()?;

@@ -1,7 +1,7 @@
 //! What a reviewer has to know of a step, and where a step stands when nothing else orders it.
 
 use super::casts::{Conversion, conversion};
-use super::{columns, programs};
+use super::{columns, foreign, programs, reach, structure};
 use crate::engine::ddl::{FactChange, Schema, StepHazard, flag, list, text};
 use crate::model::{Fact, ObjectKind, ObjectName};
 
@@ -68,11 +68,13 @@ pub(super) fn rank(change: FactChange<'_>) -> u16 {
 
 /// What a reviewer has to know.
 pub(super) fn hazards(change: FactChange<'_>, schema: &Schema<'_>) -> Vec<StepHazard> {
-    let mut hazards = match change {
-        FactChange::Created(fact) => created(fact, schema),
-        FactChange::Dropped(fact) => dropped(fact),
-        FactChange::Altered(before, after) => altered(before, after, schema),
+    let (mut hazards, fact) = match change {
+        FactChange::Created(fact) => (created(fact, schema), fact),
+        FactChange::Dropped(fact) => (dropped(fact, schema), fact),
+        FactChange::Altered(before, after) => (altered(before, after, schema), after),
     };
+    hazards.extend(beside(fact, schema));
+    go_down(fact, &mut hazards, schema);
     hazards.sort();
     hazards.dedup();
     hazards
@@ -80,6 +82,51 @@ pub(super) fn hazards(change: FactChange<'_>, schema: &Schema<'_>) -> Vec<StepHa
 
 fn lock(mode: &'static str, table: &ObjectName) -> StepHazard {
     StepHazard::Lock { mode, table: table.to_string() }
+}
+
+/// What is locked of tables that a fact is about and no part of.
+fn beside(fact: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> {
+    match fact.id.kind {
+        ObjectKind::Owner | ObjectKind::Comment => {
+            let mode = if fact.id.kind == ObjectKind::Owner { EXCLUSIVE } else { SHARE_UPDATE };
+            let subject = structure::container(fact, schema).and_then(|id| schema.get(&id));
+            // These are relations, or of no table, for the server.
+            let own = [ObjectKind::Index, ObjectKind::Statistics];
+            let subject = subject.filter(|subject| !own.contains(&subject.id.kind));
+            subject.and_then(table_of).map(|table| lock(mode, &table)).into_iter().collect()
+        }
+        ObjectKind::Publication => {
+            let table = foreign::published_table(fact);
+            table.map(|table| lock(SHARE_UPDATE, &table)).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What is locked of a table is locked of those below it, where the statement goes down to them.
+fn go_down(fact: &Fact, hazards: &mut Vec<StepHazard>, schema: &Schema<'_>) {
+    let Some(table) = table_of(fact).filter(|_| reach::goes_down(fact)) else { return };
+    let name = table.to_string();
+    let modes: Vec<&'static str> = hazards
+        .iter()
+        .filter_map(|hazard| match hazard {
+            StepHazard::Lock { mode, table } if *table == name => Some(*mode),
+            _ => None,
+        })
+        .collect();
+    for below in reach::descendants(&table, schema) {
+        hazards.extend(modes.iter().map(|mode| lock(mode, &below)));
+    }
+}
+
+/// Of a change of a domain: its values are looked for in every table that has some.
+fn of_domain(domain: &ObjectName, schema: &Schema<'_>) -> Vec<StepHazard> {
+    let tables = reach::users_of_domain(domain, schema);
+    let mut hazards: Vec<StepHazard> = tables.iter().map(|table| lock(SHARE, table)).collect();
+    if !hazards.is_empty() {
+        hazards.push(StepHazard::Scan);
+    }
+    hazards
 }
 
 /// The table that a fact is a part of.
@@ -123,6 +170,9 @@ fn created(fact: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> {
     if is_behaviour(fact.id.kind) {
         hazards.push(StepHazard::Behaviour);
     }
+    if fact.id.kind == ObjectKind::Check && flag(fact, "domain") && !flag(fact, "not-valid") {
+        return of_domain(&fact.id.object, schema);
+    }
     let Some(table) = table_of(fact) else { return hazards };
     match fact.id.kind {
         ObjectKind::Table => {}
@@ -144,6 +194,8 @@ fn created(fact: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> {
             hazards.push(lock(SHARE_ROW, &table));
             if let Some(referenced) = super::constraints::referenced(fact) {
                 hazards.push(lock(SHARE_ROW, &referenced));
+                let below = reach::descendants(&referenced, schema);
+                hazards.extend(below.iter().map(|table| lock(SHARE_ROW, table)));
             }
             if !flag(fact, "not-valid") && !flag(fact, "not-enforced") {
                 hazards.push(StepHazard::Scan);
@@ -164,6 +216,9 @@ fn created(fact: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> {
             hazards.extend([lock(EXCLUSIVE, &table), StepHazard::Scan]);
             if let Some(parent) = super::tables::partitioned(fact) {
                 hazards.push(lock(SHARE_UPDATE, &parent));
+                // Its rows are looked through for those that belong to the new one.
+                let rest = reach::default_partition(&parent, schema);
+                hazards.extend(rest.map(|rest| lock(EXCLUSIVE, &rest)));
             }
         }
         _ => hazards.push(lock(EXCLUSIVE, &table)),
@@ -171,7 +226,7 @@ fn created(fact: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> {
     hazards
 }
 
-fn dropped(fact: &Fact) -> Vec<StepHazard> {
+fn dropped(fact: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> {
     let mut hazards = Vec::new();
     if is_behaviour(fact.id.kind) {
         hazards.push(StepHazard::Behaviour);
@@ -185,11 +240,23 @@ fn dropped(fact: &Fact) -> Vec<StepHazard> {
         }
         ObjectKind::Partition => {
             hazards.push(lock(EXCLUSIVE, &table));
-            hazards.extend(super::tables::partitioned(fact).map(|t| lock(EXCLUSIVE, &t)));
+            hazards.extend(of_parent(fact, schema));
+        }
+        ObjectKind::Table => {
+            hazards.push(lock(EXCLUSIVE, &table));
+            // Its foreign keys go with it, and their halves at the other end.
+            hazards.extend(reach::referenced(&table, schema).iter().map(|t| lock(EXCLUSIVE, t)));
         }
         _ => hazards.push(lock(EXCLUSIVE, &table)),
     }
     hazards
+}
+
+/// What a partition that goes takes of the table that it was of.
+fn of_parent(bound: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> {
+    let Some(parent) = super::tables::partitioned(bound) else { return Vec::new() };
+    let rest = reach::default_partition(&parent, schema);
+    rest.into_iter().chain([parent]).map(|table| lock(EXCLUSIVE, &table)).collect()
 }
 
 fn altered(before: &Fact, after: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> {
@@ -198,10 +265,15 @@ fn altered(before: &Fact, after: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> 
         hazards.push(StepHazard::Behaviour);
     }
     let differs = |name: &str| before.attributes.get(name) != after.attributes.get(name);
+    if after.id.kind == ObjectKind::Domain && flag(after, "not-null") && !flag(before, "not-null") {
+        return of_domain(&after.id.object, schema);
+    }
     let Some(table) = table_of(after) else { return hazards };
     match after.id.kind {
         ObjectKind::Column => {
-            hazards.push(lock(EXCLUSIVE, &table));
+            let differing = super::constraints::differing(before, after);
+            let is_light = differing.iter().all(|name| name == "statistics" || name == "options");
+            hazards.push(lock(if is_light { SHARE_UPDATE } else { EXCLUSIVE }, &table));
             if columns::is_retyped(before, after) {
                 hazards.extend(retyped(before, after, schema));
             }
@@ -221,10 +293,14 @@ fn altered(before: &Fact, after: &Fact, schema: &Schema<'_>) -> Vec<StepHazard> 
         }
         ObjectKind::Partition => {
             hazards.extend([lock(EXCLUSIVE, &table), StepHazard::Scan]);
+            hazards.extend(of_parent(before, schema));
         }
         ObjectKind::Statistics => hazards.push(lock(SHARE_UPDATE, &table)),
         ObjectKind::Trigger => hazards.push(lock(SHARE_ROW, &table)),
-        _ => hazards.push(lock(EXCLUSIVE, &table)),
+        _ => {
+            let is_light = super::constraints::differing(before, after) == ["clustered"];
+            hazards.push(lock(if is_light { SHARE_UPDATE } else { EXCLUSIVE }, &table));
+        }
     }
     hazards
 }
@@ -270,17 +346,41 @@ pub(super) fn may_refuse_values(before: &Fact, after: &Fact, schema: &Schema<'_>
     };
     match (text(before, "type"), text(after, "type")) {
         (Some(old), Some(new)) if is_data(before) && is_data(after) => {
-            old != new && !is_wider(old, new) && !takes_all(old, new)
+            let is_told_apart = || is_written_otherwise(old, new) && is_in_key(before, schema);
+            !is_wider(old, new) && (!takes_all(old, new) || is_told_apart())
         }
         _ => false,
     }
 }
 
+/// Whether values stay what they are and are other ones to whoever orders rows by them: a number
+/// that becomes text is equal to no number.
+fn is_written_otherwise(old: &str, new: &str) -> bool {
+    let numbers = ["smallint", "integer", "bigint", "numeric"];
+    let are_numbers = numbers.contains(&old) && numbers.contains(&new);
+    takes_all(old, new) && !is_wider(old, new) && !are_numbers
+}
+
+/// Whether a column is in something that no two rows may have alike.
+fn is_in_key(column: &Fact, schema: &Schema<'_>) -> bool {
+    let (table, name) = (&column.id.object, &column.id.part);
+    let has = |fact: &Fact| list(fact, "columns").contains(name);
+    let is_key = |kind| schema.parts(kind, table).any(has);
+    is_key(ObjectKind::PrimaryKey)
+        || is_key(ObjectKind::Unique)
+        || schema.indexes(table).filter(|index| flag(index, "unique")).any(|index| {
+            let body = super::views::body(index, schema);
+            columns::mentioned(&body, table, schema).contains(&column.id)
+        })
+}
+
 /// Whether the server takes values of the one type for values of the other as they are.
 fn is_wider(old: &str, new: &str) -> bool {
     let split = |name: &str| -> (String, Option<Vec<i64>>) {
-        let Some((base, rest)) = name.split_once('(') else { return (name.to_owned(), None) };
-        let numbers = rest.trim_end_matches(')').split(',').filter_map(|n| n.parse().ok());
+        // Of what stands behind the numbers, as in arrays, nothing is known.
+        let split = name.strip_suffix(')').and_then(|name| name.split_once('('));
+        let Some((base, numbers)) = split else { return (name.to_owned(), None) };
+        let numbers = numbers.split(',').filter_map(|n| n.parse().ok());
         (base.to_owned(), Some(numbers.collect()))
     };
     let ((old, old_numbers), (new, new_numbers)) = (split(old), split(new));

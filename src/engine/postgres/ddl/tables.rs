@@ -49,7 +49,7 @@ pub(super) fn create(
         let clauses = match fact.id.kind {
             ObjectKind::Column => {
                 let own = comes_along(fact, table).then(|| columns::own_default(fact, to));
-                own.flatten().into_iter().chain(columns::extras(None, fact)).collect()
+                own.flatten().into_iter().chain(columns::extras(None, fact, to)).collect()
             }
             ObjectKind::PrimaryKey | ObjectKind::Unique => {
                 let key = constraints::name_of(fact);

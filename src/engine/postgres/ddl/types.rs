@@ -259,3 +259,32 @@ pub(super) fn own_type(declared: &str) -> Option<crate::model::ObjectName> {
     let base = crate::engine::postgres::declared::unmodified(declared);
     parsed(base.trim_end_matches("[]")).filter(|name| !name.schema.is_empty())
 }
+
+/// How the server stores large values of a type unless it is told otherwise, as `SET STORAGE` takes
+/// it. Only servers from 16 on know the word DEFAULT, which is left for what is not known.
+pub(super) fn usual_storage(declared: &str, schema: &Schema<'_>) -> &'static str {
+    let base = crate::engine::postgres::declared::unmodified(declared);
+    if base.ends_with("[]") {
+        return "EXTENDED";
+    }
+    let Some(name) = own_type(&base) else {
+        return match base.as_str() {
+            "numeric" | "inet" | "cidr" => "MAIN",
+            "tsquery" => "PLAIN",
+            _ => "EXTENDED",
+        };
+    };
+    if name.schema == "pg_catalog" {
+        return "EXTENDED";
+    }
+    if let Some(domain) = schema.object(ObjectKind::Domain, &name) {
+        return text(domain, "type").map_or("DEFAULT", |of| usual_storage(of, schema));
+    }
+    match schema.object(ObjectKind::Type, &name).map(|own| text(own, "storage")) {
+        Some(None | Some("x")) => "EXTENDED",
+        Some(Some("m")) => "MAIN",
+        Some(Some("p")) => "PLAIN",
+        Some(Some("e")) => "EXTERNAL",
+        _ => "DEFAULT",
+    }
+}
