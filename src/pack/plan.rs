@@ -142,6 +142,8 @@ impl<'a> Drafter<'a> {
                 lacks_rows: &|name| self.lacks_rows(name),
                 keeps_table: &|name| self.keeps_table(name),
                 loses_sight: &|name| self.loses_sight(name),
+                is_rekeyed: &|name| self.is_rekeyed(name),
+                may_be_anew: &|name| self.goes_whole(name),
                 may_leave: &|name| {
                     self.replaces(name, Verb::Delete)
                         && !self.missing_for_deletes(name)
@@ -204,6 +206,8 @@ impl<'a> Drafter<'a> {
                 keeps_table: &|_| false,
                 may_leave: &|name| self.replaces(name, Verb::Insert),
                 loses_sight: &|name| self.loses_sight(name),
+                is_rekeyed: &|name| forward.anew.contains(name),
+                may_be_anew: &|name| forward.anew.contains(name),
             },
         );
         if plan.refusals.is_empty() {
@@ -217,9 +221,7 @@ impl<'a> Drafter<'a> {
     }
 
     fn forward_works(&self, plan: &SchemaPlan) -> Result<Vec<TableWork<'a>>, PackError> {
-        let dropped = dropped_names(plan);
-        let rebuilt = plan.rebuilt();
-        let leaves = |name: &String| rebuilt.contains(name) || plan.leaving.contains(name);
+        let (dropped, leaves) = (gone_names(plan), leaving_names(plan));
         let during = self.rules(&plan.facts_for_rows);
         let wanted = self.rules(&self.request.after.facts);
         let consent = self.request.consent;
@@ -249,7 +251,7 @@ impl<'a> Drafter<'a> {
                     skipped: Skipped::default(),
                     deletes,
                     held,
-                    leaves: leaves(&table.name),
+                    leaves: leaves.contains(&table.name),
                 }))
             })
             .collect()
@@ -260,8 +262,7 @@ impl<'a> Drafter<'a> {
         plan: &SchemaPlan,
         skipped: &BTreeMap<String, Skipped>,
     ) -> Vec<TableWork<'a>> {
-        let (dropped, rebuilt) = (dropped_names(plan), plan.rebuilt());
-        let leaves = |name: &String| rebuilt.contains(name) || plan.leaving.contains(name);
+        let (dropped, leaves) = (gone_names(plan), leaving_names(plan));
         let works = self
             .tables
             .iter()
@@ -275,7 +276,7 @@ impl<'a> Drafter<'a> {
                     skipped: skipped.get(&table.name).cloned().unwrap_or_default(),
                     deletes: Deletes::Run,
                     held: BTreeMap::new(),
-                    leaves: leaves(&table.name),
+                    leaves: leaves.contains(&table.name),
                 })
             })
             .collect()
@@ -472,6 +473,18 @@ fn manifest_side(side: &PackSide) -> Side {
 fn dropped_names(plan: &SchemaPlan) -> BTreeSet<String> {
     let drops = plan.steps().flat_map(|s| s.deeds_of(SchemaVerb::Drop, ObjectKind::Table));
     drops.map(|deed| deed.id.object.to_string()).collect()
+}
+
+/// The tables that are dropped for good.
+fn gone_names(plan: &SchemaPlan) -> BTreeSet<String> {
+    dropped_names(plan).difference(&plan.anew).cloned().collect()
+}
+
+/// The tables whose rows change around the statements that change them.
+fn leaving_names(plan: &SchemaPlan) -> BTreeSet<String> {
+    let mut names = plan.rebuilt();
+    names.extend(plan.leaving.iter().chain(&plan.anew).cloned());
+    names
 }
 
 /// What did not run, by table.

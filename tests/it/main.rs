@@ -43,6 +43,7 @@ mod my_ddl_lab;
 mod my_lab;
 mod my_live;
 mod my_packs;
+mod my_packs_anew;
 mod my_packs_faults;
 mod my_packs_schema;
 mod my_packs_values;

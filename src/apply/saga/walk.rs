@@ -1,13 +1,13 @@
 //! Walking a course: each step noted before it runs and after it, and the schema it must leave
 //! compared with the one it left.
 
-use super::course::{Course, Step};
+use super::course::{Aside, Course, Step};
 use super::failpoint::pass;
 use super::proof::lines;
 use super::{Saga, rows, undo};
 use crate::apply::error::ApplyError;
 use crate::apply::rows::{Tables, each_hash};
-use crate::engine::{EngineError, Journal, trash_name};
+use crate::engine::{EngineError, Journal};
 use crate::model::{Fact, ObjectId, ObjectKind, ObjectName};
 use crate::pack::{Refusal, content, fingerprint};
 
@@ -122,10 +122,14 @@ impl Saga<'_, '_> {
         if !self.says(course, at + 1, &found) {
             return Ok(rows::Ended::Failed(self.differences(course, at + 1, &found)));
         }
-        self.my.advance_journal(at as u64 + 1, false)?;
-        if let Some(refusal) = self.wrong_aside(course, at, step)? {
+        if let Some(aside) = &step.aside
+            && let Some(refusal) = self.wrong_aside(course, at, aside)?
+        {
+            pass("wrong");
+            self.session.execute(&undo::fetched(aside))?;
             return Ok(rows::Ended::Failed(vec![refusal]));
         }
+        self.my.advance_journal(at as u64 + 1, false)?;
         Ok(rows::Ended::Done)
     }
 
@@ -182,19 +186,20 @@ impl Saga<'_, '_> {
         &self,
         course: &Course,
         at: usize,
-        step: &Step,
+        aside: &Aside,
     ) -> Result<Option<Refusal>, ApplyError> {
-        let Some(aside) = &step.aside else { return Ok(None) };
         let id = |fact: &Fact| {
             fact.id.kind == ObjectKind::Table && fact.id.object.to_string() == aside.table
         };
         let before = course.facts_after(at);
-        let Some(table) = before.iter().find(|fact| id(fact)) else { return Ok(None) };
+        if !before.iter().any(id) {
+            return Ok(None);
+        }
         let Some(spec) = self.specs.iter().find(|spec| spec.name.to_string() == aside.table) else {
             return Ok(None);
         };
         let mut spec = spec.clone();
-        spec.name = ObjectName::bare(trash_name(&table.id.object.name));
+        spec.name = ObjectName::bare(aside.under.as_str());
         let name = spec.name.to_string();
         let tables = Tables::new(&[spec])?;
         let each = |take: &mut dyn FnMut(ObjectId)| {

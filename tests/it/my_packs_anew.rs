@@ -1,0 +1,206 @@
+//! Tables that are put aside and made anew on MySQL and MariaDB, because their rows are found by what
+//! changes in kind: through the binary, there and back, stopped at each place, with others about.
+
+use crate::lab::Output;
+use crate::my_packs::{Pair, pairs};
+use crate::my_packs_schema::{apply_with, behind_rows, interfered, killed_at, left_over};
+
+/// Rows found by text, others that refer to them and to which they refer, and all that can hang on a table.
+const BASE: &str = "
+    CREATE TABLE regions(id int PRIMARY KEY, name varchar(20));
+    INSERT INTO regions VALUES (1,'north'),(2,'south');
+    CREATE TABLE clients(id char(36) NOT NULL, name varchar(40) NOT NULL, region int, head char(36),
+        PRIMARY KEY (id), UNIQUE KEY by_name (name), KEY of_head (head),
+        CONSTRAINT in_region FOREIGN KEY (region) REFERENCES regions(id),
+        CONSTRAINT under FOREIGN KEY (head) REFERENCES clients(id));
+    INSERT INTO clients VALUES ('a-1','Ann',1,NULL),('a-2','Bob',2,'a-1'),('a-3','Cy',NULL,'a-1');
+    CREATE TABLE tokens(id int PRIMARY KEY, client char(36) NOT NULL, note varchar(20),
+        CONSTRAINT of_client FOREIGN KEY (client) REFERENCES clients(id) ON DELETE CASCADE);
+    INSERT INTO tokens VALUES (1,'a-1','x'),(2,'a-2',NULL),(3,'a-2','z');
+    CREATE TABLE names(id int PRIMARY KEY, client varchar(40),
+        CONSTRAINT named FOREIGN KEY (client) REFERENCES clients(name));
+    INSERT INTO names VALUES (1,'Ann'),(2,'Bob');
+    CREATE VIEW heads AS SELECT id, name FROM clients WHERE head IS NULL;
+    CREATE VIEW first_head AS SELECT MIN(id) AS id FROM heads;
+    CREATE TRIGGER trimmed BEFORE INSERT ON clients FOR EACH ROW SET NEW.name = TRIM(NEW.name);";
+
+/// The keys become numbers.
+const CHANGE: &str = "
+    DROP VIEW first_head; DROP VIEW heads; DROP TRIGGER trimmed;
+    ALTER TABLE tokens DROP FOREIGN KEY of_client; ALTER TABLE tokens DROP KEY of_client;
+    ALTER TABLE clients DROP FOREIGN KEY under; ALTER TABLE clients DROP KEY of_head;
+    ALTER TABLE clients DROP PRIMARY KEY; ALTER TABLE clients DROP COLUMN head, DROP COLUMN id;
+    ALTER TABLE clients ADD COLUMN id int unsigned NOT NULL AUTO_INCREMENT FIRST, ADD PRIMARY KEY (id);
+    ALTER TABLE tokens DROP COLUMN client; ALTER TABLE tokens ADD COLUMN client int unsigned NULL AFTER id;
+    UPDATE tokens SET client = id WHERE id < 3; DELETE FROM tokens WHERE id = 3;
+    INSERT INTO regions VALUES (3,'east'); UPDATE clients SET region = 3 WHERE name = 'Cy';
+    INSERT INTO clients VALUES (9,'Di',3);
+    ALTER TABLE tokens MODIFY client int unsigned NOT NULL,
+        ADD CONSTRAINT of_client FOREIGN KEY (client) REFERENCES clients(id);
+    CREATE VIEW heads AS SELECT id, name FROM clients;
+    CREATE TRIGGER trimmed BEFORE INSERT ON clients FOR EACH ROW SET NEW.name = TRIM(NEW.name);";
+
+fn packed() -> Vec<Pair> {
+    let pairs = pairs(BASE, CHANGE);
+    pairs.iter().for_each(|pair| {
+        pair.pack(&["--allow", "large-delete"]).ok();
+    });
+    pairs
+}
+
+#[test]
+fn a_key_becomes_another_in_kind_there_and_back() {
+    for pair in pairs(BASE, CHANGE) {
+        let sql = pair.converges();
+        let place = |word: &str| sql.find(word).unwrap_or_else(|| panic!("{word}:\n{sql}"));
+        let aside = place("RENAME TABLE `clients` TO `_deepdiff_trash_clients`");
+        assert!(place("DROP TRIGGER `trimmed`") < aside, "{sql}");
+        assert!(aside < place("CREATE TABLE `clients`"), "{sql}");
+        assert!(place("CREATE TABLE `clients`") < place("INSERT INTO `clients`"), "{sql}");
+        assert!(place("INSERT INTO `clients`") < place("TRIGGER `trimmed` BEFORE"), "{sql}");
+        assert_eq!(left_over(&pair), "");
+    }
+}
+
+/// Kills runs at these places and every one of so many behind, and goes on or back from there.
+fn killed(server: usize, first: usize, every: usize) -> usize {
+    let pair = packed().swap_remove(server);
+    let (before, after) = (pair.of("a"), pair.of("b"));
+    let mut tried = 0;
+    for place in (first..).step_by(every) {
+        if !killed_at(&pair, place, &[], &[]) {
+            break;
+        }
+        assert_eq!(pair.now(), after, "at {place}, gone on");
+        if !killed_at(&pair, place, &["--rollback"], &["--rollback"]) {
+            break;
+        }
+        assert_eq!(pair.now(), before, "at {place}, back and gone on");
+        assert!(killed_at(&pair, place, &[], &["--rollback"]));
+        assert_eq!(pair.now(), before, "at {place}, undone");
+        pair.prod("DELETE FROM _deepdiff_receipts;");
+        tried += 1;
+    }
+    tried
+}
+
+#[test]
+fn m19_killed_while_a_table_is_made_anew_on_mariadb() {
+    assert!(killed(0, 3, 17) > 2);
+}
+
+#[test]
+fn m19_killed_while_a_table_is_made_anew_on_mysql_57() {
+    assert!(killed(1, 9, 17) > 2);
+}
+
+#[test]
+fn m19_killed_while_a_table_is_made_anew_on_mysql_97() {
+    assert!(killed(2, 15, 17) > 2);
+}
+
+#[test]
+#[ignore = "takes minutes: cargo nextest run --run-ignored all m19_killed_while_a_table_is_made_anew"]
+fn m19_killed_while_a_table_is_made_anew_everywhere() {
+    for server in 0..packed().len() {
+        assert!(killed(server, 1, 1) > 40);
+    }
+}
+
+/// A run that waits at a place until it has been seen there, and something else has been done.
+fn stopped(pair: &Pair, place: &str, script: &str) -> Output {
+    interfered(pair, place, "is_running", script)
+}
+
+#[test]
+fn what_others_write_into_a_table_before_it_is_put_aside_stops_the_pack() {
+    for pair in packed() {
+        let before = pair.of("a");
+        // It waits before each statement; the first is no table that is put aside.
+        let refused =
+            stopped(&pair, "statement", "INSERT INTO clients VALUES ('a-9','Late',NULL,NULL);");
+        assert_eq!(refused.code, 4, "{}\n{}", refused.stdout, refused.stderr);
+        assert!(refused.stdout.contains("it holds 4 rows"), "{}", refused.stdout);
+        assert_eq!(left_over(&pair), "");
+        assert_eq!(pair.prod("SELECT name FROM clients WHERE id = 'a-9';"), "Late\n");
+        pair.prod("DELETE FROM clients WHERE id = 'a-9';");
+        assert_eq!(pair.now(), before);
+        pair.apply(&[]).ok();
+        assert_eq!(pair.now(), pair.of("b"));
+    }
+}
+
+#[test]
+fn what_others_write_into_the_new_table_is_not_lost_when_a_run_goes_back() {
+    for pair in packed() {
+        let (before, after) = (pair.of("a"), pair.of("b"));
+        // A row of somebody else makes the new foreign key impossible, and cannot go back.
+        let script = "INSERT INTO clients VALUES (77,'Late',NULL);
+            INSERT INTO tokens(id, client) VALUES (9, 500);";
+        let stopped = interfered(&pair, "rows", &behind_rows(&pair), script);
+        assert_eq!(stopped.code, 5, "{}\n{}", stopped.stdout, stopped.stderr);
+        assert!(stopped.stdout.contains("it holds 5 rows"), "{}", stopped.stdout);
+        assert_eq!(pair.prod("SELECT name FROM clients WHERE id = 77;"), "Late\n");
+        pair.prod("DELETE FROM tokens WHERE id = 9;");
+        for _ in 0..2 {
+            pair.apply(&[]).fails(5, "it holds 5 rows");
+        }
+        pair.prod("DELETE FROM clients WHERE id = 77;");
+        pair.apply(&["--rollback"]).ok();
+        assert_eq!(pair.now(), before);
+        assert_eq!(left_over(&pair), "");
+        pair.apply(&[]).ok();
+        assert_eq!(pair.now(), after);
+    }
+}
+
+#[test]
+fn a_step_that_fails_brings_back_the_table_that_was_put_aside() {
+    for pair in packed() {
+        let before = pair.of("a");
+        let script = "INSERT INTO tokens(id, client) VALUES (9, 500);";
+        let failed = interfered(&pair, "rows", &behind_rows(&pair), script);
+        assert_eq!(failed.code, 4, "{}\n{}", failed.stdout, failed.stderr);
+        assert!(failed.stdout.contains("rolled back"), "{}", failed.stdout);
+        assert_eq!(left_over(&pair), "");
+        pair.prod("DELETE FROM tokens WHERE id = 9;");
+        assert_eq!(pair.now(), before, "{}", failed.stdout);
+        pair.apply(&[]).ok();
+        assert_eq!(pair.now(), pair.of("b"));
+    }
+}
+
+#[test]
+fn rows_get_or_lose_their_key_and_change() {
+    for pair in pairs(
+        "CREATE TABLE users(name varchar(40), age int); INSERT INTO users VALUES ('Ann',1),('Bob',2),('Bob',2),(NULL,3);",
+        "CREATE TABLE u(id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY, name varchar(40), age int);
+         INSERT INTO u(name, age) SELECT name, age + 1 FROM users; DROP TABLE users; RENAME TABLE u TO users;",
+    ) {
+        pair.converges();
+    }
+}
+
+#[test]
+fn values_that_no_type_in_between_holds_are_there_until_the_end() {
+    // Every row changes, so the table is made anew, and a step that fails goes back.
+    let base = "CREATE TABLE t(id int PRIMARY KEY, v varchar(20) NOT NULL); INSERT INTO t VALUES (1,'one'),(2,'2');
+        CREATE TABLE other(id int PRIMARY KEY, w int); INSERT INTO other VALUES (1,1);";
+    let change = "ALTER TABLE t DROP COLUMN v; ALTER TABLE t ADD COLUMN v date; UPDATE t SET v = '2020-01-02' WHERE id = 1;
+        ALTER TABLE other ADD UNIQUE KEY once (w);";
+    for pair in pairs(base, change) {
+        let before = pair.of("a");
+        pair.pack(&[]).ok();
+        let failed =
+            interfered(&pair, "rows", &behind_rows(&pair), "INSERT INTO other VALUES (2,1);");
+        assert_eq!(failed.code, 4, "{}\n{}", failed.stdout, failed.stderr);
+        pair.prod("DELETE FROM other WHERE id = 2;");
+        assert_eq!(pair.now(), before);
+        pair.apply(&[]).ok();
+        assert_eq!(pair.now(), pair.of("b"));
+        let killed = apply_with(&pair, &["--rollback"], "DEEPDIFF_TEST_KILL_AT", "12");
+        assert_ne!(killed.code, 0);
+        pair.apply(&["--rollback"]).ok();
+        assert_eq!(pair.now(), before);
+    }
+}
