@@ -50,6 +50,7 @@ mod unenforced;
 mod unwritten;
 pub mod values;
 mod waiting;
+mod whole;
 mod writer;
 mod written_table;
 

@@ -151,7 +151,12 @@ impl<'a> Drafter<'a> {
                 },
             },
         );
-        plan.refusals.extend(unwritten::refusals(request, self.ddl, &plan.facts_after)?);
+        plan.refusals.extend(unwritten::refusals(
+            request,
+            self.ddl,
+            &plan.facts_after,
+            &plan.anew,
+        )?);
         let rules = self.rules(&plan.facts_for_rows);
         for table in self.tables.iter().filter(|table| table.runs.changes() > 0) {
             let unknown = rules.table(&table.name).map_or(&[][..], |r| &r.unknown_collations);

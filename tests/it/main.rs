@@ -44,6 +44,8 @@ mod my_lab;
 mod my_live;
 mod my_packs;
 mod my_packs_anew;
+mod my_packs_cases;
+mod my_packs_crash;
 mod my_packs_faults;
 mod my_packs_schema;
 mod my_packs_values;

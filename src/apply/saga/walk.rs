@@ -7,7 +7,7 @@ use super::proof::lines;
 use super::{Saga, rows, undo};
 use crate::apply::error::ApplyError;
 use crate::apply::rows::{Tables, each_hash};
-use crate::engine::{EngineError, Journal};
+use crate::engine::{EngineError, Journal, UNDONE_PREFIX};
 use crate::model::{Fact, ObjectId, ObjectKind, ObjectName};
 use crate::pack::{Refusal, content, fingerprint};
 
@@ -214,7 +214,13 @@ impl Saga<'_, '_> {
             "it holds {rows} rows, and not just the {} that the pack knows and that would go with it",
             aside.rows
         );
-        let hint = "take a new snapshot of the target and make the pack again";
+        let hint = match aside.under.starts_with(UNDONE_PREFIX) {
+            true => {
+                "the table that was put aside before takes its place: take the rows of others out of it, \
+                 and run the same command again"
+            }
+            false => "take a new snapshot of the target and make the pack again",
+        };
         Ok(Some(Refusal::new(&aside.table, reason, hint)))
     }
 
