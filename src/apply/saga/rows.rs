@@ -18,6 +18,7 @@ use crate::apply::rows::{Expectation, RowReader, Tables};
 use crate::apply::run::{Before, ROWS_AT_ONCE, Runner, Which};
 use crate::engine::{EngineError, Journal};
 use crate::model::{Catalog, Fact, ObjectKind, TableSpec};
+use crate::pack::manifest::StepKind;
 use crate::pack::rules::Rules;
 use crate::pack::{Refusal, Run};
 
@@ -158,16 +159,19 @@ impl Saga<'_, '_> {
     }
 }
 
-/// Looks again at what columns hold that will be dropped: what came since the run began would go with
-/// them.
+/// Looks again at what columns hold that will be dropped behind the rows: what came since the run began
+/// would go with them.
 fn columns_before(
     runner: &mut Runner<'_, '_>,
     run: Run,
     tables: &Tables,
 ) -> Result<(), ApplyError> {
     let mut steps = runner.pack.steps(runner.fs, run)?;
+    let mut is_behind = false;
     while let Some(step) = steps.next_step()? {
-        if step.column.is_some()
+        is_behind |= step.kind() == StepKind::Rows;
+        if is_behind
+            && step.column.is_some()
             && let Some(drift) = checks::guard(runner.session, tables, &step, runner.hasher)?
         {
             runner.drift(drift);
