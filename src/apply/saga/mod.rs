@@ -7,6 +7,7 @@
 //! what is interrupted is gone on with, or undone, by the next run, which finds in the journal and
 //! in the schema where it is.
 
+mod aside;
 mod course;
 mod failpoint;
 mod listing;
@@ -416,7 +417,8 @@ impl<'a, 's> Saga<'a, 's> {
         course.steps.extend(second);
         course.tail = back.second;
         pool.into_course(&mut course);
-        let wrong = self.irreversible(&course);
+        let mut wrong = self.irreversible(&course);
+        wrong.extend(self.held_from_elsewhere(&course, &catalog.facts)?);
         Ok(if wrong.is_empty() { Ok(course) } else { Err(wrong) })
     }
 

@@ -1,15 +1,14 @@
 //! Walking a course: each step noted before it runs and after it, and the schema it must leave
 //! compared with the one it left.
 
-use super::course::{Aside, Course, Step};
+use super::course::{Course, Step};
 use super::failpoint::pass;
 use super::proof::lines;
 use super::{Saga, rows, undo};
 use crate::apply::error::ApplyError;
-use crate::apply::rows::{Tables, each_hash};
-use crate::engine::{EngineError, Journal, UNDONE_PREFIX};
-use crate::model::{Fact, ObjectId, ObjectKind, ObjectName};
-use crate::pack::{Refusal, content, fingerprint};
+use crate::engine::{EngineError, Journal};
+use crate::model::Fact;
+use crate::pack::{Refusal, fingerprint};
 
 /// How many facts that differ are named.
 const NAMED: usize = 20;
@@ -179,49 +178,6 @@ impl Saga<'_, '_> {
         }
         reasons.extend(self.differences(course, at, &found));
         Ok(Walked::Lost(reasons))
-    }
-
-    /// What speaks against a table that was put aside: rows that came since it was looked at.
-    fn wrong_aside(
-        &self,
-        course: &Course,
-        at: usize,
-        aside: &Aside,
-    ) -> Result<Option<Refusal>, ApplyError> {
-        let id = |fact: &Fact| {
-            fact.id.kind == ObjectKind::Table && fact.id.object.to_string() == aside.table
-        };
-        let before = course.facts_after(at);
-        if !before.iter().any(id) {
-            return Ok(None);
-        }
-        let Some(spec) = self.specs.iter().find(|spec| spec.name.to_string() == aside.table) else {
-            return Ok(None);
-        };
-        let mut spec = spec.clone();
-        spec.name = ObjectName::bare(aside.under.as_str());
-        let name = spec.name.to_string();
-        let tables = Tables::new(&[spec])?;
-        let each = |take: &mut dyn FnMut(ObjectId)| {
-            each_hash(self.session, &tables, &name, self.hasher, take)
-        };
-        let mut rows = 0;
-        each(&mut |_| rows += 1)?;
-        if rows == aside.rows && content::digest(rows, self.hasher, each)? == aside.digest {
-            return Ok(None);
-        }
-        let reason = format!(
-            "it holds {rows} rows, and not just the {} that the pack knows and that would go with it",
-            aside.rows
-        );
-        let hint = match aside.under.starts_with(UNDONE_PREFIX) {
-            true => {
-                "the table that was put aside before takes its place: take the rows of others out of it, \
-                 and run the same command again"
-            }
-            false => "take a new snapshot of the target and make the pack again",
-        };
-        Ok(Some(Refusal::new(&aside.table, reason, hint)))
     }
 
     /// The facts of the target as it is.
