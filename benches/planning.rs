@@ -49,7 +49,7 @@ fn main() {
     let postgres = |version| postgres(objects, version);
     let sqlite = |version| sqlite(objects, version);
     if only.is_none_or(|only| only == "postgres") {
-        line("PostgreSQL", &PostgresDdl, &postgres);
+        line("PostgreSQL", &PostgresDdl::default(), &postgres);
     }
     if only.is_none_or(|only| only == "sqlite") {
         line("SQLite", &SqliteDdl, &sqlite);

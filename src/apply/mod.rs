@@ -3,11 +3,13 @@
 //! `run` is the order of it all; `rows` compares rows byte by byte, `checks` what is larger than a
 //! row, `referring` finds rows the pack knows nothing of, `relations` whose rows count for others,
 //! `receipt` remembers, `prove` does the
-//! same on a scratch copy before there is a pack at all.
+//! same on a scratch copy before there is a pack at all. Where statements commit one by one, `saga`
+//! and `online` are the order of it.
 
 mod checks;
 pub mod error;
 mod gate;
+mod online;
 pub mod options;
 pub mod outcome;
 mod parents;

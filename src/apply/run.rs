@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::checks::{self, Expected};
 use super::error::ApplyError;
+use super::online;
 use super::options::{Finish, Held, Options, Place, ReadState};
 use super::outcome::{Drift, Ending, Outcome};
 use super::referring::Referring;
@@ -88,6 +89,9 @@ pub(super) fn run_at(
             options,
             outcome: Outcome::nothing_yet(pack, options.run),
         };
+        if pack.manifest.is_online() {
+            return online::run(runner, read_state);
+        }
         match runner.run(read_state.as_deref_mut()) {
             Err(ApplyError::Engine(EngineError::Contention { .. })) if attempt < ATTEMPTS => {
                 std::thread::sleep(PAUSE * attempt);

@@ -316,6 +316,10 @@ pub struct PackArgs {
     /// may differ.
     #[arg(long, value_name = "TABLE")]
     pub tables: Vec<String>,
+    /// Lock less (PostgreSQL): indexes and constraints that can wait go into a pack of their own,
+    /// `DIR.online`, to be applied after this one; each of its statements commits by itself.
+    #[arg(long)]
+    pub online: bool,
     /// Whose rows a table has in the end: `theirs` (those of the wanted state, which is the default),
     /// `ours` (those of the target), or `manual` (row by row, as a file says that is written for it).
     /// Without TABLE, for all tables that nothing else is said of. Overrules deepdiff.toml.
@@ -363,8 +367,7 @@ pub struct RehearseArgs {
     /// The folder of the pack. The snapshot that it starts from must be in the store.
     pub pack: PathBuf,
     /// An empty database on a scratch server, for packs of servers: a source of the configuration or
-    /// a URL. It is filled from the snapshot, and emptied again. (MySQL, MariaDB: load the schema of
-    /// the snapshot into it first.) For SQLite a scratch file is made.
+    /// a URL. It is filled from the snapshot, and emptied again. For SQLite a scratch file is made.
     #[arg(long, value_name = "SOURCE")]
     pub on: Option<String>,
     /// Allow the triggers of this table to fire, beside those allowed when the pack was made.

@@ -13,8 +13,12 @@ use super::exit::Exit;
 use super::snapshot::runtime;
 use crate::apply::create_pack;
 use crate::diff;
+use crate::fsio;
+use crate::pack::online::meanwhile;
 use crate::pack::summary::for_a_shell;
-use crate::pack::{Consent, DecisionFile, Manifest, PackSide, Request, StoredRows};
+use crate::pack::{
+    Consent, DecisionFile, Manifest, PackError, PackSide, Part, Request, StoredRows,
+};
 use crate::report::stat::plural;
 use crate::report::value::visible;
 
@@ -25,7 +29,7 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
     let mut strategies = context.config.pack.strategies()?;
     args.strategy.iter().try_for_each(|words| strategies.strategy_flag(words))?;
     args.changes.iter().try_for_each(|words| strategies.changes_flag(words))?;
-    let asked = asked(&args.output);
+    let asked = beside(&args.output, ".decisions.toml");
     let decisions = match &args.decisions {
         Some(path) => DecisionFile::Given(path),
         None => DecisionFile::Ask(&asked),
@@ -48,23 +52,92 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
         strategies: &strategies,
         decisions,
         tables: &args.tables,
+        part: Part::Whole,
         fs: fs.as_ref(),
         scratch: &store.tmp_dir(),
         dir: &args.output,
     };
-    let manifest = runtime()?.block_on(create_pack(&request))?;
-    if context.global.json {
-        writeln!(out, "{}", as_json(args, &manifest))?;
-    } else {
-        print(out, args, &manifest)?;
+    let runtime = runtime()?;
+    let meanwhile = if args.online { meanwhile(&request)? } else { None };
+    let Some(meanwhile) = meanwhile else {
+        let manifest = runtime.block_on(create_pack(&request))?;
+        tell(context, args, &manifest, None, out)?;
+        return Ok(Exit::Done);
+    };
+    let first = Request { after: &meanwhile.side, part: Part::First, ..request };
+    let manifest = runtime.block_on(create_pack(&first))?;
+    let dir = beside(&args.output, ".online");
+    let online = Request {
+        before: &meanwhile.side,
+        comparison: &meanwhile.comparison,
+        part: Part::Online {
+            is_complete: manifest.left_out.is_empty() && manifest.kept.is_empty(),
+        },
+        dir: &dir,
+        ..request
+    };
+    let second = runtime.block_on(create_pack(&online)).map_err(CliError::from);
+    let second = second.and_then(|second| {
+        let (left, found) = (&manifest.migration.schema_after, &second.migration.schema_before);
+        if left == found {
+            return Ok(second);
+        }
+        fsio::remove_tree(fs.as_ref(), &dir).map_err(PackError::from)?;
+        Err(CliError::new(
+            Exit::Refused,
+            "a part of the schema is left out, and what comes after it would not fit",
+        )
+        .hint("allow what is left out, or make the pack without --online"))
+    });
+    match second {
+        Ok(second) => tell(context, args, &manifest, Some((&dir, &second)), out)?,
+        Err(error) => {
+            // Why there is no second pack matters more.
+            let _ = fsio::remove_tree(fs.as_ref(), &args.output);
+            return Err(error);
+        }
     }
     Ok(Exit::Done)
 }
 
-/// Where decisions are asked for: beside the folder that the pack will be.
-fn asked(output: &Path) -> PathBuf {
+fn tell(
+    context: &Context,
+    args: &PackArgs,
+    manifest: &Manifest,
+    online: Option<(&Path, &Manifest)>,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    if context.global.json {
+        let mut object = as_json(args, manifest);
+        if let Some((dir, online)) = online {
+            object["online"] = json!({
+                "dir": dir.display().to_string(),
+                "pack": online.pack,
+                "steps": online.migration.statements,
+            });
+        }
+        writeln!(out, "{object}")?;
+        return Ok(());
+    }
+    print(out, args, manifest)?;
+    if let Some((dir, online)) = online {
+        let steps = plural(online.migration.statements, "step");
+        writeln!(
+            out,
+            "{}: {steps}, each a transaction of its own; after that pack:",
+            dir.display()
+        )?;
+        writeln!(out, "  deepdiff-db apply {} --to TARGET", dir.display())?;
+    } else if args.online {
+        writeln!(out, "nothing of it can wait: there is no second pack")?;
+    }
+    Ok(())
+}
+
+/// A name beside the folder that the pack will be.
+fn beside(output: &Path, ending: &str) -> PathBuf {
     let mut name = output.file_name().unwrap_or_default().to_owned();
-    name.push(".decisions.toml");
+    name.push(ending);
     output.with_file_name(name)
 }
 

@@ -39,6 +39,12 @@ use verdict::{Effects, Verdict};
 pub fn run(context: &Context, args: &RehearseArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let fs = Context::file_system();
     let pack = applying::open(fs.as_ref(), &args.pack)?;
+    if pack.manifest.is_online() {
+        let message =
+            "this is the second of two packs, and no snapshot is as the first one leaves it";
+        return Err(CliError::new(Exit::Refused, message)
+            .hint("rehearse the first one; try this one on a copy of the target, after it"));
+    }
     let store = context.store()?;
     let reader = store.reader()?;
     let base = context.snapshot(&reader, &pack.manifest.base.snapshot).map_err(|error| {

@@ -48,7 +48,12 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
     let dialect = Dialect::of(&request.before.engine, &request.before.facts)
         .map_err(|error| PackError::Prover(error.into()))?;
     let mut spool = Spool::new(request.fs.scratch(request.scratch)?);
-    let ddl = enforcement.ddl(&request.before.source.server);
+    let mut ddl = enforcement.ddl(&request.before.source.server);
+    if request.part.is_online()
+        && let Some(online) = ddl.online()
+    {
+        ddl = online;
+    }
     let mut whole = whole::wanted(request, ddl.as_ref())?;
     let tables = spool_changes(request, &dialect, &BTreeMap::new(), &whole, &mut spool)?;
     if request.fs.info(request.dir)?.is_some() {

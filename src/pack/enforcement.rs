@@ -84,7 +84,7 @@ impl Enforcement {
     pub fn ddl(self, server: &str) -> Box<dyn Ddl> {
         match self {
             Enforcement::Sqlite => Box::new(SqliteDdl),
-            Enforcement::Postgres => Box::new(PostgresDdl),
+            Enforcement::Postgres => Box::new(PostgresDdl::default()),
             Enforcement::Mysql => Box::new(MysqlDdl::of(server)),
         }
     }

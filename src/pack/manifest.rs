@@ -5,11 +5,13 @@
 //! bytes, so no byte of a pack can be changed unnoticed.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::exact::Exact;
 use crate::codec::{Hasher, Kind};
+use crate::model::FactId;
 use crate::model::snapshot::Scope;
 
 /// The version of the pack format that this program writes and reads. (1 did not say whether a pack
@@ -28,6 +30,12 @@ pub const FILES: [&str; 6] = [
 
 /// The name of the manifest.
 pub const MANIFEST: &str = "pack.json";
+
+/// The part of a pack whose statements each commit.
+pub const ONLINE: &str = "online";
+
+/// The part of a pack that is one transaction, and after which another comes.
+pub const FIRST: &str = "first";
 
 /// `pack.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +65,10 @@ pub struct Manifest {
     /// Whether it changes the schema, and vouches for all of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub changes_schema: bool,
+    /// Which of two packs it is, where there are two: `first`, or `online`, whose statements each
+    /// commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
     /// Whether the target will be exactly as wanted: nothing is left out.
     pub is_complete: bool,
     /// The way there.
@@ -279,6 +291,11 @@ impl Manifest {
         bytes
     }
 
+    /// Whether it is the second of two packs, whose statements each commit.
+    pub fn is_online(&self) -> bool {
+        self.part.as_deref() == Some(ONLINE)
+    }
+
     /// Puts in the pack's own digest.
     #[must_use]
     pub fn sealed(mut self, hasher: &Hasher) -> Manifest {
@@ -330,6 +347,9 @@ pub struct StepLine<'a> {
     /// For a column that is dropped: its name, and how many rows hold more than its default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<ColumnGuard>,
+    /// The one fact that it is about, where statements each commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fact: Option<FactName>,
     /// The steps it must follow, where constraints say so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<u64>,
@@ -345,6 +365,33 @@ pub struct StepLine<'a> {
     /// How long its statement is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub len: Option<u64>,
+}
+
+/// A fact, by its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FactName {
+    /// The kind of fact.
+    pub kind: String,
+    /// The object.
+    pub object: String,
+    /// The part of the object.
+    pub part: String,
+}
+
+impl FactName {
+    /// The name of a fact.
+    pub fn of(id: &FactId) -> FactName {
+        let (kind, object) = (id.kind.as_str().to_owned(), id.object.to_string());
+        FactName { kind, object, part: id.part.clone() }
+    }
+}
+
+impl fmt::Display for FactName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dot = if self.part.is_empty() { "" } else { "." };
+        write!(f, "{} {}{dot}{}", self.kind, self.object, self.part)
+    }
 }
 
 /// A large value that a statement binds.

@@ -16,6 +16,7 @@ use super::listing::{hazards, kept_lines, left_out, shown_left_out, triggers, wa
 use super::manifest::{
     FILES, FORMAT, FileLine, Hazard, Manifest, ScopeLine, Side, TargetId, TriggerLine,
 };
+use super::online::Part;
 use super::order::{Deletes, Skipped, TableWork};
 use super::output;
 use super::parking::Accepts;
@@ -398,7 +399,9 @@ impl<'a> Drafter<'a> {
             scope: ScopeLine::from(&request.before.scope),
             tables: tables.to_vec(),
             changes_schema: is_whole,
-            is_complete: left_out.is_empty()
+            part: request.part.name().map(str::to_owned),
+            is_complete: request.part.is_last()
+                && left_out.is_empty()
                 && kept.is_empty()
                 && !selection::is_ignored(request, self.enforcement),
             migration: way(forward, print(&request.before.facts), print(&plan.facts_after)),
@@ -433,6 +436,26 @@ impl<'a> Drafter<'a> {
                 bytes: 0,
             })
             .collect();
+        let part = match self.request.part {
+            Part::Whole => None,
+            Part::First => Some((
+                "follow-up",
+                "indexes and constraints that can wait are brought about by another pack after this \
+                 one, which locks less",
+            )),
+            Part::Online { .. } => Some((
+                "not-atomic",
+                "each statement commits by itself; a run that is interrupted is gone on with by the \
+                 next one, and `apply --rollback` takes back what there is of it",
+            )),
+        };
+        hazards.extend(part.map(|(kind, text)| Hazard {
+            kind: kind.to_owned(),
+            object: String::new(),
+            text: text.to_owned(),
+            rows: 0,
+            bytes: 0,
+        }));
         hazards.extend(self.request.comparison.incomplete.iter().map(|what| Hazard {
             kind: "not-seen".to_owned(),
             object: String::new(),

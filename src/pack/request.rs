@@ -6,6 +6,7 @@ use super::consent::Consent;
 use super::decisions::DecisionFile;
 use super::enforcement::Enforcement;
 use super::error::{PackError, Refusal};
+use super::online::Part;
 use super::selection;
 use super::spool::TableRuns;
 use super::strategy::{Choice, Strategies};
@@ -92,6 +93,7 @@ pub trait RowChanges {
 }
 
 /// What a pack is made from.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// What the target is like.
     pub before: &'a PackSide,
@@ -111,6 +113,8 @@ pub struct Request<'a> {
     pub decisions: DecisionFile<'a>,
     /// The tables that the pack is for; all where none is named.
     pub tables: &'a [String],
+    /// Which part of the change the pack is.
+    pub part: Part,
     /// Where files are written.
     pub fs: &'a dyn FileSystem,
     /// A folder for nameless scratch files.

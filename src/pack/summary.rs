@@ -35,6 +35,10 @@ fn compose(text: &mut String, manifest: &Manifest, plan: &SchemaPlan) -> std::fm
     writeln!(text, "\nMade for `{}`.", quoted(&manifest.target.identity))?;
     let whole = match manifest.is_complete {
         true => "When it has run, the target is exactly as the second snapshot.",
+        false if manifest.left_out.is_empty() && manifest.kept.is_empty() => {
+            "When it has run, the target is as the second snapshot but for what another pack brings \
+             about after it (below)."
+        }
         false if manifest.left_out.is_empty() && !manifest.kept.is_empty() => {
             "Some rows are kept as the target has them (below): it will not be as the second \
              snapshot."

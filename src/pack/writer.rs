@@ -16,7 +16,9 @@ use super::content;
 use super::error::{PackError, Refusal};
 use super::exact::Exact;
 use super::label::row_label;
-use super::manifest::{ABSENT, ColumnGuard, Content, MOVES_KEY, RowTotals, StepLine, TableTotals};
+use super::manifest::{
+    ABSENT, ColumnGuard, Content, FactName, MOVES_KEY, RowTotals, StepLine, TableTotals,
+};
 use super::measure::{content_of, value_len};
 use super::order::{Part, RowKept, RowLeftOut, RowStep, Steps, TableWork};
 use super::output::Output;
@@ -36,6 +38,9 @@ use crate::fsio::FileSystem;
 use crate::model::ObjectKind;
 
 pub use untaken::LeftOutRows;
+
+/// The step that drops a table, as losses name it.
+pub(super) const DROP_TABLE: &str = "drop-table";
 
 /// Everything counted while a way was written.
 #[derive(Debug, Default)]
@@ -78,6 +83,8 @@ pub struct WayWriter<'a> {
     heading: String,
     comments: Vec<String>,
     kept_comments: Vec<String>,
+    /// Whether steps say which fact they are about.
+    pub(super) names_facts: bool,
     /// What was counted.
     pub written: Written,
 }
@@ -103,6 +110,7 @@ impl<'a> WayWriter<'a> {
             heading: String::new(),
             comments: Vec::new(),
             kept_comments: Vec::new(),
+            names_facts: false,
             written: Written::default(),
         };
         writer.sql.push(head(title, dialect).as_bytes())?;
@@ -221,13 +229,14 @@ impl<'a> WayWriter<'a> {
         let mut line = StepLine {
             verb: Cow::Owned(verb.clone()),
             object: Cow::Borrowed(&object),
+            fact: self.names_facts.then(|| FactName::of(&step.main().id)),
             ..StepLine::default()
         };
         let drops_table = step.deeds_of(SchemaVerb::Drop, ObjectKind::Table).next().is_some();
         match dropped {
             Some((work, layouts)) if drops_table => {
                 let (rows, bytes, digest) = content_of(work, layouts, spool, hasher)?;
-                self.written.losses.insert((object.clone(), "drop-table"), (rows, bytes));
+                self.written.losses.insert((object.clone(), DROP_TABLE), (rows, bytes));
                 line.content = Some(Content { rows, digest: Cow::Owned(digest) });
                 hazards.push(Cow::Borrowed("data-loss"));
             }
@@ -301,7 +310,7 @@ impl<'a> WayWriter<'a> {
         Ok(self.written)
     }
 
-    fn count(&mut self, table: usize, verb: Verb, change: &Change) {
+    pub(super) fn count(&mut self, table: usize, verb: Verb, change: &Change) {
         let name = self.tables[table].work.shape.label().to_owned();
         let totals = self
             .written

@@ -69,6 +69,7 @@ mod pg_ddl_pairs;
 mod pg_every_type;
 mod pg_filling;
 mod pg_lab;
+mod pg_online;
 mod pg_pack_lab;
 mod pg_packs;
 mod pg_packs_faults;

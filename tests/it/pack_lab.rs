@@ -11,7 +11,7 @@ use deepdiff_db::engine::Target;
 use deepdiff_db::engine::sqlite::{OpenOptions, SqliteTarget};
 use deepdiff_db::fsio::RealFs;
 use deepdiff_db::pack::{
-    Consent, DecisionFile, Manifest, Pack, PackError, PackSide, Request, Run, StoredRows,
+    Consent, DecisionFile, Manifest, Pack, PackError, PackSide, Part, Request, Run, StoredRows,
     Strategies,
 };
 use deepdiff_db::store::{RefName, Store};
@@ -105,6 +105,7 @@ impl PackLab {
             strategies,
             decisions,
             tables: &[],
+            part: Part::Whole,
             fs: &RealFs,
             scratch: &store.tmp_dir(),
             dir: &self.path(dir),

@@ -37,12 +37,13 @@ fn run(database: &Database, statements: &[String]) -> Result<(), String> {
 
 /// Turns a database into what another is.
 pub fn converge(database: &Database, wanted: &Catalog) -> Result<Vec<String>, String> {
-    let planned = plan(&PostgresDdl, &catalog(database), wanted);
+    let planned = plan(&PostgresDdl::default(), &catalog(database), wanted);
     if !planned.refusals.is_empty() {
         return Err(format!("{:#?}", planned.refusals));
     }
     let steps = planned.steps().map(|step| step.statement.clone());
-    let statements: Vec<String> = PostgresDdl.preamble().into_iter().chain(steps).collect();
+    let statements: Vec<String> =
+        PostgresDdl::default().preamble().into_iter().chain(steps).collect();
     run(database, &statements).map_err(|error| format!("{error}\n{}", statements.join(";\n")))?;
     let differ = differences(&lines(wanted), &lines(&catalog(database)));
     match differ.is_empty() {

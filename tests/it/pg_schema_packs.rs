@@ -258,3 +258,28 @@ fn p28_spaces_at_the_end_that_both_sides_hold_are_not_dropped_silently() {
     )
     .converges(&[]);
 }
+
+/// `IN` over a varchar is written by the server as it does not read it again.
+#[test]
+fn lists_of_varchar_are_what_they_were() {
+    changed(
+        "CREATE TABLE o(id int PRIMARY KEY, s varchar(10)); INSERT INTO o VALUES (1, 'a'), (2, 'b')",
+        "ALTER TABLE o ADD CHECK (s IN ('a', 'b')), ADD CHECK (s NOT IN ('x', 'y'));
+         CREATE VIEW v AS SELECT * FROM o WHERE s IN ('a', 'b') AND s NOT IN ('z', 'it''s]');
+         CREATE INDEX i ON o (id) WHERE s IN ('a', 'b'); CREATE DOMAIN d AS varchar(5) CHECK (VALUE IN ('a', 'b'));
+         CREATE TABLE n(s varchar(3) CHECK (s IN ('q', 'r')), g boolean GENERATED ALWAYS AS (s IN ('q', 'w')) STORED);
+         ALTER TABLE o ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON o USING (s IN ('a', 'c'))",
+    )
+    .converges(&[]);
+}
+
+#[test]
+fn a_function_that_gives_rows_of_a_new_view_comes_after_it() {
+    changed(
+        "CREATE TABLE a(id int PRIMARY KEY)",
+        "CREATE TABLE c(id int PRIMARY KEY, n text NOT NULL); INSERT INTO c VALUES (1, 'x');
+         CREATE VIEW actor AS SELECT id, n FROM c;
+         CREATE FUNCTION g(a a) RETURNS SETOF actor ROWS 1 LANGUAGE sql STABLE AS 'SELECT * FROM actor'",
+    )
+    .converges(&[]);
+}

@@ -14,7 +14,7 @@ use crate::engine::{OpenOptions, Session, SourceUrl, Target, product};
 use crate::fsio;
 use crate::model::{Catalog, ObjectKind};
 use crate::pack::{
-    Consent, DecisionFile, Manifest, Pack, PackSide, Request, Run, StoredRows, Strategies,
+    Consent, DecisionFile, Manifest, Pack, PackSide, Part, Request, Run, StoredRows, Strategies,
 };
 use crate::report::value::visible;
 use crate::snapshot::restore::{self, Reading};
@@ -255,6 +255,7 @@ fn seed(
         strategies: &Strategies::none(),
         decisions: DecisionFile::Ask(&dir.with_extension("decisions")),
         tables: &[],
+        part: Part::Whole,
         fs: scene.fs,
         scratch: &scene.store.tmp_dir(),
         dir,

@@ -74,6 +74,15 @@ pub enum Yielding {
     Refused(String),
 }
 
+/// What is there of a fact that can wait for the end of a pack's transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Postponed {
+    /// Nothing.
+    Absent,
+    /// This.
+    Weaker(Fact),
+}
+
 /// What a reviewer has to know of a step.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StepHazard {
@@ -194,6 +203,19 @@ pub trait Ddl: Sync {
     fn keeps_its_name(&self, fact: &Fact) -> bool {
         let _ = fact;
         false
+    }
+
+    /// What there is of a wanted fact until it is brought about outside of transactions, beside
+    /// everybody's work; `None` where that cannot be.
+    fn postponed(&self, fact: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Option<Postponed> {
+        let _ = (fact, from, to);
+        None
+    }
+
+    /// The language of statements outside of transactions that lock less; `None` where there is
+    /// none.
+    fn online(&self) -> Option<Box<dyn Ddl>> {
+        None
     }
 
     /// Whether something that has to be remade before the rows change may be made after them: it

@@ -47,6 +47,7 @@ impl Drafter<'_> {
         let (sql, steps) = (dir.join(input.sql), dir.join(input.steps));
         let mut writer =
             WayWriter::create(request.fs, &sql, &steps, &input.title, self.values, self.dialect)?;
+        writer.names_facts = request.part.is_online();
         writer.tables(works, &layouts, &before, &during, request.hasher);
         self.prepare(input, &mut writer)?;
         self.before_rows(input, &mut writer)?;
@@ -99,6 +100,9 @@ impl Drafter<'_> {
         let WayInput { plan, works, .. } = input;
         for step in &plan.before_leaving {
             self.schema(input, step, writer)?;
+        }
+        for place in plan.anew.iter().filter_map(|name| place_of(works, name)) {
+            writer.count_gone(place, self.spool)?;
         }
         for place in leaving(input) {
             leaving::take_out(self.spool, place, &works[place], writer)?;

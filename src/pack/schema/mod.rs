@@ -242,7 +242,12 @@ fn contents<'a>(ddl: &dyn Ddl, schema: &Schema<'a>) -> BTreeMap<FactId, Vec<&'a 
 
 /// What belongs to something that is not there in between is not there either; nor is a key or a
 /// check of a column that is not.
-fn drop_orphans(ddl: &dyn Ddl, facts: &mut Vec<Fact>, from: &Schema<'_>, to: &Schema<'_>) {
+pub(super) fn drop_orphans(
+    ddl: &dyn Ddl,
+    facts: &mut Vec<Fact>,
+    from: &Schema<'_>,
+    to: &Schema<'_>,
+) {
     loop {
         let schema = Schema::new(facts.iter());
         let is_missing = |id: &FactId| {

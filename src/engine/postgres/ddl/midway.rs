@@ -81,8 +81,19 @@ fn made(after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Option<Fact> {
             });
             is_kept.then(|| after.clone())
         }
+        ObjectKind::Routine if is_of_new_view(after, from, to) => None,
         kind => comes_before_rows(kind).then(|| after.clone()),
     }
+}
+
+/// Whether a routine takes or gives rows of a view that comes after the rows.
+fn is_of_new_view(routine: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> bool {
+    routine.depends_on.iter().any(|name| {
+        [ObjectKind::View, ObjectKind::MaterializedView]
+            .iter()
+            .filter_map(|kind| to.object(*kind, name))
+            .any(|view| !stands(view, from, to))
+    })
 }
 
 /// Whether what is new of a kind is there while rows change.

@@ -11,8 +11,10 @@ mod constraints;
 mod foreign;
 mod indexes;
 mod midway;
+mod online;
 mod operators;
 mod programs;
+mod reparsed;
 mod review;
 mod rights;
 mod sequences;
@@ -26,13 +28,16 @@ mod yielding;
 
 use self::spelling::{qualified, quoted};
 use crate::engine::ddl::{
-    Alteration, Break, Ddl, FactChange, Schema, Statement, StepHazard, Yielding,
+    Alteration, Break, Ddl, FactChange, Postponed, Schema, Statement, StepHazard, Yielding,
 };
 use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 
 /// The schema language of PostgreSQL.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PostgresDdl;
+pub struct PostgresDdl {
+    /// Whether statements run outside of transactions, one by one, and lock as little as they can.
+    is_online: bool,
+}
 
 impl Ddl for PostgresDdl {
     fn container(&self, fact: &Fact, schema: &Schema<'_>) -> Option<FactId> {
@@ -96,16 +101,25 @@ impl Ddl for PostgresDdl {
         to: &Schema<'_>,
     ) -> Result<Vec<Statement>, String> {
         let mut statements = created(fact, inline, to)?;
+        if self.is_online {
+            statements = online::concurrently(statements);
+        }
         statements.extend(rights::reset(fact, to)?);
-        Ok(statements)
+        Ok(statements.into_iter().map(reparsed::as_written).collect())
     }
 
     fn drop(&self, fact: &Fact, from: &Schema<'_>) -> Result<Vec<Statement>, String> {
-        dropped(fact, from)
+        let statements = dropped(fact, from)?;
+        Ok(if self.is_online { online::concurrently(statements) } else { statements })
     }
 
     fn alter(&self, before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Alteration {
-        altered(before, after, from, to)
+        match altered(before, after, from, to) {
+            Alteration::InPlace(statements) => {
+                Alteration::InPlace(statements.into_iter().map(reparsed::as_written).collect())
+            }
+            other => other,
+        }
     }
 
     fn yields(
@@ -148,6 +162,9 @@ impl Ddl for PostgresDdl {
         };
         let columns: Vec<String> = clauses.iter().filter_map(retyped).collect();
         let is_twice = columns.iter().enumerate().any(|(at, name)| columns[..at].contains(name));
+        if self.is_online && clauses.len() > 1 {
+            return None;
+        }
         if is_twice || clauses.iter().any(|clause| clause.starts_with("RENAME ")) {
             return None;
         }
@@ -158,7 +175,18 @@ impl Ddl for PostgresDdl {
         format!("ALTER TABLE {} {clause}", qualified(table))
     }
 
+    fn postponed(&self, fact: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Option<Postponed> {
+        online::postponed(fact, from, to)
+    }
+
+    fn online(&self) -> Option<Box<dyn Ddl>> {
+        Some(Box::new(PostgresDdl { is_online: true }))
+    }
+
     fn preamble(&self) -> Vec<String> {
+        if self.is_online {
+            return online::preamble();
+        }
         [
             // Bodies may speak of what comes later.
             "SET LOCAL check_function_bodies = off",
