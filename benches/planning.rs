@@ -85,6 +85,8 @@ fn measured(ddl: &dyn Ddl, from: &Schema, to: &Schema) -> (Duration, SchemaPlan)
         keeps_table: &|_| false,
         may_leave: &|_| false,
         loses_sight: &|_| false,
+        is_rekeyed: &|_| false,
+        may_be_anew: &|_| false,
     };
     let mut best: Option<(Duration, SchemaPlan)> = None;
     for _ in 0..ROUNDS {

@@ -64,6 +64,7 @@ impl Tables {
                 .all(|name| spec.columns.iter().any(|column| column.name == **name));
             if has_all && spec.key.column_names() != other.key.column_names() {
                 spec.key = other.key.clone();
+                spec.reads_in_key_order = false;
                 // The index that it came from may be gone.
                 if let RowKey::Columns { source, .. } = &mut spec.key {
                     *source = RowKeySource::Configured;

@@ -13,6 +13,9 @@ pub const JOURNAL_TABLE: &str = "_deepdiff_journal";
 /// What the name of a table begins with that is put aside before it is dropped.
 pub const TRASH_PREFIX: &str = "_deepdiff_trash_";
 
+/// What the name of a table begins with that was made anew and is put aside when that is undone.
+pub const UNDONE_PREFIX: &str = "_deepdiff_undone_";
+
 /// Whether a table of a target is this program's own, and never captured.
 pub fn is_own_table(name: &str) -> bool {
     let begins = |front: &str| {
@@ -21,6 +24,7 @@ pub fn is_own_table(name: &str) -> bool {
     name.eq_ignore_ascii_case(RECEIPTS_TABLE)
         || name.eq_ignore_ascii_case(JOURNAL_TABLE)
         || begins(TRASH_PREFIX)
+        || begins(UNDONE_PREFIX)
 }
 
 /// How long the name of a table may be on MySQL and MariaDB, in characters.
@@ -28,16 +32,25 @@ const LONGEST_NAME: usize = 64;
 
 /// The name under which a table is put aside.
 pub fn trash_name(table: &str) -> String {
-    let room = LONGEST_NAME - TRASH_PREFIX.len();
+    own_name(TRASH_PREFIX, table)
+}
+
+/// The name under which a table is put aside that was made anew, and whose predecessor comes back.
+pub fn undone_name(table: &str) -> String {
+    own_name(UNDONE_PREFIX, table)
+}
+
+fn own_name(prefix: &str, table: &str) -> String {
+    let room = LONGEST_NAME - prefix.len();
     if table.chars().count() <= room {
-        return format!("{TRASH_PREFIX}{table}");
+        return format!("{prefix}{table}");
     }
     // FNV-1a: it has to be the same in every version.
     let hash = table.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     let start: String = table.chars().take(room - 17).collect();
-    format!("{TRASH_PREFIX}{start}_{hash:016x}")
+    format!("{prefix}{start}_{hash:016x}")
 }
 
 /// What a journal says.
@@ -71,7 +84,9 @@ mod tests {
 
     #[test]
     fn own_tables_are_known_by_their_names() {
-        for name in ["_deepdiff_receipts", "_DEEPDIFF_JOURNAL", "_deepdiff_trash_t"] {
+        for name in
+            ["_deepdiff_receipts", "_DEEPDIFF_JOURNAL", "_deepdiff_trash_t", "_deepdiff_undone_t"]
+        {
             assert!(is_own_table(name), "{name}");
         }
         for name in ["deepdiff_journal", "_deepdiff_journal2", "_deepdiff_tra\u{e9}", "é"] {

@@ -34,7 +34,9 @@ mod url;
 
 pub use dialect::{Dialect, StatementLimits, TableStatements};
 pub use error::EngineError;
-pub use journal::{JOURNAL_TABLE, Journal, TRASH_PREFIX, is_own_table, trash_name};
+pub use journal::{
+    JOURNAL_TABLE, Journal, TRASH_PREFIX, UNDONE_PREFIX, is_own_table, trash_name, undone_name,
+};
 pub use operand::{Cell, LargeKind, Operand, RowGuard, RowUpdate};
 pub(crate) use pattern::matches as matches_pattern;
 pub use receipt::{RECEIPTS_TABLE, Receipt};

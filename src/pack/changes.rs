@@ -1,6 +1,6 @@
 //! The row changes of a pack, taken from the store into the spool once, and read again from there.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::decisions::Decisions;
 use super::error::PackError;
@@ -9,25 +9,27 @@ use super::left::LeftTable;
 use super::manifest::ColumnGuard;
 use super::order::TableWork;
 use super::request::{ChangedTable, Request};
-use super::rules::Rules;
+use super::rules::{Rules, TableRules};
 use super::schema::{SchemaStep, SchemaVerb};
 use super::sorting::{Divided, Divider};
 use super::spool::{Change, Spool, SpoolError, Verb};
+use super::whole;
 use crate::codec::state::StoredTable;
 use crate::diff::{CellValue, Row, RowChange, TableComparison};
 use crate::engine::Dialect;
 use crate::model::{Flow, ObjectKind, ObjectName, SinkError, TableSpec};
 
 /// Takes the changes of all tables; the tables come back sorted by name. `left` are those that are
-/// left otherwise than wanted.
+/// left otherwise than wanted; those of `whole` come with the rows that do not differ.
 pub(super) fn spool_changes(
     request: &Request<'_>,
     dialect: &Dialect,
     left: &BTreeMap<String, LeftTable>,
+    whole: &BTreeSet<String>,
     spool: &mut Spool,
 ) -> Result<Vec<ChangedTable>, PackError> {
     let mut decisions = Decisions::open(request.fs, request.decisions)?;
-    match spool_tables(request, dialect, &mut decisions, left, spool) {
+    match spool_tables(request, dialect, &mut decisions, (left, whole), spool) {
         Ok(tables) => {
             decisions.finish()?;
             Ok(tables)
@@ -43,7 +45,7 @@ fn spool_tables(
     request: &Request<'_>,
     dialect: &Dialect,
     decisions: &mut Decisions<'_>,
-    left: &BTreeMap<String, LeftTable>,
+    (left, whole): (&BTreeMap<String, LeftTable>, &BTreeSet<String>),
     spool: &mut Spool,
 ) -> Result<Vec<ChangedTable>, PackError> {
     let mut tables = Vec::new();
@@ -51,19 +53,23 @@ fn spool_tables(
     let rules = Rules::of(request.enforcement()?, facts);
     let is_for = |table: &&TableComparison| request.is_for(&table.name.to_string());
     for table in request.comparison.tables.iter().filter(is_for) {
-        let copies = match rules.table(&table.name.to_string()) {
-            Some(of_table) if rules.enforcement.has_hidden_rowids() && of_table.hides_rowid() => {
-                copies_before(request, table)?
-            }
-            _ => HashMap::new(),
-        };
+        let copies = copies_before(request, &rules, table)?;
         let ordering = ordering_columns(&rules, table);
         let left = left.get(&table.name.to_string());
         let after = left.map(|left| &left.spec).or(table.after.as_ref().map(|table| &table.spec));
         let before = table.before.as_ref().map(|table| &table.spec);
+        let as_left = |change: Change| match left {
+            Some(left) => left.change(change),
+            None => change,
+        };
         let mut writer = spool.table();
         let mut divider = Divider::new(request, table, after, &rules, dialect)?;
         let mut failed = None;
+        let is_whole = whole.contains(&table.name.to_string());
+        let mut changed = HashSet::new();
+        let bring = |spec, row: &mut Vec<CellValue>| {
+            bring(request, &ordering, spec, row).map_err(PackError::Value)
+        };
         let mut add = |change: RowChange<CellValue>| {
             let Divided { taken, kept } = divider.divide(change, decisions)?;
             if taken.is_some() && kept.is_some() {
@@ -75,13 +81,10 @@ fn spool_tables(
                     let copies = copies.get(row).copied().unwrap_or(0);
                     let gone = if change.verb() == Verb::Delete { change.count } else { 0 };
                     change.others = copies.saturating_sub(gone);
-                    let mut change = match left {
-                        Some(left) => left.change(change),
-                        None => change,
-                    };
-                    let bring = |spec, row: &mut Vec<CellValue>| {
-                        bring(request, &ordering, spec, row).map_err(PackError::Value)
-                    };
+                    if is_whole {
+                        changed.extend(whole::key_before(table, &change));
+                    }
+                    let mut change = as_left(change);
                     bring(before, &mut change.before)?;
                     bring(after, &mut change.after)?;
                     if is_kept { writer.keep(&change) } else { writer.push(&change) }?;
@@ -101,6 +104,14 @@ fn spool_tables(
             return Err(error);
         }
         read.map_err(|source| PackError::Rows { table: table.name.clone(), source })?;
+        if is_whole {
+            whole::unchanged(request, table, &changed, &mut |change| {
+                let mut change = as_left(change);
+                bring(before, &mut change.before)?;
+                bring(after, &mut change.after)?;
+                Ok(writer.push(&change)?)
+            })?;
+        }
         let runs = writer.finish()?;
         let losses = divider.finish();
         tables.push(ChangedTable {
@@ -180,8 +191,13 @@ fn parts(change: RowChange<CellValue>, table: &TableComparison) -> Vec<Change> {
 /// How often each changed row of a table is there before: needed where its rowid has no name.
 fn copies_before(
     request: &Request<'_>,
+    rules: &Rules,
     table: &TableComparison,
 ) -> Result<HashMap<Vec<CellValue>, u64>, PackError> {
+    let of_table = rules.table(&table.name.to_string());
+    if !rules.enforcement.has_hidden_rowids() || !of_table.is_some_and(TableRules::hides_rowid) {
+        return Ok(HashMap::new());
+    }
     let (Some(before), Some(_)) = (&table.before, &table.after) else {
         return Ok(HashMap::new());
     };

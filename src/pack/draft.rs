@@ -14,6 +14,7 @@ use super::plan::Drafter;
 use super::request::{ChangedTable, Request, check_sides};
 use super::spool::Spool;
 use super::values::{self, ValueFiles};
+use super::whole;
 use crate::codec::Hasher;
 use crate::diff::TableDefinition;
 use crate::engine::Dialect;
@@ -47,7 +48,14 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
     let dialect = Dialect::of(&request.before.engine, &request.before.facts)
         .map_err(|error| PackError::Prover(error.into()))?;
     let mut spool = Spool::new(request.fs.scratch(request.scratch)?);
-    let tables = spool_changes(request, &dialect, &BTreeMap::new(), &mut spool)?;
+    let mut ddl = enforcement.ddl(&request.before.source.server);
+    if request.part.is_online()
+        && let Some(online) = ddl.online()
+    {
+        ddl = online;
+    }
+    let mut whole = whole::wanted(request, ddl.as_ref())?;
+    let tables = spool_changes(request, &dialect, &BTreeMap::new(), &whole, &mut spool)?;
     if request.fs.info(request.dir)?.is_some() {
         return Err(PackError::Exists { path: request.dir.to_owned() });
     }
@@ -57,12 +65,6 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
         Enforcement::Postgres | Enforcement::Mysql => None,
     };
     let values = ValueFiles::new(request.fs, request.dir, request.rows, plain, encoding);
-    let mut ddl = enforcement.ddl(&request.before.source.server);
-    if request.part.is_online()
-        && let Some(online) = ddl.online()
-    {
-        ddl = online;
-    }
     let drafter = Drafter {
         request,
         spool: &spool,
@@ -74,11 +76,13 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
     };
     let plan = drafter.forward_schema()?;
     let left = left::tables(request, &plan.facts_after);
-    let again = match left.is_empty() {
+    let is_settled = left.is_empty() && !whole::for_nothing(&whole, &tables, &plan);
+    whole.retain(|table| plan.anew.contains(table));
+    let again = match is_settled {
         true => None,
         false => {
             let mut spool = Spool::new(request.fs.scratch(request.scratch)?);
-            let tables = spool_changes(request, &dialect, &left, &mut spool)?;
+            let tables = spool_changes(request, &dialect, &left, &whole, &mut spool)?;
             Some((spool, tables))
         }
     };

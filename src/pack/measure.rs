@@ -10,7 +10,7 @@ use crate::codec::Hasher;
 use crate::diff::CellValue;
 use crate::model::Value;
 
-/// Rows, bytes and digest of a table whose rows are all deletes of `work`.
+/// Rows, bytes and digest of a table whose rows are all deletes and updates of `work`.
 pub(super) fn content_of(
     work: &TableWork<'_>,
     layouts: &Layouts,
@@ -21,14 +21,15 @@ pub(super) fn content_of(
         return Ok((0, 0, String::new()));
     };
     let (mut rows, mut bytes) = (0, 0);
-    for change in work.read(spool, Verb::Delete) {
+    let all = || [Verb::Delete, Verb::Update].into_iter().flat_map(|verb| work.read(spool, verb));
+    for change in all() {
         let (_, change) = change.map_err(|error| work.damaged(error))?;
         rows += change.count;
         bytes += change.before.iter().map(value_len).sum::<u64>() * change.count;
     }
     let mut row_hasher = RowHasher::new(layout, hasher);
     let digest = content::digest(rows, hasher, |take| {
-        for change in work.read(spool, Verb::Delete) {
+        for change in all() {
             let (_, change) = change.map_err(|error| work.damaged(error))?;
             let hash = row_hasher
                 .hash(&change.before)

@@ -52,6 +52,7 @@ mod unenforced;
 mod unwritten;
 pub mod values;
 mod waiting;
+mod whole;
 mod writer;
 mod written_table;
 

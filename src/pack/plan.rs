@@ -144,6 +144,8 @@ impl<'a> Drafter<'a> {
                 lacks_rows: &|name| self.lacks_rows(name),
                 keeps_table: &|name| self.keeps_table(name),
                 loses_sight: &|name| self.loses_sight(name),
+                is_rekeyed: &|name| self.is_rekeyed(name),
+                may_be_anew: &|name| self.goes_whole(name),
                 may_leave: &|name| {
                     self.replaces(name, Verb::Delete)
                         && !self.missing_for_deletes(name)
@@ -154,7 +156,12 @@ impl<'a> Drafter<'a> {
         if let Some(base) = request.base {
             schema::forth(self.ddl, base, &request.after.facts, request.consent, &mut plan);
         }
-        plan.refusals.extend(unwritten::refusals(request, self.ddl, &plan.facts_after)?);
+        plan.refusals.extend(unwritten::refusals(
+            request,
+            self.ddl,
+            &plan.facts_after,
+            &plan.anew,
+        )?);
         let rules = self.rules(&plan.facts_for_rows);
         for table in self.tables.iter().filter(|table| table.runs.changes() > 0) {
             let unknown = rules.table(&table.name).map_or(&[][..], |r| &r.unknown_collations);
@@ -209,6 +216,8 @@ impl<'a> Drafter<'a> {
                 keeps_table: &|_| false,
                 may_leave: &|name| self.replaces(name, Verb::Insert),
                 loses_sight: &|name| self.loses_sight(name),
+                is_rekeyed: &|name| forward.anew.contains(name),
+                may_be_anew: &|name| forward.anew.contains(name),
             },
         );
         if let Some(base) = request.base {
@@ -226,9 +235,7 @@ impl<'a> Drafter<'a> {
     }
 
     fn forward_works(&self, plan: &SchemaPlan) -> Result<Vec<TableWork<'a>>, PackError> {
-        let dropped = dropped_names(plan);
-        let rebuilt = plan.rebuilt();
-        let leaves = |name: &String| rebuilt.contains(name) || plan.leaving.contains(name);
+        let (dropped, leaves) = (gone_names(plan), leaving_names(plan));
         let during = self.rules(&plan.facts_for_rows);
         let wanted = self.rules(&self.request.after.facts);
         let consent = self.request.consent;
@@ -258,7 +265,7 @@ impl<'a> Drafter<'a> {
                     skipped: Skipped::default(),
                     deletes,
                     held,
-                    leaves: leaves(&table.name),
+                    leaves: leaves.contains(&table.name),
                 }))
             })
             .collect()
@@ -269,8 +276,7 @@ impl<'a> Drafter<'a> {
         plan: &SchemaPlan,
         skipped: &BTreeMap<String, Skipped>,
     ) -> Vec<TableWork<'a>> {
-        let (dropped, rebuilt) = (dropped_names(plan), plan.rebuilt());
-        let leaves = |name: &String| rebuilt.contains(name) || plan.leaving.contains(name);
+        let (dropped, leaves) = (gone_names(plan), leaving_names(plan));
         let works = self
             .tables
             .iter()
@@ -284,7 +290,7 @@ impl<'a> Drafter<'a> {
                     skipped: skipped.get(&table.name).cloned().unwrap_or_default(),
                     deletes: Deletes::Run,
                     held: BTreeMap::new(),
-                    leaves: leaves(&table.name),
+                    leaves: leaves.contains(&table.name),
                 })
             })
             .collect()
@@ -507,6 +513,18 @@ fn manifest_side(side: &PackSide) -> Side {
 fn dropped_names(plan: &SchemaPlan) -> BTreeSet<String> {
     let drops = plan.steps().flat_map(|s| s.deeds_of(SchemaVerb::Drop, ObjectKind::Table));
     drops.map(|deed| deed.id.object.to_string()).collect()
+}
+
+/// The tables that are dropped for good.
+fn gone_names(plan: &SchemaPlan) -> BTreeSet<String> {
+    dropped_names(plan).difference(&plan.anew).cloned().collect()
+}
+
+/// The tables whose rows change around the statements that change them.
+fn leaving_names(plan: &SchemaPlan) -> BTreeSet<String> {
+    let mut names = plan.rebuilt();
+    names.extend(plan.leaving.iter().chain(&plan.anew).cloned());
+    names
 }
 
 /// What did not run, by table.

@@ -1,12 +1,13 @@
 //! The lines of a way that are about no row and no fact: settings, sequences, where the rows begin,
-//! what was put aside.
+//! what was put aside, what goes with it.
 
 use std::borrow::Cow;
 
 use super::error::PackError;
 use super::manifest::{DROP_TRASH, ROWS, StepLine};
 use super::schema::{SchemaPlan, SchemaVerb};
-use super::writer::WayWriter;
+use super::spool::{Spool, Verb};
+use super::writer::{DROP_TABLE, WayWriter};
 use crate::engine::ddl::Ddl;
 use crate::model::{Fact, ObjectKind, ObjectName};
 
@@ -22,6 +23,17 @@ impl WayWriter<'_> {
         let id = self.number();
         let (verb, object) = (Cow::Borrowed(ROWS), Cow::Borrowed(""));
         self.line(&StepLine { id, verb, object, ..StepLine::default() })
+    }
+
+    /// Counts the rows that go with a table which is made anew. Those that change come back.
+    pub fn count_gone(&mut self, table: usize, spool: &Spool) -> Result<(), PackError> {
+        let work = self.tables[table].work;
+        self.written.losses.remove(&(work.shape.label().to_owned(), DROP_TABLE));
+        for change in work.read(spool, Verb::Delete) {
+            let (_, change) = change.map_err(|error| work.damaged(error))?;
+            self.count(table, Verb::Delete, &change);
+        }
+        Ok(())
     }
 
     /// Drops for good what the steps of a plan have put aside.

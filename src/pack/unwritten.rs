@@ -5,6 +5,8 @@
 //! a value that has some would come out shorter than was reviewed; where the column is made anew,
 //! it would not come out at all.
 
+use std::collections::BTreeSet;
+
 use super::error::{PackError, Refusal};
 use super::label::label;
 use super::request::Request;
@@ -14,18 +16,21 @@ use crate::engine::ddl::{Alteration, Ddl, Schema, text};
 use crate::model::{Fact, FactId, Flow, ObjectKind, RowKey, SinkError, Value};
 
 /// Refuses columns that hold such values, in either direction of the pack, which leaves the schema
-/// as `after` says.
+/// as `after` says; `anew` are the tables that it makes anew.
 pub(super) fn refusals(
     request: &Request<'_>,
     ddl: &dyn Ddl,
     after: &[Fact],
+    anew: &BTreeSet<String>,
 ) -> Result<Vec<Refusal>, PackError> {
     let before = &request.before.facts;
     let schemas = (Schema::new(before), Schema::new(after));
     let mut refusals = Vec::new();
     for table in &request.comparison.tables {
         let (Some(old), Some(new)) = (&table.before, &table.after) else { continue };
-        if !request.is_for(&table.name.to_string()) {
+        let name = table.name.to_string();
+        // All rows of what is made anew are written.
+        if !request.is_for(&name) || anew.contains(&name) {
             continue;
         }
         for (place, column) in new.spec.columns.iter().enumerate() {

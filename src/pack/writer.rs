@@ -39,6 +39,9 @@ use crate::model::ObjectKind;
 
 pub use untaken::LeftOutRows;
 
+/// The step that drops a table, as losses name it.
+pub(super) const DROP_TABLE: &str = "drop-table";
+
 /// Everything counted while a way was written.
 #[derive(Debug, Default)]
 pub struct Written {
@@ -233,7 +236,7 @@ impl<'a> WayWriter<'a> {
         match dropped {
             Some((work, layouts)) if drops_table => {
                 let (rows, bytes, digest) = content_of(work, layouts, spool, hasher)?;
-                self.written.losses.insert((object.clone(), "drop-table"), (rows, bytes));
+                self.written.losses.insert((object.clone(), DROP_TABLE), (rows, bytes));
                 line.content = Some(Content { rows, digest: Cow::Owned(digest) });
                 hazards.push(Cow::Borrowed("data-loss"));
             }
@@ -307,7 +310,7 @@ impl<'a> WayWriter<'a> {
         Ok(self.written)
     }
 
-    fn count(&mut self, table: usize, verb: Verb, change: &Change) {
+    pub(super) fn count(&mut self, table: usize, verb: Verb, change: &Change) {
         let name = self.tables[table].work.shape.label().to_owned();
         let totals = self
             .written

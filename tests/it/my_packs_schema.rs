@@ -41,7 +41,7 @@ fn packed() -> Vec<Pair> {
 }
 
 /// The program with settings of its environment.
-fn apply_with(pair: &Pair, more: &[&str], name: &str, value: &str) -> Output {
+pub fn apply_with(pair: &Pair, more: &[&str], name: &str, value: &str) -> Output {
     let url = pair.a.url();
     let mut command = pair.lab.command(&[&["apply", "change", "--to", &url][..], more].concat());
     command.env(name, value);
@@ -49,7 +49,7 @@ fn apply_with(pair: &Pair, more: &[&str], name: &str, value: &str) -> Output {
 }
 
 /// This program's own tables, receipts and the journal aside.
-fn left_over(pair: &Pair) -> String {
+pub fn left_over(pair: &Pair) -> String {
     pair.prod(
         "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE '\\_deepdiff\\_trash%';
          SELECT COUNT(*) FROM _deepdiff_journal HAVING COUNT(*) > 0;",
@@ -77,7 +77,7 @@ fn connections(pair: &Pair) -> String {
 }
 
 /// A run that is killed at a place, and one after it; false where it came through.
-fn killed_at(pair: &Pair, place: usize, first: &[&str], then: &[&str]) -> bool {
+pub fn killed_at(pair: &Pair, place: usize, first: &[&str], then: &[&str]) -> bool {
     let killed = apply_with(pair, first, "DEEPDIFF_TEST_KILL_AT", &place.to_string());
     if killed.code == 0 {
         return false;
@@ -139,17 +139,17 @@ fn m19_killed_everywhere() {
     }
 }
 
-/// Runs the pack until its rows are committed, does something else in the target, and lets it go on.
-fn interfered(pair: &Pair, script: &str) -> Output {
+/// Runs the pack until it comes to a place and the journal says something, does something else in the
+/// target, and lets it go on.
+pub fn interfered(pair: &Pair, place: &str, said: &str, script: &str) -> Output {
     let file = pair.lab.path("wait");
     std::fs::write(&file, "").unwrap();
     let url = pair.a.url();
     let mut command = pair.lab.command(&["apply", "change", "--to", &url]);
-    command.env("DEEPDIFF_TEST_WAIT_AT", format!("rows:{}", file.display()));
+    command.env("DEEPDIFF_TEST_WAIT_AT", format!("{place}:{}", file.display()));
     let running = Running::start(command);
-    wait_until("the rows", || {
-        let asked =
-            format!("SELECT position > {BEFORE_ROWS} FROM _deepdiff_journal WHERE part = 0");
+    wait_until(place, || {
+        let asked = format!("SELECT {said} FROM _deepdiff_journal WHERE part = 0");
         pair.a.server.try_run(&pair.a.name, &asked).stdout == b"1\n"
     });
     pair.prod(script);
@@ -157,16 +157,26 @@ fn interfered(pair: &Pair, script: &str) -> Output {
     running.end()
 }
 
-/// How many steps of the pack there are before the rows.
-const BEFORE_ROWS: usize = 5;
+/// What the journal says once the rows of the pack have changed.
+pub fn behind_rows(pair: &Pair) -> String {
+    let sql = std::fs::read(pair.lab.path("change/migration.sql")).unwrap();
+    let steps = std::fs::read_to_string(pair.lab.path("change/migration.jsonl")).unwrap();
+    let steps = steps.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let before = steps.take_while(|step| step["verb"] != "rows");
+    let is_step = |step: &serde_json::Value| {
+        let at = step["at"].as_u64().map(|at| usize::try_from(at).unwrap());
+        step["verb"] != "prepare" && at.is_some_and(|at| !sql[at..].starts_with(b"SET "))
+    };
+    format!("position > {}", before.filter(is_step).count())
+}
 
 #[test]
 fn a_step_that_fails_is_undone_with_all_before_it() {
     for pair in packed() {
         let before = pair.of("a");
         // Behind the rows: the check of rows was fooled.
-        let refused =
-            interfered(&pair, "INSERT INTO orders(id, customer, state) VALUES (99, 1, NULL);");
+        let script = "INSERT INTO orders(id, customer, state) VALUES (99, 1, NULL);";
+        let refused = interfered(&pair, "rows", &behind_rows(&pair), script);
         assert_eq!(refused.code, 4, "{}\n{}", refused.stdout, refused.stderr);
         assert!(
             refused.stdout.contains("rolled back; the target is as it was"),
@@ -249,7 +259,9 @@ fn a_schema_that_no_step_leaves_is_named_and_left_alone() {
 
 #[test]
 fn values_that_no_type_in_between_holds_come_back_from_the_end() {
-    let base = "CREATE TABLE t(id int PRIMARY KEY, v varchar(20)); INSERT INTO t VALUES (1,'one'),(2,'2'),(3,NULL);";
+    // More rows than are written along to make the table anew.
+    let base = "CREATE TABLE t(id int PRIMARY KEY, v varchar(20)); INSERT INTO t SELECT seq, NULL FROM seq_1_to_20001;
+        UPDATE t SET v = 'one' WHERE id = 1; UPDATE t SET v = '2' WHERE id = 2;";
     let change = "ALTER TABLE t DROP COLUMN v; ALTER TABLE t ADD COLUMN v date; UPDATE t SET v = '2020-01-02' WHERE id = 1;
         CREATE VIEW w AS SELECT id FROM t;";
     let pair = Pair::on(&crate::servers::mariadb(), base, change);

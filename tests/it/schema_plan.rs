@@ -43,6 +43,8 @@ pub fn plan(ddl: &dyn Ddl, before: &Catalog, after: &Catalog) -> SchemaPlan {
             keeps_table: &|_| false,
             may_leave: &|_| false,
             loses_sight: &|_| false,
+            is_rekeyed: &|_| false,
+            may_be_anew: &|_| false,
         },
     )
 }

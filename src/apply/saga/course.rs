@@ -38,8 +38,10 @@ pub(super) struct Course {
     pub(super) steps: Vec<Step>,
     /// The steps of the way back behind its rows.
     pub(super) tail: Vec<Step>,
-    /// Where this undoes a run: the tables whose rows never went.
+    /// Where this undoes a run: the tables whose rows never went, or came back with their table.
     pub(super) kept: BTreeSet<String>,
+    /// The tables that are made anew before the rows.
+    pub(super) anew: Vec<Anew>,
     /// By what the rows of each table were found before the run.
     keys: Vec<(String, Vec<(String, String)>)>,
 }
@@ -70,10 +72,22 @@ pub(super) struct Step {
 pub(super) struct Aside {
     /// Its name.
     pub(super) table: String,
+    /// The name under which it is put aside.
+    pub(super) under: String,
     /// How many rows it must hold.
     pub(super) rows: u64,
     /// The digest of them.
     pub(super) digest: String,
+}
+
+/// A table that is put aside before the rows, and made anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Anew {
+    /// What it must hold before the run.
+    pub(super) before: Aside,
+    /// What it must hold when the rows have changed.
+    pub(super) after: Aside,
 }
 
 impl Step {
@@ -260,6 +274,12 @@ impl Course {
         fingerprint::digests(&self.facts_after(steps), hasher)
     }
 
+    /// Whether a table is made anew before the rows.
+    pub(super) fn is_anew(&self, table: &ObjectName) -> bool {
+        let name = table.to_string();
+        self.anew.iter().any(|anew| anew.before.table == name)
+    }
+
     /// Where the rows change, among the steps.
     pub(super) fn rows_at(&self) -> Option<usize> {
         self.steps.iter().position(Step::is_rows)
@@ -306,9 +326,13 @@ impl Course {
                         let columns = columns.collect();
                         let source = RowKeySource::Configured;
                         table.key = RowKey::Columns { columns, source, may_be_null: false };
+                        table.reads_in_key_order = false;
                     }
                 }
-                None if was_there.contains(&name) => table.key = RowKey::RowHash,
+                None if was_there.contains(&name) => {
+                    table.key = RowKey::RowHash;
+                    table.reads_in_key_order = false;
+                }
                 None => {}
             }
             table

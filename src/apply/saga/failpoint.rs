@@ -1,8 +1,8 @@
 //! Places at which tests end or stop the program. Programs that are shipped have none.
 
 /// Counts a place that is passed; where a test wants it, the program ends there as if it had been
-/// killed (`DEEPDIFF_TEST_KILL_AT=N`), or waits at the places of a name until a file is gone
-/// (`DEEPDIFF_TEST_WAIT_AT=NAME:FILE`).
+/// killed (`DEEPDIFF_TEST_KILL_AT=N`), or waits at the places of a name, or at one place, until a file is
+/// gone (`DEEPDIFF_TEST_WAIT_AT=NAME:FILE`, `DEEPDIFF_TEST_WAIT_AT=N:FILE`).
 #[cfg(debug_assertions)]
 pub(super) fn pass(name: &str) {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ pub(super) fn pass(name: &str) {
     }
     if let Some(setting) = setting("DEEPDIFF_TEST_WAIT_AT")
         && let Some((at, file)) = setting.split_once(':')
-        && at == name
+        && (at == name || at.parse() == Ok(here))
     {
         let file = std::path::Path::new(file);
         while file.exists() {

@@ -2,6 +2,7 @@
 //! the rows and behind them.
 
 use super::course::{Aside, Step};
+use crate::engine::trash_name;
 use crate::fsio::FileSystem;
 use crate::pack::manifest::StepKind;
 use crate::pack::schema::SchemaStep;
@@ -42,6 +43,7 @@ pub(super) fn of(pack: &Pack, fs: &dyn FileSystem, run: Run) -> Result<Listing, 
                 let aside = step.content.as_ref().filter(|_| step.verb == "drop-table");
                 let aside = aside.map(|content| Aside {
                     table: step.object.to_string(),
+                    under: trash_name(&step.object),
                     rows: content.rows,
                     digest: content.digest.to_string(),
                 });

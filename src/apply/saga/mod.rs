@@ -7,17 +7,19 @@
 //! what is interrupted is gone on with, or undone, by the next run, which finds in the journal and
 //! in the schema where it is.
 
+mod aside;
 mod course;
 mod failpoint;
 mod listing;
 mod proof;
 mod rows;
+mod swap;
 mod undo;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use course::{Course, Pool, Step};
+use course::{Anew, Aside, Course, Pool, Step};
 use failpoint::pass;
 use listing::Listing;
 use proof::{Proof, Proved};
@@ -173,6 +175,21 @@ fn checks_of(
     Ok(reasons)
 }
 
+/// Notes in a course which tables are put aside before the rows on both ways, by the steps that do it;
+/// gives their names.
+fn anew(there: &[Step], back: &[Step], course: &mut Course) -> BTreeSet<String> {
+    let asides = |steps: &'_ [Step]| -> Vec<Aside> {
+        steps.iter().filter_map(|step| step.aside.clone()).collect()
+    };
+    let back = asides(back);
+    let of_both = asides(there).into_iter().filter_map(|before| {
+        let after = back.iter().find(|after| after.table == before.table)?.clone();
+        Some(Anew { before, after })
+    });
+    course.anew = of_both.collect();
+    course.anew.iter().map(|anew| anew.before.table.clone()).collect()
+}
+
 impl<'a, 's> Saga<'a, 's> {
     fn opposite(run: Run) -> Run {
         match run {
@@ -311,7 +328,10 @@ impl<'a, 's> Saga<'a, 's> {
             Err(reasons) => return Ok(self.outcome(Ending::Refused, reasons)),
         };
         let middle = course.facts_after(course.rows_at().unwrap_or(0));
-        let reasons = checks_of(self.my, &catalog.facts, &middle)?;
+        // What is made anew takes none of the rows that there are.
+        let asked: Vec<Fact> =
+            catalog.facts.iter().filter(|fact| !course.is_anew(&fact.id.object)).cloned().collect();
+        let reasons = checks_of(self.my, &asked, &middle)?;
         if !reasons.is_empty() {
             return Ok(self.outcome(Ending::Refused, reasons));
         }
@@ -373,6 +393,8 @@ impl<'a, 's> Saga<'a, 's> {
         }
         course.end = proof.places(&mut pool);
         let mut wrong = self.not_the_end(&proof.facts)?;
+        let refilled: BTreeSet<String> = anew(&first, &back.first, &mut course);
+        let touched = touched.difference(&refilled).cloned().collect();
         wrong.extend(proof.rekeyed(catalog, &touched)?);
         if !wrong.is_empty() {
             return Ok(Err(wrong));
@@ -395,7 +417,8 @@ impl<'a, 's> Saga<'a, 's> {
         course.steps.extend(second);
         course.tail = back.second;
         pool.into_course(&mut course);
-        let wrong = self.irreversible(&course);
+        let mut wrong = self.irreversible(&course);
+        wrong.extend(self.held_from_elsewhere(&course, &catalog.facts)?);
         Ok(if wrong.is_empty() { Ok(course) } else { Err(wrong) })
     }
 

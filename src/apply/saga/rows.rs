@@ -18,6 +18,7 @@ use crate::apply::rows::{Expectation, RowReader, Tables};
 use crate::apply::run::{Before, ROWS_AT_ONCE, Runner, Which};
 use crate::engine::{EngineError, Journal};
 use crate::model::{Catalog, Fact, ObjectKind, TableSpec};
+use crate::pack::manifest::StepKind;
 use crate::pack::rules::Rules;
 use crate::pack::{Refusal, Run};
 
@@ -122,6 +123,9 @@ impl Saga<'_, '_> {
         };
         let seen = seen_from(&specs, &course.facts(first), &catalog)?;
         compare(&mut runner, run, &seen, End::Before, kept)?;
+        if !is_undoing {
+            columns_before(&mut runner, run, &tables)?;
+        }
         if runner.is_refused() {
             return Ok(Ended::Failed(self.told(runner)));
         }
@@ -153,6 +157,27 @@ impl Saga<'_, '_> {
         pass("commit");
         Ok(Ended::Done)
     }
+}
+
+/// Looks again at what columns hold that will be dropped behind the rows: what came since the run began
+/// would go with them.
+fn columns_before(
+    runner: &mut Runner<'_, '_>,
+    run: Run,
+    tables: &Tables,
+) -> Result<(), ApplyError> {
+    let mut steps = runner.pack.steps(runner.fs, run)?;
+    let mut is_behind = false;
+    while let Some(step) = steps.next_step()? {
+        is_behind |= step.kind() == StepKind::Rows;
+        if is_behind
+            && step.column.is_some()
+            && let Some(drift) = checks::guard(runner.session, tables, &step, runner.hasher)?
+        {
+            runner.drift(drift);
+        }
+    }
+    Ok(())
 }
 
 /// Reads the rows of a way again, and notes those that are not as they should be.

@@ -10,27 +10,35 @@ use super::course::{Aside, Course, Pool, Step};
 use super::failpoint::pass;
 use super::listing;
 use super::proof::{Proof, Proved};
+use super::swap::Swap;
 use super::walk::Walked;
 use super::{Saga, rows};
 use crate::apply::error::ApplyError;
 use crate::apply::rows::Tables;
+use crate::engine::Journal;
 use crate::engine::ddl::{Alteration, Schema, text};
-use crate::engine::{Journal, trash_name};
 use crate::model::{Fact, ObjectKind, ObjectName};
 use crate::pack::{Refusal, fingerprint, schema};
 
 /// The statement that fetches a table back that was put aside.
 pub(super) fn fetched(aside: &Aside) -> String {
+    renamed(&aside.under, &aside.table)
+}
+
+/// The statement that gives a table another name.
+pub(super) fn renamed(table: &str, name: &str) -> String {
     let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
-    format!("RENAME TABLE {} TO {}", quoted(&trash_name(&aside.table)), quoted(&aside.table))
+    format!("RENAME TABLE {} TO {}", quoted(table), quoted(name))
 }
 
 /// What leads back from a place of a course, before it is proved.
 struct Retreat {
     /// Tables that were put aside last come back.
     fetched: Vec<Step>,
-    /// How many steps are left then.
-    left: usize,
+    /// The schema then.
+    begins: Vec<Fact>,
+    /// What was put aside before the rows takes the place of what was made anew.
+    swap: Swap,
     /// From there straight to another schema.
     straight: Vec<Step>,
     /// Whether the rows have changed.
@@ -39,22 +47,23 @@ struct Retreat {
 
 fn retreat(saga: &Saga<'_, '_>, course: &Course, done: usize) -> Result<Retreat, Vec<Refusal>> {
     let has_rows = course.rows_at().is_some_and(|rows| done > rows);
-    let mut retreat = Retreat { fetched: Vec::new(), left: done, straight: Vec::new(), has_rows };
+    let (mut left, mut fetched_steps) = (done, Vec::new());
     while has_rows
-        && let Some(step) = retreat.left.checked_sub(1).and_then(|last| course.steps.get(last))
+        && let Some(step) = left.checked_sub(1).and_then(|last| course.steps.get(last))
         && let Some(aside) = &step.aside
     {
-        retreat.left -= 1;
-        let before = course.places_of(retreat.left, &step.gone);
+        left -= 1;
+        let before = course.places_of(left, &step.gone);
         let name = format!("fetch-table {}", aside.table);
         let statement = fetched(aside);
-        retreat.fetched.push(Step { name, statement, come: before, ..Step::default() });
+        fetched_steps.push(Step { name, statement, come: before, ..Step::default() });
     }
-    let from = course.facts_after(retreat.left);
+    let begins = course.facts_after(left);
+    let swap = Swap::plan(saga, course, left, &begins, has_rows)?;
     let to = course.facts(if has_rows { &course.turn } else { &course.start });
-    let planned = schema::straight(saga.ddl.as_ref(), &from, &to)?;
-    retreat.straight = listing::of_plan(&planned);
-    Ok(retreat)
+    let planned = schema::straight(saga.ddl.as_ref(), &swap.ends, &to)?;
+    let straight = listing::of_plan(&planned);
+    Ok(Retreat { fetched: fetched_steps, begins, swap, straight, has_rows })
 }
 
 impl Saga<'_, '_> {
@@ -73,6 +82,7 @@ impl Saga<'_, '_> {
             };
             before.id.kind == ObjectKind::Column
                 && text(before, "generated").is_none()
+                && !course.is_anew(&before.id.object)
                 && to.get(&before.id) != Some(before)
                 && !to.get(&before.id).is_some_and(goes_back)
         };
@@ -114,27 +124,25 @@ impl Saga<'_, '_> {
             Err(refusals) => return Ok(Err(refusals)),
         };
         let mut pool = Pool::of(course).ok_or_else(super::foreign)?;
-        let begins = course.facts_after(retreat.left);
         let ends = course.facts(if retreat.has_rows { &course.turn } else { &course.start });
-        if !retreat.straight.is_empty() {
-            let begun = Proof::begin(self.my, self.ddl.as_ref(), self.scope, &self.plain, &begins)?;
-            let mut proof = match begun {
-                Ok(proof) => proof,
-                Err(refusals) => return Ok(Err(refusals)),
-            };
-            if let Err(refusals) = proof.run(&mut retreat.straight, &mut pool)? {
+        let Swap { clearing, cleared, ends: swapped, .. } = &mut retreat.swap;
+        for (steps, from, to) in
+            [(clearing, &retreat.begins, &*cleared), (&mut retreat.straight, &*swapped, &ends)]
+        {
+            let proved = self.proved_straight(steps, from, to, &mut pool)?;
+            if let Err(refusals) = proved {
                 return Ok(Err(refusals));
-            }
-            let wrong = proof.differences(&ends, &self.plain);
-            proof.end()?;
-            if !wrong.is_empty() {
-                return Ok(Err(wrong));
             }
         }
         let mut undoing = course.clone();
         undoing.from = pool.places(&course.facts_after(done));
-        undoing.kept = if retreat.has_rows { kept(course, &begins) } else { BTreeSet::new() };
+        if retreat.has_rows {
+            undoing.kept = kept(course, &retreat.begins);
+            undoing.kept.extend(retreat.swap.tables.iter().cloned());
+        }
         undoing.steps = retreat.fetched;
+        let swap = retreat.swap.into_steps(&mut pool, self.hasher)?;
+        undoing.steps.extend(swap);
         undoing.steps.extend(retreat.straight);
         if retreat.has_rows {
             undoing.steps.push(Step::rows());
@@ -150,6 +158,30 @@ impl Saga<'_, '_> {
             return Err(super::foreign());
         }
         Ok(Ok(undoing))
+    }
+
+    /// Proves steps on an empty database with the schema before them.
+    fn proved_straight(
+        &self,
+        steps: &mut [Step],
+        from: &[Fact],
+        to: &[Fact],
+        pool: &mut Pool,
+    ) -> Proved<()> {
+        if steps.is_empty() {
+            return Ok(Ok(()));
+        }
+        let begun = Proof::begin(self.my, self.ddl.as_ref(), self.scope, &self.plain, from)?;
+        let mut proof = match begun {
+            Ok(proof) => proof,
+            Err(refusals) => return Ok(Err(refusals)),
+        };
+        if let Err(refusals) = proof.run(steps, pool)? {
+            return Ok(Err(refusals));
+        }
+        let wrong = proof.differences(to, &self.plain);
+        proof.end()?;
+        Ok(if wrong.is_empty() { Ok(()) } else { Err(wrong) })
     }
 
     /// Goes back from where so many steps are done. What comes out are rows that are not as they

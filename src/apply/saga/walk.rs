@@ -6,10 +6,9 @@ use super::failpoint::pass;
 use super::proof::lines;
 use super::{Saga, rows, undo};
 use crate::apply::error::ApplyError;
-use crate::apply::rows::{Tables, each_hash};
-use crate::engine::{EngineError, Journal, trash_name};
-use crate::model::{Fact, ObjectId, ObjectKind, ObjectName};
-use crate::pack::{Refusal, content, fingerprint};
+use crate::engine::{EngineError, Journal};
+use crate::model::Fact;
+use crate::pack::{Refusal, fingerprint};
 
 /// How many facts that differ are named.
 const NAMED: usize = 20;
@@ -122,10 +121,14 @@ impl Saga<'_, '_> {
         if !self.says(course, at + 1, &found) {
             return Ok(rows::Ended::Failed(self.differences(course, at + 1, &found)));
         }
-        self.my.advance_journal(at as u64 + 1, false)?;
-        if let Some(refusal) = self.wrong_aside(course, at, step)? {
+        if let Some(aside) = &step.aside
+            && let Some(refusal) = self.wrong_aside(course, at, aside)?
+        {
+            pass("wrong");
+            self.session.execute(&undo::fetched(aside))?;
             return Ok(rows::Ended::Failed(vec![refusal]));
         }
+        self.my.advance_journal(at as u64 + 1, false)?;
         Ok(rows::Ended::Done)
     }
 
@@ -175,42 +178,6 @@ impl Saga<'_, '_> {
         }
         reasons.extend(self.differences(course, at, &found));
         Ok(Walked::Lost(reasons))
-    }
-
-    /// What speaks against a table that was put aside: rows that came since it was looked at.
-    fn wrong_aside(
-        &self,
-        course: &Course,
-        at: usize,
-        step: &Step,
-    ) -> Result<Option<Refusal>, ApplyError> {
-        let Some(aside) = &step.aside else { return Ok(None) };
-        let id = |fact: &Fact| {
-            fact.id.kind == ObjectKind::Table && fact.id.object.to_string() == aside.table
-        };
-        let before = course.facts_after(at);
-        let Some(table) = before.iter().find(|fact| id(fact)) else { return Ok(None) };
-        let Some(spec) = self.specs.iter().find(|spec| spec.name.to_string() == aside.table) else {
-            return Ok(None);
-        };
-        let mut spec = spec.clone();
-        spec.name = ObjectName::bare(trash_name(&table.id.object.name));
-        let name = spec.name.to_string();
-        let tables = Tables::new(&[spec])?;
-        let each = |take: &mut dyn FnMut(ObjectId)| {
-            each_hash(self.session, &tables, &name, self.hasher, take)
-        };
-        let mut rows = 0;
-        each(&mut |_| rows += 1)?;
-        if rows == aside.rows && content::digest(rows, self.hasher, each)? == aside.digest {
-            return Ok(None);
-        }
-        let reason = format!(
-            "it holds {rows} rows, and not just the {} that the pack knows and that would go with it",
-            aside.rows
-        );
-        let hint = "take a new snapshot of the target and make the pack again";
-        Ok(Some(Refusal::new(&aside.table, reason, hint)))
     }
 
     /// The facts of the target as it is.

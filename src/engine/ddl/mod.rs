@@ -192,6 +192,21 @@ pub trait Ddl: Sync {
         Vec::new()
     }
 
+    /// The tables on both ends that cannot become what they shall be with their rows in them, or only
+    /// by losing values on the way: where every one of those rows is replaced anyway, such a table is
+    /// put aside, made anew and filled. Only for languages that put tables aside.
+    fn made_anew(&self, from: &Schema<'_>, to: &Schema<'_>) -> Vec<ObjectName> {
+        let _ = (from, to);
+        Vec::new()
+    }
+
+    /// Whether something that belongs to a table keeps a name which others may need while the table is
+    /// put aside: it goes before that.
+    fn keeps_its_name(&self, fact: &Fact) -> bool {
+        let _ = fact;
+        false
+    }
+
     /// What there is of a wanted fact until it is brought about outside of transactions, beside
     /// everybody's work; `None` where that cannot be.
     fn postponed(&self, fact: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Option<Postponed> {

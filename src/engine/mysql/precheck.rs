@@ -3,8 +3,10 @@
 //! They are asked before the first statement that would fail for such a row, because what ran until
 //! then would have to be undone. What no query here asks the server finds when the step runs.
 
+use std::collections::BTreeSet;
+
 use super::MysqlDdl;
-use super::sql::quoted;
+use super::sql::{quoted, text as literal};
 use crate::engine::ddl::{Schema, flag, list, text};
 use crate::model::{Fact, ObjectKind};
 
@@ -55,6 +57,22 @@ pub fn checks(ddl: MysqlDdl, from: &Schema<'_>, to: &Schema<'_>) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// A query for a foreign key to a table, from one that is in another database or not among these.
+pub fn held_from_elsewhere(table: &str, known: &BTreeSet<&str>) -> String {
+    let known: Vec<String> = known.iter().map(|name| literal(name)).collect();
+    let is_known = match known.is_empty() {
+        true => "FALSE".to_owned(),
+        false => format!("TABLE_NAME IN ({})", known.join(", ")),
+    };
+    format!(
+        "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME \
+         FROM information_schema.REFERENTIAL_CONSTRAINTS \
+         WHERE UNIQUE_CONSTRAINT_SCHEMA = DATABASE() AND REFERENCED_TABLE_NAME = {} \
+         AND NOT (CONSTRAINT_SCHEMA = DATABASE() AND {is_known}) LIMIT 1",
+        literal(table)
+    )
 }
 
 fn is_generated(column: &Fact) -> bool {

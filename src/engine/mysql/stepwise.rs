@@ -8,7 +8,7 @@ use super::shadow::Shadow;
 use super::target::MysqlSession;
 use super::{MysqlDdl, journal, sql};
 use crate::engine::error::EngineError;
-use crate::engine::{Journal, TRASH_PREFIX};
+use crate::engine::{Journal, TRASH_PREFIX, UNDONE_PREFIX};
 
 /// The lock of a target, in the server's names for locks.
 const LOCK: &str = "CONCAT('deepdiff-db ', LEFT(SHA2(DATABASE(), 256), 40))";
@@ -79,11 +79,13 @@ impl MysqlSession<'_> {
 
     /// The tables that were put aside and not dropped.
     pub fn trash(&self) -> Result<Vec<String>, EngineError> {
+        let begins =
+            |prefix: &str| format!("LEFT(TABLE_NAME, {}) = {}", prefix.len(), sql::text(prefix));
         let list = format!(
             "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() \
-             AND LEFT(TABLE_NAME, {}) = {} ORDER BY TABLE_NAME",
-            TRASH_PREFIX.len(),
-            sql::text(TRASH_PREFIX)
+             AND ({} OR {}) ORDER BY TABLE_NAME",
+            begins(TRASH_PREFIX),
+            begins(UNDONE_PREFIX)
         );
         let rows = self.rows_of("list the tables put aside of", list)?;
         Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())

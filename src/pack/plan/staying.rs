@@ -2,7 +2,7 @@
 //! come: because deletes are not allowed, or because a strategy keeps them.
 
 use super::Drafter;
-use crate::model::RowKey;
+use crate::model::{RowKey, TableSpec};
 use crate::pack::request::ChangedTable;
 use crate::pack::spool::Verb;
 
@@ -16,6 +16,27 @@ impl Drafter<'_> {
         };
         before.key != after.key
             || (before.key == RowKey::RowHash && before.columns != after.columns)
+    }
+
+    /// Whether rows of a table change that have a key on one side only.
+    pub(super) fn is_rekeyed(&self, name: &str) -> bool {
+        self.table(name).is_some_and(|table| {
+            let has_key = |spec: &TableSpec| spec.key != RowKey::RowHash;
+            let sides = table.before.as_ref().zip(table.after.as_ref());
+            table.runs.changes() > 0
+                && sides.is_some_and(|(before, after)| has_key(before) != has_key(after))
+        })
+    }
+
+    /// Whether every row that a table has is deleted or updated, and all of that runs.
+    pub(super) fn goes_whole(&self, name: &str) -> bool {
+        let mut tables = self.request.before.tables.iter();
+        let stored = tables.find(|table| table.spec.name.to_string() == name);
+        let has = stored.map_or(0, |table| table.rows.rows);
+        let goes = self.table(name).map_or(0, |table| {
+            [Verb::Delete, Verb::Update].iter().map(|verb| table.runs.of(*verb).rows).sum()
+        });
+        has == goes && !self.missing_for_deletes(name) && !self.keeps_rows(name)
     }
 
     /// Whether deletes of a table's rows are not allowed.

@@ -51,7 +51,7 @@ impl Drafter<'_> {
         writer.tables(works, &layouts, &before, &during, request.hasher);
         self.prepare(input, &mut writer)?;
         self.before_rows(input, &mut writer)?;
-        for place in leaving(input) {
+        for place in coming(input) {
             leaving::put_in(self.spool, place, &works[place], &mut writer)?;
         }
         order::arrange(self.spool, works, &during.rules, accepts, &mut writer)?;
@@ -101,6 +101,9 @@ impl Drafter<'_> {
         self.names(input, &plan.opening, writer)?;
         for step in &plan.before_leaving {
             self.schema(input, step, writer)?;
+        }
+        for place in plan.anew.iter().filter_map(|name| place_of(works, name)) {
+            writer.count_gone(place, self.spool)?;
         }
         for place in leaving(input) {
             leaving::take_out(self.spool, place, &works[place], writer)?;
@@ -194,6 +197,12 @@ impl Drafter<'_> {
 /// The tables whose rows leave, by their places.
 fn leaving(input: &WayInput<'_>) -> Vec<usize> {
     input.plan.leaving.iter().filter_map(|name| place_of(input.works, name)).collect()
+}
+
+/// The tables whose rows come when they are as they shall be, by their places.
+fn coming(input: &WayInput<'_>) -> Vec<usize> {
+    let anew = input.plan.anew.iter().filter_map(|name| place_of(input.works, name));
+    leaving(input).into_iter().chain(anew).collect()
 }
 
 fn place_of(works: &[TableWork<'_>], table: &str) -> Option<usize> {

@@ -5,9 +5,10 @@
 //! schema first (`gate`); what is left is reached in two stages, with the facts between them as the
 //! rows find them (`stage`); within a stage an order is found by what facts need of each other
 //! (`arrange`). Before them, what would hold rows that have to leave their table is dropped
-//! (`leaving`). Every fact that differs is brought about by exactly one step, or named in a
+//! (`leaving`), and tables that are made anew are put aside (`anew`). Every fact that differs is brought about by exactly one step, or named in a
 //! refusal.
 
+mod anew;
 mod arrange;
 mod circles;
 mod fates;
@@ -19,6 +20,7 @@ mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use anew::emptied;
 pub use names::{back, forth};
 pub use step::{Deed, SchemaLeftOut, SchemaStep, SchemaVerb};
 
@@ -38,6 +40,9 @@ pub struct SchemaPlan {
     /// The tables whose rows that change are out of them while their columns become others: they
     /// leave before `before_rows`, and come back after it.
     pub leaving: BTreeSet<String>,
+    /// The tables that are put aside with all their rows and made anew before the rows change, which
+    /// fill them.
+    pub anew: BTreeSet<String>,
     /// What runs before those leave.
     pub before_leaving: Vec<SchemaStep>,
     /// What runs before the rows, in order.
@@ -127,6 +132,10 @@ pub struct SchemaInput<'a> {
     pub may_leave: &'a dyn Fn(&str) -> bool,
     /// Whether rows of a table cannot be told apart while it changes.
     pub loses_sight: &'a dyn Fn(&str) -> bool,
+    /// Whether rows of a table change that have a key on one side only.
+    pub is_rekeyed: &'a dyn Fn(&str) -> bool,
+    /// Whether every row of a table goes or is replaced, and all of them are known.
+    pub may_be_anew: &'a dyn Fn(&str) -> bool,
 }
 
 /// Plans the schema.
@@ -141,21 +150,30 @@ pub fn plan(ddl: &dyn Ddl, input: &SchemaInput<'_>) -> SchemaPlan {
     let mut to = Schema::new(&gated.facts).described_like(&from);
     input.after.describe(&mut to);
     let leaving = leaving::find(ddl, &from, &to, input);
-    let mut settled = between(ddl, &from, &to);
-    settled.retain(|fact| !leaving.holding.contains(&fact.id));
-    drop_orphans(ddl, &mut settled, &from, &to);
+    let anew = anew::find(ddl, &from, &to, input);
     let mut freed = input.before.facts.to_vec();
     freed.retain(|fact| !leaving.holding.contains(&fact.id));
     drop_orphans(ddl, &mut freed, &from, &from);
+    let (freed, emptied) = anew::emptied(ddl, &freed, &anew);
     let freed = Schema::new(&freed).described_like(&from);
-    let freeing = stage::plan(ddl, &from, &freed);
-    plan.refusals.extend(freeing.refusals);
-    plan.before_leaving = freeing.steps;
+    let emptied = Schema::new(&emptied).described_like(&from);
+    let stages = [(&from, &freed), (&freed, &emptied)];
+    for (from, to) in stages.into_iter().take(1 + usize::from(!anew.is_empty())) {
+        let freeing = stage::plan(ddl, from, to);
+        plan.refusals.extend(freeing.refusals);
+        plan.before_leaving.extend(freeing.steps);
+    }
     plan.leaving = leaving.tables;
+    // A table that is made anew is a new one to all that follows.
+    let source = if anew.is_empty() { &from } else { &emptied };
+    let mut settled = between(ddl, source, &to);
+    settled.retain(|fact| !leaving.holding.contains(&fact.id));
+    drop_orphans(ddl, &mut settled, &from, &to);
+    plan.anew = anew.iter().map(ToString::to_string).collect();
     // What a first stage has to drop, and may be made later, is made later.
     loop {
         let during = Schema::new(&settled).described_like(&to);
-        let first = stage::plan(ddl, &freed, &during);
+        let first = stage::plan(ddl, &emptied, &during);
         let late: BTreeSet<FactId> = first
             .remade
             .iter()

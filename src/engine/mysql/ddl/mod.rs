@@ -97,6 +97,19 @@ impl Ddl for MysqlDdl {
         midway::midway(before, after, from, to)
     }
 
+    fn made_anew(&self, from: &Schema<'_>, to: &Schema<'_>) -> Vec<ObjectName> {
+        table::made_anew(from, to)
+    }
+
+    fn keeps_its_name(&self, fact: &Fact) -> bool {
+        match fact.id.kind {
+            ObjectKind::ForeignKey | ObjectKind::Trigger => true,
+            // Within the database on MySQL, within the table on MariaDB.
+            ObjectKind::Check => !self.is_mariadb(),
+            _ => false,
+        }
+    }
+
     fn can_wait(&self, fact: &Fact) -> bool {
         midway::can_wait(fact)
     }

@@ -1,6 +1,6 @@
 //! Tables as a whole: CREATE TABLE, and the options of a table.
 
-use super::{MysqlDdl, Written, column, key, partition, wording};
+use super::{MysqlDdl, Written, column, key, partition, types, wording};
 use crate::engine::ddl::{Alteration, Schema, Statement, flag, list, text};
 use crate::engine::mysql::sql::quoted;
 use crate::engine::trash_name;
@@ -90,6 +90,28 @@ pub(super) fn put_aside(table: &Fact) -> Vec<Statement> {
     let name = &table.id.object.name;
     let aside = trash_name(name);
     vec![Statement::whole(format!("RENAME TABLE {} TO {}", quoted(name), quoted(&aside)))]
+}
+
+/// The tables with a column whose new type does not take its values. One that keeps its history would
+/// lose that.
+pub(super) fn made_anew(from: &Schema<'_>, to: &Schema<'_>) -> Vec<ObjectName> {
+    let is_plain = |column: &Fact| text(column, "generated").is_none();
+    let is_foreign = |before: &&Fact| {
+        to.get(&before.id).is_some_and(|after| {
+            is_plain(before)
+                && is_plain(after)
+                && types::relation(before, after) == types::Relation::Foreign
+        })
+    };
+    let stays = |table: &&Fact| {
+        let after = to.get(&table.id);
+        after.is_some_and(|after| [*table, after].iter().all(|t| !flag(t, "system-versioned")))
+    };
+    let tables = from.of_kind(ObjectKind::Table).filter(stays).map(|table| &table.id.object);
+    let is_anew = |table: &&ObjectName| {
+        from.parts(ObjectKind::Column, table).any(|column| is_foreign(&column))
+    };
+    tables.filter(is_anew).cloned().collect()
 }
 
 /// Drops a table that was put aside.
