@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::checks::{self, Expected};
 use super::error::ApplyError;
+use super::names::Names;
 use super::options::Place;
 use super::outcome::Ending;
 use super::receipt;
@@ -59,10 +60,12 @@ impl Runner<'_, '_> {
             }
         }
         let steps = checks::overview(&mut self.pack.steps(self.fs, self.options.run)?)?;
-        let rules = Rules::of(self.enforcement()?, &catalog.facts);
+        let (enforcement, manifest) = (self.enforcement()?, &self.pack.manifest);
+        let names = Names::of(manifest, &catalog.facts);
+        let rules = Rules::of(enforcement, &names.called(enforcement, &catalog.facts));
         let firing = self.triggers(&rules, &steps);
         self.unseen(catalog, &steps);
-        let tables = Tables::new(&catalog.tables)?;
+        let tables = Tables::new(&catalog.tables)?.called(&names);
         let touched: Vec<&TableSpec> =
             steps.events.keys().filter_map(|name| tables.spec(name)).collect();
         self.session.lock_tables(&touched)?;

@@ -9,6 +9,7 @@
 mod checks;
 pub mod error;
 mod gate;
+mod names;
 mod online;
 pub mod options;
 pub mod outcome;

@@ -253,9 +253,14 @@ impl Proof<'_, '_> {
         }
         self.session.begin()?;
         self.define(ObjectKind::Table)?;
+        // Rows are told by the names that the pack gives.
+        self.rename(Run::Forward)?;
         self.load()?;
+        self.rename(Run::Back)?;
         self.define(ObjectKind::Index)?;
+        self.rename(Run::Forward)?;
         let are_complete = stand_ins::add(self.session, self.request, self.draft)?;
+        self.rename(Run::Back)?;
         self.define(ObjectKind::VirtualTable)?;
         self.define(ObjectKind::View)?;
         self.choose_triggers()?;
@@ -265,6 +270,22 @@ impl Proof<'_, '_> {
         self.session.execute("PRAGMA ignore_check_constraints = OFF")?;
         if are_complete {
             self.session.execute("PRAGMA foreign_keys = ON")?;
+        }
+        Ok(())
+    }
+
+    /// Changes names, or changes them back, while nothing speaks of them but tables and indexes.
+    fn rename(&self, run: Run) -> Result<(), ApplyError> {
+        let Some(base) = self.request.base else { return Ok(()) };
+        let ddl = self.request.before.enforcement()?.ddl("");
+        let renames = match run {
+            Run::Forward => base.renames.all(),
+            Run::Back => base.renames.inverse(),
+        };
+        for rename in renames {
+            let written = ddl.rename(&rename);
+            let statement = written.map_err(|reason| PackError::Prover(reason.into()))?;
+            self.session.execute(&statement)?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::names::Names;
 use crate::engine::ddl::text;
 use crate::model::{Catalog, ObjectKind, ObjectName};
 
@@ -44,6 +45,13 @@ impl Relations {
     pub fn and(mut self, earlier: &Relations) -> Relations {
         self.derived.extend(earlier.derived.iter().cloned());
         self.partitioned.extend(earlier.partitioned.clone());
+        self
+    }
+
+    /// The same, where changes of a table count for the name by which a pack calls it.
+    #[must_use]
+    pub fn called(mut self, names: &Names) -> Relations {
+        self.partitioned.extend(names.tables().map(|(new, old)| (old.clone(), new.clone())));
         self
     }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::error::ApplyError;
+use super::names::Names;
 use super::outcome::{Drift, DriftClass};
 use super::sinks::Values;
 use crate::codec::Hasher;
@@ -38,6 +39,17 @@ impl Tables {
             })
             .collect::<Result<_, ApplyError>>()?;
         Ok(Tables { specs })
+    }
+
+    /// The same, and those that have another name than a pack calls them by also by that one.
+    #[must_use]
+    pub fn called(mut self, names: &Names) -> Tables {
+        for (new, old) in names.tables() {
+            if let Some(table) = self.specs.get(old).cloned() {
+                self.specs.insert(new.clone(), table);
+            }
+        }
+        self
     }
 
     /// The same tables, their rows found by the keys of `others`, where those know the table.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::checks::{self, Expected};
 use super::error::ApplyError;
+use super::names::Names;
 use super::online;
 use super::options::{Finish, Held, Options, Place, ReadState};
 use super::outcome::{Drift, Ending, Outcome};
@@ -315,7 +316,8 @@ impl Runner<'_, '_> {
         catalog: &Catalog,
         changes: &mut Changes,
     ) -> Result<(), ApplyError> {
-        let tables = Tables::keyed_like(&catalog.tables, &before.tables)?;
+        let names = Names::of(&self.pack.manifest, &catalog.facts);
+        let tables = Tables::keyed_like(&catalog.tables, &before.tables)?.called(&names);
         let session = self.session;
         if self.pack.way(self.options.run).is_deferred
             && let Err(error) = session.check_deferred()
@@ -353,7 +355,7 @@ impl Runner<'_, '_> {
                 self.refuse(Refusal::new(table, reason, "a trigger may have changed them"));
             }
         }
-        let relations = Relations::of(catalog).and(&before.relations);
+        let relations = Relations::of(catalog).and(&before.relations).called(&names);
         self.count_changes(before, &relations, changes)?;
         if let Some(before) = &before.violations {
             let found = checks::violations(session)?.unwrap_or_default();

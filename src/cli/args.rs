@@ -329,6 +329,11 @@ pub struct PackArgs {
     /// commas. Without TABLE, for all tables that nothing else is said of. Overrules deepdiff.toml.
     #[arg(long, value_name = "[TABLE=]CHANGES")]
     pub changes: Vec<String>,
+    /// A table or a column that only has another name, as `TABLE=NEW` or `TABLE.COLUMN=NEW`: it is
+    /// renamed, and keeps its rows and values. Names before the `=` are those of FROM, with the schema
+    /// where there is one. Besides those of deepdiff.toml.
+    #[arg(long, value_name = "OLD=NEW")]
+    pub rename: Vec<String>,
     /// The file with the decisions about rows of tables whose strategy is `manual`. Without it they
     /// are asked for: a file is written beside the folder, to be filled in, and no pack is made.
     #[arg(long, value_name = "FILE")]

@@ -129,6 +129,8 @@ pub struct PackConfig {
     pub strategy: Option<String>,
     /// Which of `insert`, `update` and `delete` are wanted, for tables that are not named.
     pub changes: Option<Vec<String>>,
+    /// Tables and columns that only have another name, as `--rename` takes them.
+    pub renames: Vec<String>,
     /// The same by table, or by pattern of tables (`*` and `?`).
     pub tables: BTreeMap<String, TableConfig>,
 }

@@ -12,12 +12,13 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::snapshot::runtime;
 use crate::apply::create_pack;
-use crate::diff;
+use crate::diff::{self, Comparison};
 use crate::fsio;
 use crate::pack::online::meanwhile;
+use crate::pack::renames::Renamed;
 use crate::pack::summary::for_a_shell;
 use crate::pack::{
-    Consent, DecisionFile, Manifest, PackError, PackSide, Part, Request, StoredRows,
+    Consent, DecisionFile, Manifest, PackError, PackSide, Part, Request, StoredRows, renames,
 };
 use crate::report::stat::plural;
 use crate::report::value::visible;
@@ -40,12 +41,15 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
     let to = side(context, &store, &reader, &args.to)?;
     let comparison = diff::compare(&reader, &from, &to)?;
     let (before, after) = (PackSide::load(&reader, &from)?, PackSide::load(&reader, &to)?);
-    let rows = StoredRows(access(&store, &reader));
+    let renamed = renamed(context, args, &before, &after, &comparison)?;
+    let base = renamed.as_ref().map(|renamed| &renamed.base);
+    let rows = StoredRows { access: access(&store, &reader), base };
     let fs = store.file_system();
     let request = Request {
-        before: &before,
+        before: renamed.as_ref().map_or(&before, |renamed| &renamed.side),
+        base,
         after: &after,
-        comparison: &comparison,
+        comparison: renamed.as_ref().map_or(&comparison, |renamed| &renamed.comparison),
         rows: &rows,
         hasher: store.hasher(),
         consent: &consent,
@@ -69,6 +73,8 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
     let dir = beside(&args.output, ".online");
     let online = Request {
         before: &meanwhile.side,
+        // Names have changed by then.
+        base: None,
         comparison: &meanwhile.comparison,
         part: Part::Online {
             is_complete: manifest.left_out.is_empty() && manifest.kept.is_empty(),
@@ -98,6 +104,23 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
         }
     }
     Ok(Exit::Done)
+}
+
+/// The state before by its new names, where any are given.
+fn renamed(
+    context: &Context,
+    args: &PackArgs,
+    before: &PackSide,
+    after: &PackSide,
+    comparison: &Comparison,
+) -> Result<Option<Renamed>, CliError> {
+    let words: Vec<String> =
+        context.config.pack.renames.iter().chain(&args.rename).cloned().collect();
+    let renames = renames::resolve(&words, before, after)?;
+    if renames.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(renames::rename(before.clone(), after, comparison, renames)?))
 }
 
 fn tell(
@@ -148,6 +171,7 @@ fn as_json(args: &PackArgs, manifest: &Manifest) -> serde_json::Value {
         "steps": manifest.migration.statements,
         "rows": manifest.migration.rows,
         "complete": manifest.is_complete,
+        "renames": manifest.renames,
         "left_out": manifest.left_out,
         "kept": manifest.kept,
         "hazards": manifest.hazards,

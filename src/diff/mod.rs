@@ -14,7 +14,7 @@ mod unseen;
 pub use change::{Comparison, RowChange, RowCounts, SchemaChange, TableComparison, Verdict};
 pub use compare::compare;
 pub use error::DiffError;
-pub use rows::{Access, changes, count, rows};
+pub use rows::{Access, Called, changes, count, rows, rows_called};
 
 pub use crate::codec::cell::ExternalValue;
 pub use crate::tree::rows::{Known, Row, RowValue, row_by_key, rows_of};

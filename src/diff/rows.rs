@@ -11,7 +11,7 @@ use super::error::DiffError;
 use super::respelled::Respelled;
 use crate::codec::key;
 use crate::codec::state::StoredTable;
-use crate::model::{Flow, RowKey, SinkError, Value};
+use crate::model::{Flow, RowKey, SinkError, TableSpec, Value};
 use crate::store::Objects;
 use crate::tree::rows::{Known, Row, RowValue, row_values};
 use crate::tree::{
@@ -38,10 +38,36 @@ pub fn rows<V: RowValue>(
     after: Option<&StoredTable>,
     on_change: &mut OnChange<'_, V>,
 ) -> Result<(), DiffError> {
-    let side = |table| Side { table, mode: StoreMode::Full };
-    both(access, before.map(side), after.map(side), &mut |event| {
+    rows_called(access, before.map(Called::itself), after, on_change)
+}
+
+/// The same, where the left side goes by other names than it is stored under.
+pub fn rows_called<V: RowValue>(
+    access: &Access<'_>,
+    before: Option<Called<'_>>,
+    after: Option<&StoredTable>,
+    on_change: &mut OnChange<'_, V>,
+) -> Result<(), DiffError> {
+    let side = |Called { table, spec }| Side { table, spec, mode: StoreMode::Full };
+    both(access, before.map(side), after.map(Called::itself).map(side), &mut |event| {
         on_change(event.change()?).map_err(DiffError::Sink)
     })
+}
+
+/// A stored table, and the names by which it is compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Called<'a> {
+    /// The table as it is stored.
+    pub table: &'a StoredTable,
+    /// The same columns in the same order, by other names.
+    pub spec: &'a TableSpec,
+}
+
+impl<'a> Called<'a> {
+    /// A table by the names it is stored under.
+    fn itself(table: &'a StoredTable) -> Called<'a> {
+        Called { table, spec: &table.spec }
+    }
 }
 
 /// Hands on every changed row of a table. Where a side stored no values, its rows have those of
@@ -75,9 +101,11 @@ pub fn count(access: &Access<'_>, table: &TableComparison) -> Result<RowCounts, 
 
 /// A table of one side, and what was stored of it.
 #[derive(Clone, Copy)]
-pub(super) struct Side<'a> {
-    pub(super) table: &'a StoredTable,
-    pub(super) mode: StoreMode,
+struct Side<'a> {
+    table: &'a StoredTable,
+    /// The names by which it is compared.
+    spec: &'a TableSpec,
+    mode: StoreMode,
 }
 
 impl<'a> Side<'a> {
@@ -86,7 +114,29 @@ impl<'a> Side<'a> {
     }
 
     fn plan(&self) -> Result<TreePlan, DiffError> {
-        TreePlan::new(&self.table.spec, self.mode).map_err(DiffError::Layout)
+        let plan = TreePlan::new(&self.table.spec, self.mode).map_err(DiffError::Layout)?;
+        Ok(self.named(plan))
+    }
+
+    /// The plan, with the names by which the columns are compared.
+    fn named(&self, plan: TreePlan) -> TreePlan {
+        if self.spec.columns == self.table.spec.columns {
+            return plan;
+        }
+        plan.called(self.spec.columns.iter().map(|column| column.name.clone()).collect())
+    }
+
+    /// A key as the table stores its columns.
+    fn stored_key(&self, key: &RowKey) -> RowKey {
+        let mut key = key.clone();
+        if let RowKey::Columns { columns, .. } = &mut key {
+            for column in columns {
+                if let Some(place) = self.spec.place(&column.name) {
+                    column.name.clone_from(&self.table.spec.columns[place].name);
+                }
+            }
+        }
+        key
     }
 }
 
@@ -97,12 +147,12 @@ impl TableComparison {
 
     fn left(&self) -> Option<Side<'_>> {
         let mode = Self::mode(self.hash_only.0);
-        self.before.as_ref().map(|table| Side { table, mode })
+        self.before.as_ref().map(|table| Side { table, spec: &table.spec, mode })
     }
 
     fn right(&self) -> Option<Side<'_>> {
         let mode = Self::mode(self.hash_only.1);
-        self.after.as_ref().map(|table| Side { table, mode })
+        self.after.as_ref().map(|table| Side { table, spec: &table.spec, mode })
     }
 
     /// Whether equal roots mean equal rows: the columns and the key are the same.
@@ -181,7 +231,12 @@ fn row_beside<V: RowValue>(
     let left_names = left.chunk.plan().column_names();
     let mut values = Vec::with_capacity(before.values.len());
     for (index, name) in at.chunk.plan().column_names().iter().enumerate() {
-        let same = left_names.binary_search(name).ok().filter(|_| !changed.contains(name));
+        // Almost always they stand in the same place.
+        let same = match left_names.get(index) == Some(name) {
+            true => Some(index),
+            false => left_names.iter().position(|other| other == name),
+        };
+        let same = same.filter(|_| !changed.contains(name));
         values.push(match same {
             Some(place) => before.values[place].clone(),
             None => V::read(&at.chunk, at.row, index)?,
@@ -249,13 +304,13 @@ fn both(
         spec: some.table.spec.clone(),
         rows: crate::model::snapshot::TreeRoot::EMPTY,
     };
-    let nothing = Side { table: &empty, mode: some.mode };
+    let nothing = Side { table: &empty, ..some };
     let (left, right) = (before.unwrap_or(nothing), after.unwrap_or(nothing));
     let (left_tree, right_tree) = (left.tree(access.objects)?, right.tree(access.objects)?);
-    if left.table.spec.key.column_names() != right.table.spec.key.column_names() {
+    if left.spec.key.column_names() != right.spec.key.column_names() {
         return rekeyed(access, left, right, on_event);
     }
-    compare(&left_tree, &right_tree, &right.table.spec.key, on_event)
+    compare(&left_tree, &right_tree, &right.spec.key, on_event)
 }
 
 /// The key itself changed: the left side is sorted anew by the key of the right. Where that does not
@@ -266,8 +321,8 @@ fn rekeyed(
     right: Side<'_>,
     on_event: &mut OnEvent<'_>,
 ) -> Result<(), DiffError> {
-    let key = &right.table.spec.key;
-    let has = |name: &&str| left.table.spec.columns.iter().any(|c| c.name == **name);
+    let key = &right.spec.key;
+    let has = |name: &&str| left.spec.columns.iter().any(|c| c.name == **name);
     if key.column_names().iter().all(has) {
         let sorted = ScratchObjects::new(access.objects, access.scratch.as_ref())?;
         match by_key(access, left, key, &sorted) {
@@ -294,11 +349,11 @@ fn by_key<'o>(
     sorted: &'o ScratchObjects<'_>,
 ) -> Result<Tree<'o>, DiffError> {
     let mut table = side.table.clone();
-    table.spec.key = key.clone();
-    let plan = Side { table: &table, mode: side.mode }.plan()?.shared();
+    table.spec.key = side.stored_key(key);
+    let plan = Side { table: &table, spec: &table.spec, mode: side.mode }.plan()?;
     let tree = side.tree(access.objects)?;
-    let root = rekey(&tree, &plan, sorted, &access.scratch, SORT_BUDGET)?;
-    Ok(Tree::new(sorted, plan, root))
+    let root = rekey(&tree, &plan.clone().shared(), sorted, &access.scratch, SORT_BUDGET)?;
+    Ok(Tree::new(sorted, side.named(plan).shared(), root))
 }
 
 fn compare(

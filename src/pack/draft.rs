@@ -100,9 +100,9 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
             manifest,
             spool,
             tables,
-            facts_before: request.before.facts.clone(),
+            facts_before: request.facts_before().to_vec(),
             facts_after,
-            definitions: request.before.definitions.clone(),
+            definitions: request.definitions_before().to_vec(),
         }),
         Err(error) => {
             remove(request.fs, request.dir);

@@ -90,6 +90,14 @@ pub enum PackError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A name that does not change so.
+    #[error("`--rename {word}`: {reason}")]
+    Rename {
+        /// The words.
+        word: String,
+        /// What is wrong with them.
+        reason: String,
+    },
     /// Rows wait for a person's decision.
     #[error("no pack was made: {} to be decided in {}", wait(*.rows), path.display())]
     Undecided {
@@ -213,6 +221,7 @@ impl PackError {
         match self {
             PackError::Consent { .. }
             | PackError::Strategy { .. }
+            | PackError::Rename { .. }
             | PackError::DecisionsText { .. }
             | PackError::DecisionsThere { .. }
             | PackError::Exists { .. } => FailureKind::Usage,

@@ -62,6 +62,9 @@ pub struct Manifest {
     /// The tables it is for; all where none is named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<String>,
+    /// What gets another name. Everything else in the pack goes by the new ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renames: Vec<RenameLine>,
     /// Whether it changes the schema, and vouches for all of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub changes_schema: bool,
@@ -89,6 +92,19 @@ pub struct Manifest {
     pub hazards: Vec<Hazard>,
     /// Triggers of tables whose rows change.
     pub triggers: Vec<TriggerLine>,
+}
+
+/// A table or a column that gets another name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenameLine {
+    /// The table, by its name before.
+    pub table: String,
+    /// The column of it, by its name before; the table itself where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// The new name.
+    pub to: String,
 }
 
 /// One of the two compared snapshots.

@@ -32,6 +32,7 @@ pub mod order;
 mod output;
 pub mod parking;
 mod plan;
+pub mod renames;
 pub mod request;
 pub mod row_hash;
 mod rowids;

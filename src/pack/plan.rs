@@ -20,6 +20,7 @@ use super::online::Part;
 use super::order::{Deletes, Skipped, TableWork};
 use super::output;
 use super::parking::Accepts;
+use super::renames::{self, Base};
 use super::request::{ChangedTable, PackSide, Request};
 use super::rules::Rules;
 use super::schema::{self, SchemaInput, SchemaPlan, SchemaSide, SchemaVerb};
@@ -150,6 +151,9 @@ impl<'a> Drafter<'a> {
                 },
             },
         );
+        if let Some(base) = request.base {
+            schema::forth(self.ddl, base, &request.after.facts, request.consent, &mut plan);
+        }
         plan.refusals.extend(unwritten::refusals(request, self.ddl, &plan.facts_after)?);
         let rules = self.rules(&plan.facts_for_rows);
         for table in self.tables.iter().filter(|table| table.runs.changes() > 0) {
@@ -192,7 +196,7 @@ impl<'a> Drafter<'a> {
         if !request.changes_schema(self.enforcement) {
             return Ok(SchemaPlan::unchanged(&request.before.facts));
         }
-        let plan = schema::plan(
+        let mut plan = schema::plan(
             self.ddl,
             &SchemaInput {
                 before: side(&forward.facts_after, &request.after.definitions),
@@ -207,6 +211,10 @@ impl<'a> Drafter<'a> {
                 loses_sight: &|name| self.loses_sight(name),
             },
         );
+        if let Some(base) = request.base {
+            schema::back(self.ddl, base, &mut plan);
+            plan.facts_after.clone_from(&base.facts);
+        }
         if plan.refusals.is_empty() {
             return Ok(plan);
         }
@@ -289,6 +297,8 @@ impl<'a> Drafter<'a> {
     fn ends(&self, work: &TableWork<'_>, direction: Direction) -> Ends<'a> {
         let table = self.table(work.shape.label());
         let before = table.and_then(|table| table.before.as_ref());
+        // Row hashes hold the names that the columns have at the time.
+        let before = before.map(|spec| self.request.spec_before(work.shape.label(), spec));
         let after = table.and_then(|table| table.after.as_ref());
         match direction {
             Direction::Forward => Ends { before, after },
@@ -378,6 +388,7 @@ impl<'a> Drafter<'a> {
         let triggers = triggers(&self.rules(&plan.facts_for_rows), works, request.consent);
         let mut hazards = hazards(forward, self.enforcement);
         hazards.extend(self.more_hazards(&triggers));
+        hazards.extend(renames::propose(request)?);
         let mut manifest = Manifest {
             format: FORMAT,
             pack: String::new(),
@@ -392,13 +403,14 @@ impl<'a> Drafter<'a> {
             },
             scope: ScopeLine::from(&request.before.scope),
             tables: tables.to_vec(),
+            renames: request.base.map(Base::lines).unwrap_or_default(),
             changes_schema: is_whole,
             part: request.part.name().map(str::to_owned),
             is_complete: request.part.is_last()
                 && left_out.is_empty()
                 && kept.is_empty()
                 && !selection::is_ignored(request, self.enforcement),
-            migration: way(forward, print(&request.before.facts), print(&plan.facts_after)),
+            migration: way(forward, print(request.facts_before()), print(&plan.facts_after)),
             rollback: way(backward, print(&plan.facts_after), print(&back.facts_after)),
             files: Vec::new(),
             values: self.values.finish()?,
@@ -471,7 +483,7 @@ impl<'a> Drafter<'a> {
         let is_whole = request.changes_schema(self.enforcement);
         let vouched =
             |facts: &[Fact]| selection::vouched(self.enforcement, facts, request.tables, is_whole);
-        let (before, after) = (vouched(&request.before.facts), vouched(&plan.facts_after));
+        let (before, after) = (vouched(request.facts_before()), vouched(&plan.facts_after));
         for line in fingerprint::lines(&before, &after, hasher) {
             let mut bytes = serde_json::to_vec(&line).expect("a fact line is plain JSON");
             bytes.push(b'\n');

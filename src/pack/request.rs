@@ -7,12 +7,13 @@ use super::decisions::DecisionFile;
 use super::enforcement::Enforcement;
 use super::error::{PackError, Refusal};
 use super::online::Part;
+use super::renames::Base;
 use super::selection;
 use super::spool::TableRuns;
 use super::strategy::{Choice, Strategies};
 use crate::codec::state::StoredTable;
 use crate::codec::{Hasher, cell};
-use crate::diff::{CellValue, Comparison, ExternalValue, Row, RowChange, TableDefinition};
+use crate::diff::{Called, CellValue, Comparison, ExternalValue, Row, RowChange, TableDefinition};
 use crate::engine::product;
 use crate::fsio::FileSystem;
 use crate::model::snapshot::{Scope, SourceInfo};
@@ -45,6 +46,19 @@ pub struct PackSide {
     pub sequences: Vec<Sequence>,
 }
 
+impl PackSide {
+    /// The engine of the state, as far as planning is concerned.
+    pub fn enforcement(&self) -> Result<Enforcement, PackError> {
+        let engine = &self.engine;
+        Enforcement::of(engine).ok_or_else(|| {
+            let reason = format!("this program makes no packs for {}", product(engine));
+            let hint = "`deepdiff-db diff` shows what differs";
+            let snapshot = format!("snapshot {}", self.snapshot.short());
+            PackError::Refused(vec![Refusal::new(snapshot, reason, hint)])
+        })
+    }
+}
+
 /// A large value, given in pieces.
 pub trait Pieces {
     /// The next piece; `None` at the end.
@@ -54,6 +68,14 @@ pub trait Pieces {
 /// Gives the rows that differ between two tables, in key order. Large values stay where they are
 /// until they are asked for.
 pub trait RowChanges {
+    /// Hands every change to `take`. `before` may go by other names than it is stored under.
+    fn changes_called(
+        &self,
+        before: Option<Called<'_>>,
+        after: Option<&StoredTable>,
+        take: &mut dyn FnMut(RowChange<CellValue>) -> Result<Flow, SinkError>,
+    ) -> Result<(), SinkError>;
+
     /// Hands every change to `take`.
     fn changes(
         &self,
@@ -95,8 +117,10 @@ pub trait RowChanges {
 /// What a pack is made from.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// What the target is like.
+    /// What the target is like, by the names that it gets.
     pub before: &'a PackSide,
+    /// What gets another name, where anything does.
+    pub base: Option<&'a Base>,
     /// What it shall become.
     pub after: &'a PackSide,
     /// What differs.
@@ -126,19 +150,30 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// The engine of the states, as far as planning is concerned.
     pub fn enforcement(&self) -> Result<Enforcement, PackError> {
-        let engine = &self.before.engine;
-        Enforcement::of(engine).ok_or_else(|| {
-            let reason = format!("this program makes no packs for {}", product(engine));
-            let hint = "`deepdiff-db diff` shows what differs";
-            let snapshot = format!("snapshot {}", self.before.snapshot.short());
-            PackError::Refused(vec![Refusal::new(snapshot, reason, hint)])
-        })
+        self.before.enforcement()
     }
 
     /// Whether the pack may change the schema, and vouches for all of it. One for named tables does
     /// not; nor one between equal schemas on a server.
     pub fn changes_schema(&self, enforcement: Enforcement) -> bool {
-        enforcement.is_proved() || (self.tables.is_empty() && !self.comparison.schema.is_empty())
+        enforcement.is_proved()
+            || (self.tables.is_empty()
+                && (!self.comparison.schema.is_empty() || self.base.is_some()))
+    }
+
+    /// The schema before anything runs.
+    pub fn facts_before(&self) -> &[Fact] {
+        self.base.map_or(&self.before.facts, |base| &base.facts)
+    }
+
+    /// The texts of its objects.
+    pub fn definitions_before(&self) -> &[TableDefinition] {
+        self.base.map_or(&self.before.definitions, |base| &base.definitions)
+    }
+
+    /// A table as it is before anything runs, by the name that it gets.
+    pub fn spec_before<'t>(&'t self, name: &str, spec: &'t TableSpec) -> &'t TableSpec {
+        self.base.and_then(|base| base.spec(name)).unwrap_or(spec)
     }
 
     /// What becomes of the rows of a table that differ.
@@ -173,6 +208,10 @@ pub struct ChangedTable {
 pub fn check_sides(request: &Request<'_>) -> Result<(), PackError> {
     let enforcement = request.enforcement()?;
     let mut refusals = match request.changes_schema(enforcement) {
+        _ if request.base.is_some() && !request.tables.is_empty() => {
+            let reason = "a pack for named tables changes no names";
+            vec![Refusal::new("--rename", reason, "leave --tables away")]
+        }
         true if !request.tables.is_empty() => {
             let reason = "a pack for this engine is for all tables";
             vec![Refusal::new("--tables", reason, "leave --tables away")]

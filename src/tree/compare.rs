@@ -4,6 +4,8 @@
 //! A column that is on one side only counts on the other as its default, so that only values
 //! unlike it make a row differ. Nothing is allocated for a row.
 
+use std::collections::BTreeMap;
+
 use super::chunk::LoadedChunk;
 use super::diff::Pairs;
 use super::error::TreeError;
@@ -31,23 +33,19 @@ pub struct ColumnPair {
 /// The columns of two tables, matched by name, in byte order of names; columns of the key are
 /// equal where keys are and are left out.
 pub fn column_pairs(left: &TreePlan, right: &TreePlan, hasher: &Hasher) -> Vec<ColumnPair> {
-    let mut pairs = Vec::new();
-    let (mut l, mut r) = (0, 0);
-    while l < left.names.len() || r < right.names.len() {
-        let order = match (left.names.get(l), right.names.get(r)) {
-            (Some(left), Some(right)) => left.cmp(right),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            _ => std::cmp::Ordering::Greater,
-        };
-        let pair_left = order.is_le().then_some(l);
-        let pair_right = order.is_ge().then_some(r);
-        l += usize::from(order.is_le());
-        r += usize::from(order.is_ge());
-        let (name, default) = match (pair_left, pair_right) {
-            (Some(index), Some(_)) => (&left.names[index], &Value::Null),
-            (Some(index), None) => (&left.names[index], &left.defaults[index]),
-            (_, Some(index)) => (&right.names[index], &right.defaults[index]),
-            (None, None) => continue,
+    let mut places: BTreeMap<&String, (Option<usize>, Option<usize>)> = BTreeMap::new();
+    for (index, name) in left.column_names().iter().enumerate() {
+        places.entry(name).or_default().0 = Some(index);
+    }
+    for (index, name) in right.column_names().iter().enumerate() {
+        places.entry(name).or_default().1 = Some(index);
+    }
+    let mut pairs = Vec::with_capacity(places.len());
+    for (name, (pair_left, pair_right)) in places {
+        let default = match (pair_left, pair_right) {
+            (Some(index), None) => &left.defaults[index],
+            (None, Some(index)) => &right.defaults[index],
+            _ => &Value::Null,
         };
         if pair_left.is_some_and(|index| left.layout.is_key_column(index)) {
             continue;

@@ -164,7 +164,7 @@ impl<'t, 'l, 'r> TreeDiff<'t, 'l, 'r> {
 /// The names of the key's columns, in key order.
 pub(super) fn key_names(plan: &TreePlan) -> Vec<&str> {
     let mut names: Vec<(usize, &str)> = plan
-        .names
+        .column_names()
         .iter()
         .enumerate()
         .filter_map(|(index, name)| Some((plan.layout.key_position(index)?, name.as_str())))

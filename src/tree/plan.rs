@@ -21,7 +21,10 @@ pub enum StoreMode {
 pub struct TreePlan {
     pub(super) table: String,
     pub(super) layout: RowLayout,
+    /// The names under which the columns are stored.
     pub(super) names: Vec<String>,
+    /// The names by which they are compared with others, where those are not the same.
+    called: Option<Vec<String>>,
     /// What a row has in a column that is not there yet.
     pub(super) defaults: Vec<Value>,
     pub(super) mode: StoreMode,
@@ -36,6 +39,7 @@ impl TreePlan {
             table: spec.name.to_string(),
             layout: RowLayout::new(spec)?,
             names: spec.columns.iter().map(|column| column.name.clone()).collect(),
+            called: None,
             defaults: spec.columns.iter().map(|column| column.default.clone()).collect(),
             mode,
             table_column: None,
@@ -47,6 +51,13 @@ impl TreePlan {
     #[must_use]
     pub fn with_table_column(mut self, index: usize) -> TreePlan {
         self.table_column = Some(index);
+        self
+    }
+
+    /// The same for columns that others know by these names, in the order in which they are stored.
+    #[must_use]
+    pub fn called(mut self, names: Vec<String>) -> TreePlan {
+        self.called = (names.len() == self.names.len()).then_some(names);
         self
     }
 
@@ -80,9 +91,10 @@ impl TreePlan {
         bytes
     }
 
-    /// The names of the columns, in byte order.
+    /// The names by which the columns are known, in the order in which they are stored: the byte
+    /// order of the names they are stored under.
     pub fn column_names(&self) -> &[String] {
-        &self.names
+        self.called.as_ref().unwrap_or(&self.names)
     }
 
     /// The rules that cut it.

@@ -82,6 +82,7 @@ mod pg_types;
 mod pg_writing;
 mod real_data;
 mod rehearsals;
+mod renames;
 mod rust_source;
 mod schema_plan;
 mod schema_plan_order;

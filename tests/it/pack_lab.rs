@@ -94,9 +94,10 @@ impl PackLab {
         let before = PackSide::load(&reader, &before).unwrap();
         let after = PackSide::load(&reader, &after).unwrap();
         let scratch = Arc::new(MemoryScratch::default());
-        let rows = StoredRows(Access { objects: &reader, scratch });
+        let rows = StoredRows::new(Access { objects: &reader, scratch });
         let request = Request {
             before: &before,
+            base: None,
             after: &after,
             comparison: &comparison,
             rows: &rows,

@@ -242,10 +242,11 @@ fn seed(
     let comparison = diff::compare(scene.reader, &empty, base)?;
     let (before, after) =
         (PackSide::load(scene.reader, &empty)?, PackSide::load(scene.reader, base)?);
-    let rows = StoredRows(access(scene.store, scene.reader));
+    let rows = StoredRows::new(access(scene.store, scene.reader));
     // Nothing that somebody may want is dropped.
     let consent = if has_objects { Consent::none() } else { Consent::everything() };
     let request = Request {
+        base: None,
         before: &before,
         after: &after,
         comparison: &comparison,

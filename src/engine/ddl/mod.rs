@@ -6,9 +6,11 @@
 //! is not decided here: they are ordered by what their facts need.
 
 mod reading;
+mod renames;
 mod schema;
 
 pub use reading::{flag, list, number, text};
+pub use renames::{Following, Rename, Renames};
 pub use schema::Schema;
 
 use crate::model::{Fact, FactId, ObjectName};
@@ -271,4 +273,41 @@ pub trait Ddl: Sync {
 
     /// Statements with which a way begins that changes the schema.
     fn preamble(&self) -> Vec<String>;
+
+    /// What becomes of a fact of a schema when tables and columns get other names. `wanted` is the
+    /// schema to be reached, by the new names.
+    fn follows(
+        &self,
+        fact: &Fact,
+        renames: &Renames,
+        schema: &Schema<'_>,
+        wanted: &Schema<'_>,
+    ) -> Following {
+        let _ = (renames, schema, wanted);
+        Following::Follows(fact.clone())
+    }
+
+    /// The facts that have to go before names change, where one that a fact speaks of goes.
+    fn speaks_of(&self, fact: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
+        self.requires(fact, schema)
+    }
+
+    /// The statement that gives a table or a column another name.
+    fn rename(&self, rename: &Rename) -> Result<String, String> {
+        let _ = rename;
+        Err("names do not change here".to_owned())
+    }
+
+    /// What a reviewer has to know of that.
+    fn rename_hazards(&self, rename: &Rename) -> Vec<StepHazard> {
+        let _ = rename;
+        Vec::new()
+    }
+
+    /// Settings for the time in which names change, and those that take them back. `rebuilds` says
+    /// whether tables are built anew or dropped besides.
+    fn rename_settings(&self, rebuilds: bool) -> (Vec<String>, Vec<String>) {
+        let _ = rebuilds;
+        (Vec::new(), Vec::new())
+    }
 }

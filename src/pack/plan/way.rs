@@ -6,7 +6,7 @@ use super::super::changes::column_guards;
 use super::super::error::PackError;
 use super::super::order::{self, TableWork};
 use super::super::parking::Accepts;
-use super::super::schema::{SchemaPlan, SchemaStep};
+use super::super::schema::{SchemaPlan, SchemaStep, SchemaVerb};
 use super::super::writer::{WayWriter, Written};
 use super::super::written_table::{Ends, FactsAndRules, Layouts};
 use super::super::{leaving, unenforced};
@@ -98,6 +98,7 @@ impl Drafter<'_> {
         writer: &mut WayWriter<'_>,
     ) -> Result<(), PackError> {
         let WayInput { plan, works, .. } = input;
+        self.names(input, &plan.opening, writer)?;
         for step in &plan.before_leaving {
             self.schema(input, step, writer)?;
         }
@@ -125,6 +126,29 @@ impl Drafter<'_> {
         Ok(())
     }
 
+    /// Names change, and what cannot be there meanwhile goes before or comes behind.
+    fn names(
+        &self,
+        input: &WayInput<'_>,
+        steps: &[SchemaStep],
+        writer: &mut WayWriter<'_>,
+    ) -> Result<(), PackError> {
+        let (set_up, tidy_up) = self.ddl.rename_settings(writer.written.rebuilds);
+        let is_rename = |step: &SchemaStep| step.main().verb == SchemaVerb::Rename;
+        let last = steps.iter().rposition(is_rename);
+        let first = steps.iter().position(is_rename);
+        for (place, step) in steps.iter().enumerate() {
+            if Some(place) == first {
+                set_up.iter().try_for_each(|setting| writer.prepare(setting))?;
+            }
+            self.schema(input, step, writer)?;
+            if Some(place) == last {
+                tidy_up.iter().try_for_each(|setting| writer.prepare(setting))?;
+            }
+        }
+        Ok(())
+    }
+
     /// What runs after the rows.
     fn after_rows(
         &self,
@@ -143,6 +167,7 @@ impl Drafter<'_> {
         for step in &plan.after_rows {
             self.schema(input, step, writer)?;
         }
+        self.names(input, &plan.closing, writer)?;
         for sequence in &input.sequences {
             writer.sequence(&sequence.name, sequence.position, &plan.facts_after)?;
         }

@@ -13,11 +13,13 @@ mod circles;
 mod fates;
 mod gate;
 mod leaving;
+mod names;
 mod stage;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use names::{back, forth};
 pub use step::{Deed, SchemaLeftOut, SchemaStep, SchemaVerb};
 
 use super::consent::Consent;
@@ -29,6 +31,10 @@ use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 /// What happens to the schema.
 #[derive(Debug, Default)]
 pub struct SchemaPlan {
+    /// What runs before everything else: names change.
+    pub opening: Vec<SchemaStep>,
+    /// What runs when all has run: names change back.
+    pub closing: Vec<SchemaStep>,
     /// The tables whose rows that change are out of them while their columns become others: they
     /// leave before `before_rows`, and come back after it.
     pub leaving: BTreeSet<String>,
@@ -62,7 +68,8 @@ impl SchemaPlan {
 
     /// All steps, in order.
     pub fn steps(&self) -> impl Iterator<Item = &SchemaStep> {
-        self.before_leaving.iter().chain(&self.before_rows).chain(&self.after_rows)
+        let own = self.before_leaving.iter().chain(&self.before_rows).chain(&self.after_rows);
+        self.opening.iter().chain(own).chain(&self.closing)
     }
 
     /// The tables that are built anew around their rows.

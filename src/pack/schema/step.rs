@@ -13,6 +13,8 @@ pub enum SchemaVerb {
     Alter,
     /// A table is built anew around its rows.
     Rebuild,
+    /// Something gets another name.
+    Rename,
     /// Something is made.
     Create,
     /// What the others need is set for the time of the pack.
@@ -41,6 +43,7 @@ fn name(verb: SchemaVerb, kind: ObjectKind) -> String {
         (SchemaVerb::Drop, _) => "drop",
         (SchemaVerb::Alter, _) => "alter",
         (SchemaVerb::Rebuild, _) => "rebuild",
+        (SchemaVerb::Rename, _) => "rename",
         (SchemaVerb::Create, _) => "create",
         (SchemaVerb::Prepare, _) => "prepare",
     };

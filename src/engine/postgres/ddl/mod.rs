@@ -15,6 +15,7 @@ mod online;
 mod operators;
 mod programs;
 mod reach;
+mod renames;
 mod reparsed;
 mod review;
 mod rights;
@@ -29,7 +30,8 @@ mod yielding;
 
 use self::spelling::{qualified, quoted};
 use crate::engine::ddl::{
-    Alteration, Break, Ddl, FactChange, Postponed, Schema, Statement, StepHazard, Yielding,
+    Alteration, Break, Ddl, FactChange, Following, Postponed, Rename, Renames, Schema, Statement,
+    StepHazard, Yielding,
 };
 use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 
@@ -174,6 +176,24 @@ impl Ddl for PostgresDdl {
 
     fn alter_table(&self, table: &ObjectName, clause: &str) -> String {
         format!("ALTER TABLE {} {clause}", qualified(table))
+    }
+
+    fn follows(
+        &self,
+        fact: &Fact,
+        renames: &Renames,
+        schema: &Schema<'_>,
+        wanted: &Schema<'_>,
+    ) -> Following {
+        renames::follows(fact, renames, schema, wanted)
+    }
+
+    fn rename(&self, rename: &Rename) -> Result<String, String> {
+        Ok(renames::statement(rename))
+    }
+
+    fn rename_hazards(&self, rename: &Rename) -> Vec<StepHazard> {
+        renames::hazards(rename)
     }
 
     fn postponed(&self, fact: &Fact, from: &Schema<'_>, to: &Schema<'_>) -> Option<Postponed> {

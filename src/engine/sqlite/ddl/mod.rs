@@ -11,14 +11,15 @@
 mod columns;
 mod create;
 mod rebuild;
+mod renames;
 mod told;
 
 use std::collections::BTreeSet;
 
 use super::sql::quoted;
 use crate::engine::ddl::{
-    Alteration, Break, Ddl, FactChange, Schema, Statement, StepHazard, Yielding, flag, list,
-    number, text,
+    Alteration, Break, Ddl, FactChange, Following, Rename, Renames, Schema, Statement, StepHazard,
+    Yielding, flag, list, number, text,
 };
 use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 use create::{is_of_table, names_in};
@@ -251,6 +252,33 @@ impl Ddl for SqliteDdl {
 
     fn preamble(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    fn follows(
+        &self,
+        fact: &Fact,
+        renames: &Renames,
+        _schema: &Schema<'_>,
+        _wanted: &Schema<'_>,
+    ) -> Following {
+        renames::follows(fact, renames)
+    }
+
+    fn speaks_of(&self, fact: &Fact, schema: &Schema<'_>) -> Vec<FactId> {
+        renames::speaks_of(fact, schema)
+    }
+
+    fn rename(&self, rename: &Rename) -> Result<String, String> {
+        Ok(renames::statement(rename))
+    }
+
+    /// Where tables are built anew, names would not be followed elsewhere.
+    fn rename_settings(&self, rebuilds: bool) -> (Vec<String>, Vec<String>) {
+        let set = |value: &str| match rebuilds {
+            true => vec![format!("PRAGMA legacy_alter_table = {value}")],
+            false => Vec::new(),
+        };
+        (set("OFF"), set("ON"))
     }
 }
 
