@@ -7,6 +7,7 @@ use super::enforcement::Enforcement;
 use super::error::PackError;
 use super::label::counted;
 use super::manifest::{Hazard, Kept, LeftOut, TableTotals, TriggerLine, Way};
+use super::online::Part;
 use super::order::{Deletes, TableWork};
 use super::request::{ChangedTable, Request};
 use super::rules::Rules;
@@ -170,8 +171,19 @@ pub(super) fn kept_lines(
 }
 
 /// The hazards that a way's counts tell of.
-pub(super) fn hazards(written: &Written, enforcement: Enforcement) -> Vec<Hazard> {
+pub(super) fn hazards(written: &Written, enforcement: Enforcement, part: Part) -> Vec<Hazard> {
     let mut hazards = Vec::new();
+    if part.is_online() {
+        hazards.push(Hazard {
+            kind: "not-atomic".to_owned(),
+            object: String::new(),
+            text: "each statement commits by itself; a run that is interrupted is gone on with by the \
+                   next one, and `apply --rollback` takes back what there is of it"
+                .to_owned(),
+            rows: 0,
+            bytes: 0,
+        });
+    }
     if enforcement.commits_ddl() && written.changes_schema {
         hazards.push(Hazard {
             kind: "not-atomic".to_owned(),
@@ -223,7 +235,7 @@ pub(super) fn hazards(written: &Written, enforcement: Enforcement) -> Vec<Hazard
             bytes: 0,
         });
     }
-    if written.statements == 0 {
+    if written.statements == 0 || part.is_online() {
         return hazards;
     }
     hazards.push(Hazard {

@@ -392,7 +392,7 @@ impl<'a> Drafter<'a> {
         let left_out = left_out(plan, forward, request.consent, self.tables);
         let kept = kept_lines(request, plan, forward, self.tables)?;
         let triggers = triggers(&self.rules(&plan.facts_for_rows), works, request.consent);
-        let mut hazards = hazards(forward, self.enforcement);
+        let mut hazards = hazards(forward, self.enforcement, request.part);
         hazards.extend(self.more_hazards(&triggers));
         hazards.extend(renames::propose(request)?);
         let mut manifest = Manifest {
@@ -448,26 +448,18 @@ impl<'a> Drafter<'a> {
                 bytes: 0,
             })
             .collect();
-        let part = match self.request.part {
-            Part::Whole => None,
-            Part::First => Some((
-                "follow-up",
-                "indexes and constraints that can wait are brought about by another pack after this \
-                 one, which locks less",
-            )),
-            Part::Online { .. } => Some((
-                "not-atomic",
-                "each statement commits by itself; a run that is interrupted is gone on with by the \
-                 next one, and `apply --rollback` takes back what there is of it",
-            )),
-        };
-        hazards.extend(part.map(|(kind, text)| Hazard {
-            kind: kind.to_owned(),
-            object: String::new(),
-            text: text.to_owned(),
-            rows: 0,
-            bytes: 0,
-        }));
+        if self.request.part == Part::First {
+            hazards.push(Hazard {
+                kind: "follow-up".to_owned(),
+                object: String::new(),
+                text:
+                    "indexes and constraints that can wait are brought about by another pack after \
+                       this one, which locks less"
+                        .to_owned(),
+                rows: 0,
+                bytes: 0,
+            });
+        }
         hazards.extend(self.request.comparison.incomplete.iter().map(|what| Hazard {
             kind: "not-seen".to_owned(),
             object: String::new(),

@@ -60,6 +60,8 @@ fn what_can_wait_is_a_pack_of_its_own_there_and_back() {
     ] {
         assert!(online.contains(words), "{words} in {online}");
     }
+    let told = pair.file("change.online/summary.md");
+    assert!(!told.contains("SHARE\n") && told.contains("SHARE UPDATE EXCLUSIVE"), "{told}");
     let back = pair.file("change.online/rollback.sql");
     assert!(back.contains("DROP INDEX CONCURRENTLY"), "{back}");
 

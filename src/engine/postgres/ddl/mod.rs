@@ -150,7 +150,8 @@ impl Ddl for PostgresDdl {
     }
 
     fn hazards(&self, change: FactChange<'_>, schema: &Schema<'_>) -> Vec<StepHazard> {
-        review::hazards(change, schema)
+        let hazards = review::hazards(change, schema);
+        if self.is_online { online::hazards(change, hazards) } else { hazards }
     }
 
     fn rank(&self, change: FactChange<'_>) -> u16 {

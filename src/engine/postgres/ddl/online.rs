@@ -4,8 +4,8 @@
 //! Only of plain tables: the server does neither to a partitioned one, and what tables inherit from
 //! each other goes to all of them at once.
 
-use super::{structure, tables};
-use crate::engine::ddl::{Postponed, Schema, Statement, flag, text};
+use super::{review, structure, tables};
+use crate::engine::ddl::{FactChange, Postponed, Schema, Statement, StepHazard, flag, text};
 use crate::model::{Attribute, Fact, ObjectKind, ObjectName};
 
 /// What of a wanted fact can wait.
@@ -61,6 +61,20 @@ pub(super) fn concurrently(statements: Vec<Statement>) -> Vec<Statement> {
         found.unwrap_or(statement)
     };
     statements.into_iter().map(online).collect()
+}
+
+/// What a reviewer has to know of such a statement: an index of its own locks nobody out.
+pub(super) fn hazards(change: FactChange<'_>, hazards: Vec<StepHazard>) -> Vec<StepHazard> {
+    let (FactChange::Created(fact) | FactChange::Dropped(fact) | FactChange::Altered(_, fact)) =
+        change;
+    if fact.id.kind != ObjectKind::Index {
+        return hazards;
+    }
+    let less = |hazard| match hazard {
+        StepHazard::Lock { table, .. } => StepHazard::Lock { mode: review::SHARE_UPDATE, table },
+        other => other,
+    };
+    hazards.into_iter().map(less).collect()
 }
 
 /// What the session has to be set to: waiting for others hinders nobody here.

@@ -8,7 +8,7 @@ use crate::model::{Fact, ObjectKind, ObjectName};
 const EXCLUSIVE: &str = "ACCESS EXCLUSIVE";
 const SHARE: &str = "SHARE";
 const SHARE_ROW: &str = "SHARE ROW EXCLUSIVE";
-const SHARE_UPDATE: &str = "SHARE UPDATE EXCLUSIVE";
+pub(super) const SHARE_UPDATE: &str = "SHARE UPDATE EXCLUSIVE";
 
 /// The order of kinds, as they are made.
 const ORDER: [ObjectKind; 34] = [
