@@ -5,7 +5,7 @@
 //! the last; then somebody is killed, and the target's state is taken by a new snapshot. Run again,
 //! the pack ends in "after", and its rollback, which is treated the same way, in "before".
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -102,18 +102,21 @@ impl Gate {
 }
 
 /// Hands on a server's messages: a kind, a length that counts itself, and what it is of.
-fn hand_on(mut server: TcpStream, mut client: TcpStream, shared: &(Mutex<Answers>, Condvar)) {
-    let mut head = [0u8; 5];
-    while server.read_exact(&mut head).is_ok() {
-        let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
-        let mut message = vec![0; usize::try_from(length).unwrap() - 4];
-        if server.read_exact(&mut message).is_err() {
+fn hand_on(server: TcpStream, mut client: TcpStream, shared: &(Mutex<Answers>, Condvar)) {
+    // A message in two pieces would wait for the first to be acknowledged.
+    client.set_nodelay(true).unwrap();
+    let mut from = BufReader::new(server.try_clone().unwrap());
+    let mut message = vec![0u8; 5];
+    while from.read_exact(&mut message[..5]).is_ok() {
+        let length = u32::from_be_bytes([message[1], message[2], message[3], message[4]]);
+        message.resize(usize::try_from(length).unwrap() + 1, 0);
+        if from.read_exact(&mut message[5..]).is_err() {
             break;
         }
-        if head[0] == b'C' && !may_pass(&message, shared) {
+        if message[0] == b'C' && !may_pass(&message[5..], shared) {
             break;
         }
-        if client.write_all(&head).and_then(|()| client.write_all(&message)).is_err() {
+        if client.write_all(&message).is_err() {
             break;
         }
     }

@@ -138,8 +138,8 @@ fn hydra_on_postgres() {
     holds(
         &Engine::Postgres(postgres()),
         Suite::Hydra,
-        &Part::Tenth,
-        &Reached { converged: 82, failed: 0 },
+        &Part::Twentieth(0),
+        &Reached { converged: 30, failed: 0 },
     );
 }
 
@@ -148,8 +148,8 @@ fn hydra_on_mariadb() {
     holds(
         &Engine::Mysql(mariadb()),
         Suite::Hydra,
-        &Part::Twentieth(0),
-        &Reached { converged: 36, failed: 0 },
+        &Part::Fortieth(0),
+        &Reached { converged: 8, failed: 0 },
     );
 }
 

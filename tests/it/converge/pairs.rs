@@ -46,6 +46,8 @@ pub enum Part {
     Tenth,
     /// One half of the tenth: 0 or 1.
     Twentieth(u64),
+    /// A quarter of the tenth: 0 to 3.
+    Fortieth(u64),
     /// The ids that hold a text.
     Named(String),
 }
@@ -58,6 +60,7 @@ impl Part {
             Part::All => true,
             Part::Tenth => hash.is_multiple_of(10),
             Part::Twentieth(half) => hash.is_multiple_of(10) && hash / 10 % 2 == *half,
+            Part::Fortieth(quarter) => hash.is_multiple_of(10) && hash / 10 % 4 == *quarter,
             Part::Named(text) => id.contains(text),
         }
     }
