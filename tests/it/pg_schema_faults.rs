@@ -105,7 +105,7 @@ impl Gate {
 fn hand_on(server: TcpStream, mut client: TcpStream, shared: &(Mutex<Answers>, Condvar)) {
     // A message in two pieces would wait for the first to be acknowledged.
     client.set_nodelay(true).unwrap();
-    let mut from = BufReader::new(server.try_clone().unwrap());
+    let mut from = BufReader::new(server);
     let mut message = vec![0u8; 5];
     while from.read_exact(&mut message[..5]).is_ok() {
         let length = u32::from_be_bytes([message[1], message[2], message[3], message[4]]);
@@ -121,7 +121,7 @@ fn hand_on(server: TcpStream, mut client: TcpStream, shared: &(Mutex<Answers>, C
         }
     }
     let _ = client.shutdown(Shutdown::Both);
-    let _ = server.shutdown(Shutdown::Both);
+    let _ = from.get_ref().shutdown(Shutdown::Both);
 }
 
 /// Notes that a command is done, and waits where its answer is held.
