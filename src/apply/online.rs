@@ -2,8 +2,8 @@
 //!
 //! Each statement is about one fact, and its step says which: what the catalog says of that fact
 //! tells whether it has run. So a run that ended in the middle is gone on with by the next one, in
-//! either direction, without a journal. An index that a failed statement left behind is of no use
-//! to anybody, and goes.
+//! either direction, without a journal; only one run is at work at a time. An index that a failed
+//! statement left behind is of no use to anybody, and goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use super::outcome::{Ending, Outcome};
 use super::run::Runner;
 use crate::codec::Hasher;
 use crate::codec::hash::HashAlgorithm;
-use crate::engine::{Dialect, EngineError, Receipt};
+use crate::engine::{Dialect, EngineError};
 use crate::model::snapshot::Scope;
 use crate::model::{Attribute, Fact, FactId, ObjectKind};
 use crate::pack::manifest::{FactName, StepKind, StepLine};
@@ -55,7 +55,12 @@ pub(super) fn run(
         runner.outcome.outcome = Ending::Checked;
         return Ok(runner.outcome);
     }
-    if !runner.steps(&ends, found)? || !runner.is_as_wanted()? {
+    runner.session.lock_online()?;
+    let is_through = match runner.steps(&ends, found)? {
+        Some(found) => runner.is_as_wanted(&found)?,
+        None => false,
+    };
+    if !is_through {
         runner.outcome.outcome = match runner.outcome.statements {
             0 => Ending::Refused,
             _ => Ending::Unfinished,
@@ -72,7 +77,7 @@ pub(super) fn run(
             return Ok(runner.outcome);
         }
     }
-    runner.receipt()?;
+    runner.commit_receipt()?;
     runner.outcome.outcome = Ending::Applied;
     Ok(runner.outcome)
 }
@@ -125,12 +130,12 @@ impl Runner<'_, '_> {
         }
     }
 
-    /// Runs what has not run yet; tells whether all has.
+    /// Runs what has not run yet; gives what there is then, or `None` where not all has run.
     fn steps(
         &mut self,
         ends: &BTreeMap<FactName, Ends>,
         mut found: Found,
-    ) -> Result<bool, ApplyError> {
+    ) -> Result<Option<Found>, ApplyError> {
         let mut steps = self.pack.steps(self.fs, self.options.run)?;
         let mut statements = self.pack.statements(self.fs, self.options.run)?;
         while let Some(step) = steps.next_step()? {
@@ -160,7 +165,7 @@ impl Runner<'_, '_> {
             found = self.found()?;
             if let Err(error) = ran {
                 self.failed(&step, &name, &found, error)?;
-                return Ok(false);
+                return Ok(None);
             }
             self.outcome.statements += 1;
             if !is_done(&found) {
@@ -170,10 +175,10 @@ impl Runner<'_, '_> {
                     reason,
                     "look at it, and run the same command again",
                 ));
-                return Ok(false);
+                return Ok(None);
             }
         }
-        Ok(true)
+        Ok(Some(found))
     }
 
     /// Drops what is left of an index that was not finished.
@@ -209,12 +214,11 @@ impl Runner<'_, '_> {
     }
 
     /// Whether the whole schema is what this run leaves.
-    fn is_as_wanted(&mut self) -> Result<bool, ApplyError> {
-        let catalog = self.session.catalog(&Scope::from(&self.pack.manifest.scope))?;
+    fn is_as_wanted(&mut self, found: &Found) -> Result<bool, ApplyError> {
         let (pack, run) = (self.pack, self.options.run);
         let end = if run == Run::Forward { Expected::After } else { Expected::Before };
         let wanted = &pack.way(run).schema_after;
-        let found = checks::schema_differences(self.fs, pack, &catalog.facts, wanted, end)?;
+        let found = checks::schema_differences(self.fs, pack, &found.facts, wanted, end)?;
         for difference in found.into_iter().flatten() {
             let reason = "after all statements the schema is not as reviewed";
             let hint = "somebody else changed it meanwhile: take that back, and run the same command \
@@ -224,14 +228,8 @@ impl Runner<'_, '_> {
         Ok(!self.is_refused())
     }
 
-    fn receipt(&self) -> Result<(), ApplyError> {
-        let receipt = Receipt {
-            pack: self.pack.manifest.pack.clone(),
-            target: self.identity.to_owned(),
-            direction: self.options.run.as_str().to_owned(),
-            at: self.options.at.clone(),
-            statements: self.outcome.statements,
-        };
+    fn commit_receipt(&self) -> Result<(), ApplyError> {
+        let receipt = self.receipt(self.options, self.outcome.statements);
         self.session.begin()?;
         self.session.write_receipt(&receipt)?;
         match self.session.commit() {

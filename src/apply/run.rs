@@ -429,13 +429,7 @@ impl Runner<'_, '_> {
             return Ok(Step::Stop);
         }
         self.sequences()?;
-        let receipt = Receipt {
-            pack: self.pack.manifest.pack.clone(),
-            target: self.identity.to_owned(),
-            direction: self.options.run.as_str().to_owned(),
-            at: self.options.at.clone(),
-            statements: self.outcome.statements,
-        };
+        let receipt = self.receipt(self.options, self.outcome.statements);
         if self.place == Place::Target {
             self.session.write_receipt(&receipt)?;
         }
@@ -452,6 +446,17 @@ impl Runner<'_, '_> {
                 Ok(Step::Stop)
             }
             Err(source) => Err(ApplyError::CommitUnknown { receipt: Box::new(receipt), source }),
+        }
+    }
+
+    /// The receipt of a run of so many statements.
+    pub(super) fn receipt(&self, options: &Options, statements: u64) -> Receipt {
+        Receipt {
+            pack: self.pack.manifest.pack.clone(),
+            target: self.identity.to_owned(),
+            direction: options.run.as_str().to_owned(),
+            at: options.at.clone(),
+            statements,
         }
     }
 

@@ -79,6 +79,8 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
         part: Part::Online {
             is_complete: manifest.left_out.is_empty() && manifest.kept.is_empty(),
         },
+        // No rows are left to decide about.
+        decisions: DecisionFile::Ask(&asked),
         dir: &dir,
         ..request
     };

@@ -158,6 +158,15 @@ impl Session<'_> {
         }
     }
 
+    /// Keeps other runs from changing the target by statements that each commit, until the connection
+    /// ends; fails where another is at it.
+    pub fn lock_online(&self) -> Result<(), EngineError> {
+        match self {
+            Session::Postgres(engine) => engine.lock_online(),
+            _ => Ok(()),
+        }
+    }
+
     /// The locks that the transaction holds, where the server tells.
     pub fn held_locks(&self) -> Result<Option<Vec<HeldLock>>, EngineError> {
         match self {

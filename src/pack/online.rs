@@ -4,7 +4,7 @@
 //! constraints that are not validated; the second one leads from there to what is wanted, by
 //! statements that each commit. Both are packs of their own, with a way back each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{PackError, Refusal};
 use super::manifest::{FIRST, ONLINE};
@@ -72,19 +72,20 @@ pub fn meanwhile(request: &Request<'_>) -> Result<Option<Meanwhile>, PackError> 
     }
     let from = Schema::new(&request.before.facts);
     let to = Schema::new(&request.after.facts);
+    // What belongs to a fact goes with it.
+    let needs = |fact: &Fact| {
+        let container = ddl.container(fact, &to);
+        let needs = ddl.requires(fact, &to).into_iter();
+        needs.filter(|id| container.as_ref() != Some(id)).collect::<Vec<_>>()
+    };
+    let needed: BTreeSet<FactId> = to.facts().flat_map(needs).collect();
     let mut changed: BTreeMap<&FactId, Option<Fact>> = BTreeMap::new();
     for fact in &request.after.facts {
         let is_as_before =
             from.get(&fact.id).is_some_and(|before| before.attributes == fact.attributes);
-        let is_needed = || {
-            to.facts().any(|other| {
-                ddl.requires(other, &to).contains(&fact.id)
-                    && ddl.container(other, &to).as_ref() != Some(&fact.id)
-            })
-        };
         match ddl.postponed(fact, &from, &to) {
             Some(_) if is_as_before => {}
-            Some(Postponed::Absent) if !is_needed() => {
+            Some(Postponed::Absent) if !needed.contains(&fact.id) => {
                 changed.insert(&fact.id, None);
             }
             Some(Postponed::Weaker(weaker)) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::label::counted;
-use super::manifest::{Hazard, Kept, LeftOut, Manifest, Way};
+use super::manifest::{FIRST, Hazard, Kept, LeftOut, Manifest, Way};
 use super::schema::SchemaPlan;
 
 /// The text of the summary.
@@ -35,7 +35,7 @@ fn compose(text: &mut String, manifest: &Manifest, plan: &SchemaPlan) -> std::fm
     writeln!(text, "\nMade for `{}`.", quoted(&manifest.target.identity))?;
     let whole = match manifest.is_complete {
         true => "When it has run, the target is exactly as the second snapshot.",
-        false if manifest.left_out.is_empty() && manifest.kept.is_empty() => {
+        false if manifest.part.as_deref() == Some(FIRST) && manifest.left_out.is_empty() => {
             "When it has run, the target is as the second snapshot but for what another pack brings \
              about after it (below)."
         }

@@ -10,10 +10,11 @@ use std::collections::BTreeSet;
 use super::error::{PackError, Refusal};
 use super::label::label;
 use super::request::Request;
+use super::whole::key_of;
 use crate::codec::state::StoredTable;
 use crate::diff::{CellValue, Row, TableComparison};
 use crate::engine::ddl::{Alteration, Ddl, Schema, text};
-use crate::model::{Fact, FactId, Flow, ObjectKind, RowKey, SinkError, Value};
+use crate::model::{Fact, FactId, Flow, ObjectKind, SinkError, Value};
 
 /// Refuses columns that hold such values, in either direction of the pack, which leaves the schema
 /// as `after` says; `anew` are the tables that it makes anew.
@@ -114,7 +115,7 @@ impl Look<'_> {
             if !is_hit {
                 return Ok(Flow::Continue);
             }
-            let key = key_values(self.new, &row);
+            let key = key_of(self.new, &row.values);
             let is_alike = match &key {
                 Some(key) => {
                     let rows = request.rows.rows_by_key(self.old, key)?;
@@ -143,16 +144,6 @@ fn ends_with_space(value: &Value) -> bool {
         Value::RawText { bytes, .. } => bytes.ends_with(b" "),
         _ => false,
     }
-}
-
-/// The values of a row's key, where it has one and they are at hand.
-fn key_values(table: &StoredTable, row: &Row<CellValue>) -> Option<Vec<Value>> {
-    let RowKey::Columns { columns, .. } = &table.spec.key else { return None };
-    let value = |name: &str| match row.values.get(table.spec.place(name)?)? {
-        CellValue::Here(value) => Some(value.clone()),
-        CellValue::Apart(_) => None,
-    };
-    columns.iter().map(|column| value(&column.name)).collect()
 }
 
 fn refusal(before: &Fact, after: &Fact, fate: Fate) -> Refusal {

@@ -65,8 +65,11 @@ fn is_keyed(table: &StoredTable) -> bool {
 /// Rows with their keys, in key order.
 type Rows = Vec<(Vec<Value>, Vec<CellValue>)>;
 
-/// The key of a row; `None` where a value of it is not here.
-fn key_of(table: &StoredTable, row: &[CellValue]) -> Option<Vec<Value>> {
+/// The key of a row; `None` where it has none, or a value of it is not here.
+pub(super) fn key_of(table: &StoredTable, row: &[CellValue]) -> Option<Vec<Value>> {
+    if table.spec.key == RowKey::RowHash {
+        return None;
+    }
     let names = table.spec.key.column_names();
     names.iter().map(|name| row.get(table.spec.place(name)?)?.here().cloned()).collect()
 }

@@ -3,7 +3,7 @@
 
 use crate::lab::Output;
 use crate::my_packs::{Pair, pairs};
-use crate::my_packs_schema::{behind_rows, interfered, killed_at, left_over};
+use crate::my_packs_schema::{behind_rows, interfered, killed_at, killed_in, left_over};
 use crate::servers;
 
 /// Rows found by text, others that refer to them and to which they refer, and all that can hang on a table.
@@ -64,24 +64,7 @@ fn a_key_becomes_another_in_kind_there_and_back() {
 
 /// Kills runs at these places, and goes on or back from there; says how many were tried.
 fn killed(server: usize, places: impl Iterator<Item = usize>) -> usize {
-    let pair = packed(server);
-    let (before, after) = (pair.of("a"), pair.of("b"));
-    let mut tried = 0;
-    for place in places {
-        if !killed_at(&pair, place, &[], &[]) {
-            break;
-        }
-        assert_eq!(pair.now(), after, "at {place}, gone on");
-        if !killed_at(&pair, place, &["--rollback"], &["--rollback"]) {
-            break;
-        }
-        assert_eq!(pair.now(), before, "at {place}, back and gone on");
-        assert!(killed_at(&pair, place, &[], &["--rollback"]));
-        assert_eq!(pair.now(), before, "at {place}, undone");
-        pair.prod("DELETE FROM _deepdiff_receipts;");
-        tried += 1;
-    }
-    tried
+    killed_in(&packed(server), places)
 }
 
 // Each server takes other places: about the table that is put aside, and behind the rows.

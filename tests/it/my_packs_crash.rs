@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::my_packs::Pair;
 use crate::my_packs_anew::{BASE, CHANGE};
-use crate::server_lab::{Running, wait_until};
+use crate::my_packs_schema::waiting_at;
+use crate::server_lab::wait_until;
 use crate::servers::{PrivateServer, Server};
 
 /// A server that can be killed.
@@ -66,12 +67,7 @@ impl Drop for Mortal {
 
 /// Runs the pack until it comes to a place; there the server dies.
 fn dies_at(mortal: &mut Mortal, pair: &Pair, place: usize) {
-    let file = pair.lab.path("wait");
-    std::fs::write(&file, "").unwrap();
-    let url = pair.a.url();
-    let mut command = pair.lab.command(&["apply", "change", "--to", &url]);
-    command.env("DEEPDIFF_TEST_WAIT_AT", format!("{place}:{}", file.display()));
-    let running = Running::start(command);
+    let (running, file) = waiting_at(pair, place);
     let journal = "SELECT CONCAT(position, is_running) FROM _deepdiff_journal WHERE part = 0";
     let said = |pair: &Pair| pair.a.server.try_run(&pair.a.name, journal).stdout;
     wait_until("the journal", || !said(pair).is_empty());

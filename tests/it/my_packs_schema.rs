@@ -1,6 +1,9 @@
 //! Packs that change the schema on MySQL and MariaDB, where every statement commits: through the
 //! binary, with rows in the tables.
 
+use std::fmt::Display;
+use std::path::PathBuf;
+
 use crate::lab::Output;
 use crate::my_packs::{Pair, pairs};
 use crate::server_lab::{Running, wait_until};
@@ -89,23 +92,26 @@ pub fn killed_at(pair: &Pair, place: usize, first: &[&str], then: &[&str]) -> bo
     true
 }
 
+fn killed(server: usize, places: impl Iterator<Item = usize>) -> usize {
+    killed_in(&packed().swap_remove(server), places)
+}
+
 /// Kills runs of a pair of schemas at these places, and goes on or back from there; says how many
 /// places there are that were tried.
-fn killed(server: usize, places: impl Iterator<Item = usize>) -> usize {
-    let pair = packed().swap_remove(server);
+pub fn killed_in(pair: &Pair, places: impl Iterator<Item = usize>) -> usize {
     let (before, after) = (pair.of("a"), pair.of("b"));
     let mut tried = 0;
     for place in places {
         // There, killed and gone on with; back, killed and gone on with; there, killed and undone.
-        if !killed_at(&pair, place, &[], &[]) {
+        if !killed_at(pair, place, &[], &[]) {
             break;
         }
         assert_eq!(pair.now(), after, "at {place}, gone on");
-        if !killed_at(&pair, place, &["--rollback"], &["--rollback"]) {
+        if !killed_at(pair, place, &["--rollback"], &["--rollback"]) {
             break;
         }
         assert_eq!(pair.now(), before, "at {place}, back and gone on");
-        assert!(killed_at(&pair, place, &[], &["--rollback"]));
+        assert!(killed_at(pair, place, &[], &["--rollback"]));
         assert_eq!(pair.now(), before, "at {place}, undone");
         tried += 1;
         pair.prod("DELETE FROM _deepdiff_receipts;");
@@ -139,15 +145,20 @@ fn m19_killed_everywhere() {
     }
 }
 
-/// Runs the pack until it comes to a place and the journal says something, does something else in the
-/// target, and lets it go on.
-pub fn interfered(pair: &Pair, place: &str, said: &str, script: &str) -> Output {
+/// A run of the pack that waits at a place for as long as a file is there.
+pub fn waiting_at(pair: &Pair, place: impl Display) -> (Running, PathBuf) {
     let file = pair.lab.path("wait");
     std::fs::write(&file, "").unwrap();
     let url = pair.a.url();
     let mut command = pair.lab.command(&["apply", "change", "--to", &url]);
     command.env("DEEPDIFF_TEST_WAIT_AT", format!("{place}:{}", file.display()));
-    let running = Running::start(command);
+    (Running::start(command), file)
+}
+
+/// Runs the pack until it comes to a place and the journal says something, does something else in the
+/// target, and lets it go on.
+pub fn interfered(pair: &Pair, place: &str, said: &str, script: &str) -> Output {
+    let (running, file) = waiting_at(pair, place);
     wait_until(place, || {
         let asked = format!("SELECT {said} FROM _deepdiff_journal WHERE part = 0");
         pair.a.server.try_run(&pair.a.name, &asked).stdout == b"1\n"

@@ -172,11 +172,13 @@ fn l17_a_pause_file_holds_it() {
         for jobs in ["1", "2"] {
             let file = lab.path("pause");
             std::fs::write(&file, "").unwrap();
-            let paused = snapshot(&url, "prod", &["--jobs", jobs, "--pause-file", "pause"]);
+            let gentle = ["--jobs", jobs, "--pause-file", "pause", "--max-rate", "1000k"];
+            let paused = snapshot(&url, "prod", &gentle);
             let mut running = Running::start(lab.command(&paused));
             wait_until("the connection", || engine.connections(&database) != "0");
             std::thread::sleep(Duration::from_secs(1));
             assert!(running.is_running(), "{engine:?}");
+            assert_eq!(running.niceness(), 19);
             std::fs::remove_file(&file).unwrap();
             let taken = running.end().ok().json();
             assert_eq!(taken["state"], expected.as_str());

@@ -165,6 +165,15 @@ impl Running {
         self.0.as_mut().unwrap().try_wait().unwrap().is_none()
     }
 
+    /// How far it lets others go first: 0, or up to 19.
+    pub fn niceness(&self) -> i32 {
+        let id = self.0.as_ref().unwrap().id();
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+        // The name of the program, in parentheses, may hold spaces.
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        fields.split(' ').nth(16).unwrap().parse().unwrap()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: &str) {
         let pid = self.0.as_ref().unwrap().id().to_string();

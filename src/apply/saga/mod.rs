@@ -37,7 +37,7 @@ use crate::codec::Hasher;
 use crate::codec::hash::HashAlgorithm;
 use crate::engine::ddl::{Ddl, Schema};
 use crate::engine::mysql::{MysqlSession, precheck};
-use crate::engine::{EngineError, Journal, Receipt, Session};
+use crate::engine::{EngineError, Journal, Session};
 use crate::fsio::FileSystem;
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Fact, TableSpec};
@@ -540,13 +540,8 @@ impl<'a, 's> Saga<'a, 's> {
         }
         pass("close");
         self.session.begin()?;
-        let receipt = receipt.map(|options| Receipt {
-            pack: self.pack.manifest.pack.clone(),
-            target: self.identity.to_owned(),
-            direction: options.run.as_str().to_owned(),
-            at: options.at.clone(),
-            statements: self.statements,
-        });
+        let statements = self.statements;
+        let receipt = receipt.map(|options| self.runner(options).receipt(options, statements));
         if let Some(receipt) = &receipt {
             self.session.write_receipt(receipt)?;
         }

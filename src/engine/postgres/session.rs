@@ -415,6 +415,16 @@ impl<'a> PostgresSession<'a> {
         })
     }
 
+    /// Takes the lock of runs whose statements each commit, for as long as the connection lives. It is
+    /// asked for and not waited for: who waits holds up what runs CONCURRENTLY.
+    pub fn lock_online(&self) -> Result<(), EngineError> {
+        let sql = "DO $$ BEGIN IF NOT pg_catalog.pg_try_advisory_lock(\
+                   pg_catalog.hashtextextended('deepdiff-db', 0)) THEN \
+                   RAISE lock_not_available USING MESSAGE = \
+                   'another run of this program is at work on this database'; END IF; END $$";
+        self.run("lock the changes of", sql.to_owned())
+    }
+
     /// Removes the table of receipts.
     pub fn drop_own_tables(&self) -> Result<(), EngineError> {
         let schemas = self.target.schemas.clone();

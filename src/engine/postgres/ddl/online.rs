@@ -41,9 +41,7 @@ fn is_plain(table: &ObjectName, schema: &Schema<'_>) -> bool {
     schema.object(ObjectKind::Table, table).is_some()
         && schema.parts(ObjectKind::Partition, table).next().is_none()
         && structure::parents(table, schema).is_empty()
-        && !schema.of_kind(ObjectKind::Table).any(|other| {
-            structure::parents(&other.id.object, schema).iter().any(|parent| parent == table)
-        })
+        && !structure::has_children(table, schema)
 }
 
 /// The statements outside of transactions that do what these do inside one.

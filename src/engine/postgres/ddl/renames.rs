@@ -5,7 +5,7 @@
 //! aside. Everything that names tables in a text that would be printed otherwise than anybody wrote
 //! it (views, rules, policies, triggers) is dropped before and made again.
 
-use super::spelling::{mentions, qualified, quoted};
+use super::spelling::{mentions, qualified, quoted, quoted_end};
 use super::structure::has_children;
 use super::{foreign, programs, sequences};
 use crate::engine::ddl::{Following, Rename, Renames, Schema, StepHazard, flag, list, text};
@@ -279,7 +279,7 @@ fn said_as_wanted(
 /// Whether two expressions are the same but for names that change.
 fn is_same(before: &str, after: &str, table: &ObjectName, renames: &Renames) -> bool {
     let (before, after) = (pieces(before), pieces(after));
-    let is_piece = |(before, after): (&String, &String)| {
+    let is_piece = |(before, after): (&&str, &&str)| {
         before == after
             || renames
                 .columns_of(table)
@@ -293,32 +293,18 @@ fn is_name(piece: &str, name: &str) -> bool {
 }
 
 /// A text of the server in pieces: words, names in quotes, strings, and each other character.
-fn pieces(sql: &str) -> Vec<String> {
-    let mut pieces: Vec<String> = Vec::new();
-    let mut characters = sql.chars().peekable();
-    while let Some(first) = characters.next() {
-        let mut piece = String::from(first);
-        match first {
-            '"' | '\'' => {
-                while let Some(next) = characters.next() {
-                    piece.push(next);
-                    if next == first {
-                        if characters.peek() != Some(&first) {
-                            break;
-                        }
-                        piece.extend(characters.next());
-                    }
-                }
-            }
-            c if c.is_alphanumeric() || c == '_' => {
-                let is_part = |c: &char| c.is_alphanumeric() || *c == '_' || *c == '$';
-                while let Some(next) = characters.next_if(is_part) {
-                    piece.push(next);
-                }
-            }
-            _ => {}
-        }
-        pieces.push(piece);
+fn pieces(sql: &str) -> Vec<&str> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let (mut pieces, mut at) = (Vec::new(), 0);
+    while let Some(first) = sql[at..].chars().next() {
+        let word = || sql[at..].find(|c| !is_part(c)).map_or(sql.len(), |len| at + len);
+        let end = match quoted_end(sql, at) {
+            Some(end) => end,
+            None if first.is_alphanumeric() || first == '_' => word(),
+            None => at + first.len_utf8(),
+        };
+        pieces.push(&sql[at..end]);
+        at = end;
     }
     pieces
 }

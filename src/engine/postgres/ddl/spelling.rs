@@ -139,6 +139,38 @@ pub(super) fn mentions(sql: &str, name: &str) -> bool {
     sql.contains(&quoted)
 }
 
+/// The end of the text or the quoted name that begins here; `None` where none does.
+pub(super) fn quoted_end(sql: &str, at: usize) -> Option<usize> {
+    let rest = &sql[at..];
+    let before = &sql[..at];
+    match rest.as_bytes().first()? {
+        quote @ (b'\'' | b'"') => {
+            let quote = char::from(*quote);
+            let escapes = quote == '\'' && before.ends_with(['E', 'e']);
+            let mut is_escaped = false;
+            // A doubled quote ends one text and begins another.
+            for (place, character) in rest.char_indices().skip(1) {
+                match character {
+                    _ if is_escaped => is_escaped = false,
+                    '\\' if escapes => is_escaped = true,
+                    character if character == quote => return Some(at + place + 1),
+                    _ => {}
+                }
+            }
+            Some(sql.len())
+        }
+        b'$' if !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') => {
+            let tag = rest[1..].find('$').map(|end| &rest[..end + 2])?;
+            let name = &tag[1..tag.len() - 1];
+            let is_tag = name.chars().all(|c| c.is_alphanumeric() || c == '_')
+                && !name.starts_with(|c: char| c.is_ascii_digit());
+            let end = rest[tag.len()..].find(tag).filter(|_| is_tag)?;
+            Some(at + end + 2 * tag.len())
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
