@@ -30,7 +30,13 @@ pub fn hash(pack: &Pack, hasher: &Hasher) -> Result<(), ApplyError> {
     let given = format!("{}{}", hasher.algorithm().as_str(), keyed(hasher.is_keyed()));
     let wanted = format!("{}{}", manifest.hash, keyed(manifest.is_keyed));
     if given == wanted {
-        return Ok(());
+        // With another key every row would look changed.
+        return match &manifest.key_check {
+            Some(check) if *check != hasher.check_value().to_string() => {
+                Err(PackError::WrongKey.into())
+            }
+            _ => Ok(()),
+        };
     }
     Err(PackError::Hash { pack: wanted, given }.into())
 }

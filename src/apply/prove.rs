@@ -14,7 +14,7 @@ use super::options::{Held, Options, Place};
 use super::outcome::{Ending, Outcome};
 use super::parents;
 use super::run::run_at;
-use super::stand_ins;
+use super::stand_ins::{self, filler};
 use crate::engine::sqlite::{OpenOptions, SqliteSession, SqliteTarget, quoted};
 use crate::engine::{EngineError, Session, Target};
 use crate::model::snapshot::Scope;
@@ -110,12 +110,15 @@ fn accepts(
             values.push(row[place].clone());
         }
     }
+    let unknown = stand_ins::unknown_columns(request, name);
+    columns.extend(unknown.iter().map(|(name, _)| name));
+    let fillers: Vec<Value> = unknown.iter().map(|(_, declared)| filler(declared, 1)).collect();
     let values = Whole::of(request, &values)?;
     let attempt = || -> Result<bool, EngineError> {
         session.execute("PRAGMA foreign_keys = OFF")?;
         session.begin()?;
         session.execute(&definition.text)?;
-        Ok(scratch(session).prepare(&insert(name, &columns))?.run(values.iter()).is_ok())
+        Ok(scratch(session).prepare(&insert(name, &columns))?.run(values.iter().chain(&fillers)).is_ok())
     };
     let taken = attempt();
     session.rollback().map_err(prover)?;
@@ -313,7 +316,14 @@ impl Proof<'_, '_> {
     fn load(&self) -> Result<(), ApplyError> {
         for table in &self.draft.tables {
             let Some(spec) = &table.before else { continue };
-            let columns: Vec<&str> = spec.columns.iter().map(|c| c.name.as_str()).collect();
+            let mut columns: Vec<&str> = spec.columns.iter().map(|c| c.name.as_str()).collect();
+            let unknown = stand_ins::unknown_columns(self.request, &table.name);
+            columns.extend(unknown.iter().map(|(name, _)| name));
+            if !unknown.is_empty() {
+                // What stands in for a value need not pass the checks of its column.
+                self.session.execute("PRAGMA ignore_check_constraints = ON")?;
+            }
+            let mut number = 0;
             let mut statement = scratch(self.session).prepare(&insert(&table.name, &columns))?;
             let wanted = Verb::EVERY.map(|verb| table.runs.of(verb));
             // Rows that stay as they are may be in the way.
@@ -330,9 +340,15 @@ impl Proof<'_, '_> {
                     };
                     let row = Whole::of(self.request, row)?;
                     for _ in 0..copies {
-                        statement.run(row.iter())?;
+                        number += 1;
+                        let fill = |(_, declared): &(&str, &str)| filler(declared, number);
+                        let fillers: Vec<Value> = unknown.iter().map(fill).collect();
+                        statement.run(row.iter().chain(&fillers))?;
                     }
                 }
+            }
+            if !unknown.is_empty() {
+                self.session.execute("PRAGMA ignore_check_constraints = OFF")?;
             }
         }
         Ok(())

@@ -10,7 +10,8 @@ use super::error::ApplyError;
 use super::parents::{self, Parents};
 use super::prove::{insert, scratch};
 use super::rows::row_by_key;
-use crate::engine::{EngineError, Session};
+use crate::engine::ddl::text;
+use crate::engine::{EngineError, Session, is_optional, masked_columns};
 use crate::model::snapshot::Scope;
 use crate::model::{Fact, KeyColumn, KeyMatching, RowKey, RowKeySource, TableSpec, Value};
 use crate::pack::enforcement::Enforcement;
@@ -27,6 +28,16 @@ pub fn damaged(table: &TableSpec, error: SpoolError) -> PackError {
         SpoolError::Fs(error) => PackError::Fs(error),
         SpoolError::Damaged(source) => PackError::Scratch { table: table.name.clone(), source },
     }
+}
+
+/// The columns of a table that must have a value and are masked, and what they are declared as. On
+/// a scratch copy something else stands there.
+pub fn unknown_columns<'r>(request: &'r Request<'_>, table: &str) -> Vec<(&'r str, &'r str)> {
+    masked_columns(&request.before.scope, request.before.facts.iter())
+        .into_iter()
+        .filter(|fact| fact.id.object.name == table && !is_optional(fact))
+        .map(|fact| (fact.id.part.as_str(), text(fact, "type").unwrap_or_default()))
+        .collect()
 }
 
 /// How often the store is asked whether a parent is there; after that it is believed to be.
@@ -46,6 +57,13 @@ pub fn add(
     let redefined = parents::redefined(draft);
     Parents::new(session, request, draft, &rules, &redefined)?.add()?;
     let mut number = 0;
+    let is_unknown = |key: &ForeignKey| {
+        let unknown = unknown_columns(request, &key.child);
+        unknown.iter().any(|(name, _)| key.columns.iter().any(|column| column == name))
+    };
+    if rules.foreign_keys.iter().any(is_unknown) {
+        return Ok(false);
+    }
     for key in rules.foreign_keys.iter().filter(|key| !redefined.contains(&key.parent)) {
         let find = |name: &str| draft.tables.iter().find(|table| table.name == name);
         let spec = catalog.tables.iter().find(|spec| spec.name.name == key.parent);
@@ -213,6 +231,10 @@ impl Link<'_> {
                 row.push(filler(&column.declared_type, number));
             }
         }
+        for (name, declared) in unknown_columns(self.request, &self.key.parent) {
+            columns.push(name);
+            row.push(filler(declared, number));
+        }
         match scratch(self.session).prepare(&insert(&self.key.parent, &columns))?.run(&row) {
             Ok(_) => Ok(true),
             // Another spelling of the same key is there already.
@@ -222,7 +244,8 @@ impl Link<'_> {
     }
 }
 
-fn filler(declared: &str, number: u64) -> Value {
+/// A value of a declared type that nothing else has.
+pub fn filler(declared: &str, number: u64) -> Value {
     let declared = declared.to_ascii_uppercase();
     let number = i64::try_from(number).unwrap_or(0);
     if declared.contains("INT") || declared.contains("REAL") || declared.contains("NUM") {

@@ -94,6 +94,10 @@ pub struct InitArgs {
     /// The hash function of all ids.
     #[arg(long, value_enum, default_value = "blake3")]
     pub hash: HashChoice,
+    /// Key the ids of the store, by a new key file that is written here. Keep it apart from the
+    /// store, and safe: every command needs it, as --hash-key-file.
+    #[arg(long, value_name = "FILE")]
+    pub new_hash_key_file: Option<PathBuf>,
 }
 
 /// A hash function by its name.

@@ -1,5 +1,5 @@
-//! `deepdiff.toml`: named sources, what is left out, row keys, strategies, retention. Unknown keys are
-//! errors.
+//! `deepdiff.toml`: named sources, what is left out and masked, row keys, strategies, retention.
+//! Unknown keys are errors.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,9 @@ pub struct Config {
     pub sources: BTreeMap<String, SourceConfig>,
     /// Patterns of tables to leave out of every snapshot (`*` and `?`).
     pub exclude: Vec<String>,
+    /// Columns whose values are never read, as `table.column` or `schema.table.column`, or patterns
+    /// of them (`*` and `?`).
+    pub mask: Vec<String>,
     /// Row keys by table, for tables whose catalog names none.
     pub keys: BTreeMap<String, Vec<String>>,
     /// What becomes of the rows that differ, when packs are made.
@@ -103,6 +106,11 @@ fn complaint(text: &str, error: &toml::de::Error) -> String {
         Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
         None => message,
     }
+}
+
+/// Whether a mask is of a table and a column.
+fn names_column(mask: &str) -> bool {
+    mask.rsplit_once('.').is_some_and(|(table, column)| !table.is_empty() && !column.is_empty())
 }
 
 /// What a command prints; the error names the command, never its output.
@@ -188,6 +196,10 @@ impl Config {
             let message = format!("{} is not valid: {}", path.display(), complaint(&text, &error));
             CliError::new(Exit::Usage, message)
         })?;
+        if let Some(mask) = config.mask.iter().find(|mask| !names_column(mask)) {
+            let message = format!("{} is not valid: mask `{mask}` names no column", path.display());
+            return Err(CliError::usage(message).hint("write it as TABLE.COLUMN"));
+        }
         config.dir = path.parent().map(Path::to_path_buf);
         Ok(config)
     }
@@ -197,8 +209,12 @@ impl Config {
         let mut excluded_tables = self.exclude.clone();
         excluded_tables.sort();
         excluded_tables.dedup();
+        let mut masks = self.mask.clone();
+        masks.sort();
+        masks.dedup();
         Scope {
             excluded_tables,
+            masks,
             key_overrides: self.keys.iter().map(|(t, c)| (t.clone(), c.clone())).collect(),
         }
     }

@@ -7,6 +7,7 @@ use super::args::GlobalArgs;
 use super::config::Config;
 use super::error::CliError;
 use super::exit::Exit;
+use super::key_file::KeyFile;
 use super::revision::{self, Revision};
 use crate::diff::LoadedSnapshot;
 use crate::engine::SourceUrl;
@@ -42,11 +43,11 @@ impl Context {
     /// The key file of a keyed store, where one was named.
     pub fn hash_key(&self) -> Result<Option<HashKey>, CliError> {
         let Some(path) = &self.global.hash_key_file else { return Ok(None) };
-        let content = std::fs::read(path).map_err(|error| {
-            let message = format!("cannot read the key file {}", path.display());
-            CliError::because(Exit::CouldNot, message, error)
-        })?;
-        Ok(Some(HashKey::from_file_content(&content)?))
+        let file = KeyFile::read(path)?;
+        if let Some(warning) = file.exposure() {
+            super::snapshot::warn_of(&warning);
+        }
+        Ok(Some(file.key))
     }
 
     /// The file system that the store is on.

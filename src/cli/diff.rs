@@ -120,6 +120,7 @@ fn told(loaded: &LoadedSnapshot) -> Side {
     Side {
         snapshot: loaded.id,
         state: loaded.snapshot.state,
+        is_hash_only: loaded.snapshot.is_hash_only,
         not_captured: loaded.snapshot.not_captured.clone(),
     }
 }
@@ -210,6 +211,12 @@ fn check_columns(
 ) -> Result<(), CliError> {
     if args.columns.is_empty() {
         return Ok(());
+    }
+    if sides.iter().any(|side| side.snapshot.is_hash_only) {
+        let message = "which columns of a row changed is not known: one of the snapshots stored no \
+                       values";
+        return Err(CliError::new(Exit::Incomplete, message)
+            .hint("it was taken with --hash-only; leave --columns away"));
     }
     let mut known = BTreeSet::new();
     for side in sides {

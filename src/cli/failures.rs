@@ -47,7 +47,9 @@ impl From<ObjectError> for CliError {
 impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
         let exit = match error {
-            EngineError::Url { .. } | EngineError::KeyOverride { .. } => Exit::Usage,
+            EngineError::Url { .. }
+            | EngineError::KeyOverride { .. }
+            | EngineError::Mask { .. } => Exit::Usage,
             _ => Exit::CouldNot,
         };
         spoken(exit, error)
@@ -79,6 +81,10 @@ impl From<DiffError> for CliError {
             DiffError::Object(error) => error.into(),
             DiffError::Tree(error) => error.into(),
             DiffError::State(error) => error.into(),
+            error @ DiffError::Masks { .. } => spoken(Exit::Incomplete, error).hint(
+                "take both again under the same `mask` in deepdiff.toml; a live source is read under \
+                 what stands there now",
+            ),
             error => spoken(Exit::CouldNot, error),
         }
     }
@@ -126,6 +132,9 @@ impl From<PackError> for CliError {
                       anew"
                     .to_owned(),
             ),
+            PackError::WrongKey => {
+                Some("name that store's key with --hash-key-file FILE".to_owned())
+            }
             _ => None,
         };
         let spoken = spoken(exit_of_pack(error.kind()), error);

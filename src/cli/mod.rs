@@ -15,6 +15,7 @@ pub mod error;
 pub mod exit;
 mod failures;
 pub mod init;
+mod key_file;
 mod key_words;
 pub mod log;
 pub mod maintain;

@@ -77,9 +77,10 @@ pub fn run(context: &Context, args: &RestoreArgs, out: &mut dyn Write) -> Result
     };
     let found = restored.state.map(|state| state.to_string()).unwrap_or_default();
     let is_same = found == loaded.snapshot.state.to_string();
+    let masked: Vec<String> = restored.masked.iter().map(ToString::to_string).collect();
     if context.global.json {
         let object = json!({"outcome": "restored", "to": named.label, "state": found,
-            "tables": restored.tables, "rows": restored.rows});
+            "tables": restored.tables, "rows": restored.rows, "masked": masked});
         writeln!(out, "{object}")?;
     } else {
         let (tables, rows) = (plural(restored.tables, "table"), plural(restored.rows, "row"));
@@ -90,6 +91,9 @@ pub fn run(context: &Context, args: &RestoreArgs, out: &mut dyn Write) -> Result
             false => "all rows as in the snapshot; owners, grants or comments differ",
         };
         writeln!(out, "  read again: state {found}, {how}")?;
+        if !masked.is_empty() {
+            writeln!(out, "  without values, because they are masked: {}", masked.join(", "))?;
+        }
     }
     Ok(Exit::Done)
 }

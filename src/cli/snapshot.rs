@@ -264,6 +264,12 @@ pub fn warn(unused_rules: &[String]) {
     }
 }
 
+/// Says something on standard error that a person should know of, and that stops nothing.
+pub(super) fn warn_of(what: &str) {
+    // Where standard error is closed, nobody is left to tell.
+    let _ = writeln!(std::io::stderr().lock(), "warning: {}", visible(what));
+}
+
 /// Where the engines' futures run.
 pub fn runtime() -> Result<Runtime, CliError> {
     tokio::runtime::Builder::new_current_thread()

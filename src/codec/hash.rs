@@ -170,6 +170,12 @@ impl Hasher {
         self.key.is_some()
     }
 
+    /// A value by which two hashers are compared without their keys: it tells whether a key is the
+    /// right one, and nothing of the key.
+    pub fn check_value(&self) -> ObjectId {
+        self.id(Kind::File, b"deepdiff-db store check")
+    }
+
     /// The id of `plain` as an object of this kind.
     pub fn id(&self, kind: Kind, plain: &[u8]) -> ObjectId {
         self.id_of_parts(kind, &[plain])

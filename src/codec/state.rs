@@ -70,6 +70,13 @@ struct WireState {
     tables: Root,
 }
 
+/// A state with masked columns, which are at least one: what it is without them, and they.
+#[derive(Encode, Decode)]
+struct WireMaskedState {
+    state: WireState,
+    masks: Vec<String>,
+}
+
 #[derive(Encode, Decode)]
 struct WireNotCaptured {
     kind: String,
@@ -236,7 +243,7 @@ pub(super) fn table_root(plain: &[u8]) -> Result<Root, DecodeError> {
 
 /// The plain bytes of a state.
 pub fn write_state(state: &State) -> Vec<u8> {
-    wire::to_bytes(&WireState {
+    let wire = WireState {
         engine: state.engine.clone(),
         scope: WireScope {
             excluded_tables: state.scope.excluded_tables.clone(),
@@ -244,25 +251,51 @@ pub fn write_state(state: &State) -> Vec<u8> {
         },
         facts: state.facts.into(),
         tables: state.tables.into(),
-    })
+    };
+    match state.scope.masks.is_empty() {
+        true => wire::to_bytes(&wire),
+        false => {
+            wire::to_bytes(&WireMaskedState { state: wire, masks: state.scope.masks.clone() })
+        }
+    }
 }
 
 /// The state of these plain bytes.
 pub fn read_state(plain: &[u8]) -> Result<State, DecodeError> {
-    let state: WireState = wire::from_bytes("state", plain)?;
+    let (state, masks) = wire_state(plain)?;
     Ok(State {
         engine: state.engine,
         scope: Scope {
             excluded_tables: state.scope.excluded_tables,
             key_overrides: state.scope.key_overrides,
+            masks,
         },
         facts: state.facts.checked()?.into(),
         tables: state.tables.checked()?.into(),
     })
 }
 
+/// A state and its masks. The list of masks stands at the end, and is there only where it is not
+/// empty: so the bytes of the one form are never those of the other.
+fn wire_state(plain: &[u8]) -> Result<(WireState, Vec<String>), DecodeError> {
+    let error = match wire::from_bytes::<WireState>("state", plain) {
+        Ok(state) => return Ok((state, Vec::new())),
+        Err(error) => error,
+    };
+    match wire::from_bytes::<WireMaskedState>("state", plain) {
+        Ok(WireMaskedState { state, masks }) => {
+            let is_sorted = masks.windows(2).all(|pair| pair[0] < pair[1]);
+            if masks.is_empty() || !is_sorted {
+                return Err(DecodeError::new("state", "masks that are not sorted, or none"));
+            }
+            Ok((state, masks))
+        }
+        Err(_) => Err(error),
+    }
+}
+
 pub(super) fn state_roots(plain: &[u8]) -> Result<(Root, Root), DecodeError> {
-    let state: WireState = wire::from_bytes("state", plain)?;
+    let (state, _) = wire_state(plain)?;
     Ok((state.facts, state.tables))
 }
 

@@ -21,6 +21,14 @@ pub fn compare(
         let (left, right) = (from.state.engine.clone(), to.state.engine.clone());
         return Err(DiffError::Engines { left, right });
     }
+    let masks = |side: &LoadedSnapshot| match side.state.scope.masks.as_slice() {
+        [] => "none".to_owned(),
+        masks => masks.join(", "),
+    };
+    if from.state.scope.masks != to.state.scope.masks {
+        // What one side does not know of each row is no difference, and hides others.
+        return Err(DiffError::Masks { left: masks(from), right: masks(to) });
+    }
     let mut schema = if from.state.facts == to.state.facts {
         Vec::new()
     } else {

@@ -32,6 +32,14 @@ pub enum DiffError {
         /// The engine on the right.
         right: String,
     },
+    /// The values of other columns are masked on one side.
+    #[error("the two states were read under different masks ({left} and {right})")]
+    Masks {
+        /// Those of the left.
+        left: String,
+        /// Those of the right.
+        right: String,
+    },
     /// A stored table has a shape that no program should have written.
     #[error(transparent)]
     Layout(#[from] LayoutError),

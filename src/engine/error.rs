@@ -122,6 +122,14 @@ pub enum EngineError {
         /// Why not.
         reason: String,
     },
+    /// A mask does not fit the table.
+    #[error("the columns of table `{table}` cannot be masked so: {reason}")]
+    Mask {
+        /// The table.
+        table: String,
+        /// Why not.
+        reason: String,
+    },
     /// A constraint refused a change.
     #[error("`{database}` refused to {action}: {message}")]
     Constraint {

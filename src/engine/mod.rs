@@ -19,6 +19,7 @@ pub mod ddl;
 mod dialect;
 mod error;
 mod journal;
+mod mask;
 pub mod mysql;
 mod operand;
 mod pattern;
@@ -37,6 +38,7 @@ pub use error::EngineError;
 pub use journal::{
     JOURNAL_TABLE, Journal, TRASH_PREFIX, UNDONE_PREFIX, is_own_table, trash_name, undone_name,
 };
+pub use mask::{is_optional, masked_columns};
 pub use operand::{Cell, LargeKind, Operand, RowGuard, RowUpdate};
 pub(crate) use pattern::matches as matches_pattern;
 pub use receipt::{RECEIPTS_TABLE, Receipt};

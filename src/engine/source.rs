@@ -1,7 +1,7 @@
 //! A database that is read, whichever engine it is of.
 
 use super::{
-    EngineError, OpenOptions, ReadEnd, ReadFrom, SourceUrl, mysql, pattern, postgres, sqlite,
+    EngineError, OpenOptions, ReadEnd, ReadFrom, SourceUrl, mask, mysql, pattern, postgres, sqlite,
 };
 use crate::model::snapshot::{Guarantee, Scope};
 use crate::model::{Catalog, NotCaptured, RowSink, TableSpec, Value};
@@ -134,6 +134,9 @@ impl Source {
         if !matches!(self, Source::Sqlite(_)) {
             catalog.unused_rules = pattern::unused_rules(scope, &catalog);
         }
+        catalog.unused_rules.extend(mask::unused(scope, &catalog.facts));
+        catalog.not_captured.extend(mask::told(scope, &catalog.facts));
+        catalog.not_captured.sort();
         Ok(catalog)
     }
 

@@ -29,6 +29,9 @@ pub struct Scope {
     pub excluded_tables: Vec<String>,
     /// Row keys named by the configuration: table and columns, sorted by table.
     pub key_overrides: Vec<(String, Vec<String>)>,
+    /// Patterns of columns whose values are not read, as `table.column` or `schema.table.column`,
+    /// sorted.
+    pub masks: Vec<String>,
 }
 
 /// The content of a database under a scope. Its id covers nothing else.

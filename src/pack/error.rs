@@ -175,6 +175,9 @@ pub enum PackError {
         /// What was given.
         given: String,
     },
+    /// The key is not that of the store that made the pack.
+    #[error("the key file is not the one of the store that made the pack")]
+    WrongKey,
     /// A file could not be read or written.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -236,6 +239,7 @@ impl PackError {
             | PackError::Hash { .. }
             | PackError::Statement { .. } => FailureKind::Refused,
             PackError::Fs(_)
+            | PackError::WrongKey
             | PackError::Rows { .. }
             | PackError::Value(_)
             | PackError::Layout(_)

@@ -51,6 +51,9 @@ pub struct Manifest {
     pub hash: String,
     /// Whether row hashes depend on a key.
     pub is_keyed: bool,
+    /// Of a keyed store: what tells whether a key is the right one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_check: Option<String>,
     /// What the target was like.
     pub base: Side,
     /// What it shall become.
@@ -135,6 +138,9 @@ pub struct ScopeLine {
     pub excluded_tables: Vec<String>,
     /// Row keys that were named.
     pub key_overrides: Vec<(String, Vec<String>)>,
+    /// Patterns of columns whose values are not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masks: Vec<String>,
 }
 
 impl From<&Scope> for ScopeLine {
@@ -142,6 +148,7 @@ impl From<&Scope> for ScopeLine {
         ScopeLine {
             excluded_tables: scope.excluded_tables.clone(),
             key_overrides: scope.key_overrides.clone(),
+            masks: scope.masks.clone(),
         }
     }
 }
@@ -151,6 +158,7 @@ impl From<&ScopeLine> for Scope {
         Scope {
             excluded_tables: line.excluded_tables.clone(),
             key_overrides: line.key_overrides.clone(),
+            masks: line.masks.clone(),
         }
     }
 }

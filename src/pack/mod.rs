@@ -26,6 +26,7 @@ mod leaving;
 mod left;
 mod listing;
 pub mod manifest;
+mod masked;
 mod measure;
 pub mod online;
 pub mod order;

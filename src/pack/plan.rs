@@ -29,7 +29,7 @@ use super::spool::{Spool, Verb};
 use super::values::ValueFiles;
 use super::writer::Written;
 use super::written_table::{Ends, Layouts};
-use super::{fingerprint, kept, selection, summary, unwritten};
+use super::{fingerprint, kept, masked, selection, summary, unwritten};
 use crate::codec::Hasher;
 use crate::diff::TableDefinition;
 use crate::engine::Dialect;
@@ -126,7 +126,9 @@ impl<'a> Drafter<'a> {
         let request = self.request;
         self.check_columns()?;
         if !request.changes_schema(self.enforcement) {
-            return Ok(SchemaPlan::unchanged(&request.before.facts));
+            let plan = SchemaPlan::unchanged(&request.before.facts);
+            let refusals = masked::refusals(request, self.tables, &plan);
+            return if refusals.is_empty() { Ok(plan) } else { Err(PackError::Refused(refusals)) };
         }
         let tables: Vec<(ObjectName, bool)> =
             request.before.tables.iter().map(|t| (t.spec.name.clone(), t.rows.rows > 0)).collect();
@@ -162,6 +164,7 @@ impl<'a> Drafter<'a> {
             &plan.facts_after,
             &plan.anew,
         )?);
+        plan.refusals.extend(masked::refusals(request, self.tables, &plan));
         let rules = self.rules(&plan.facts_for_rows);
         for table in self.tables.iter().filter(|table| table.runs.changes() > 0) {
             let unknown = rules.table(&table.name).map_or(&[][..], |r| &r.unknown_collations);
@@ -395,12 +398,17 @@ impl<'a> Drafter<'a> {
         let mut hazards = hazards(forward, self.enforcement, request.part);
         hazards.extend(self.more_hazards(&triggers));
         hazards.extend(renames::propose(request)?);
+        hazards.extend(masked::hazards(request, self.tables));
         let mut manifest = Manifest {
             format: FORMAT,
             pack: String::new(),
             engine: request.before.engine.clone(),
             hash: request.hasher.algorithm().as_str().to_owned(),
             is_keyed: request.hasher.is_keyed(),
+            key_check: request
+                .hasher
+                .is_keyed()
+                .then(|| request.hasher.check_value().to_string()),
             base: manifest_side(request.before),
             wanted: manifest_side(request.after),
             target: TargetId {

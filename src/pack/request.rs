@@ -231,7 +231,7 @@ pub fn check_sides(request: &Request<'_>) -> Result<(), PackError> {
     if request.before.scope != request.after.scope {
         refusals.push(Refusal::new(
             "scope",
-            "the two snapshots were taken under different rules (excluded tables or key overrides)",
+            "the two snapshots were taken under different rules (excluded tables, masks or key overrides)",
             "take both under the same deepdiff.toml",
         ));
     }

@@ -16,6 +16,7 @@ use super::content;
 use super::error::{PackError, Refusal};
 use super::exact::Exact;
 use super::label::row_label;
+use super::masked;
 use super::manifest::{
     ABSENT, ColumnGuard, Content, FactName, MOVES_KEY, RowTotals, StepLine, TableTotals,
 };
@@ -85,6 +86,8 @@ pub struct WayWriter<'a> {
     kept_comments: Vec<String>,
     /// Whether steps say which fact they are about.
     pub(super) names_facts: bool,
+    /// The tables whose rows cannot leave for a while.
+    pub(super) masked: BTreeSet<String>,
     /// What was counted.
     pub written: Written,
 }
@@ -110,6 +113,7 @@ impl<'a> WayWriter<'a> {
             heading: String::new(),
             comments: Vec::new(),
             kept_comments: Vec::new(),
+            masked: BTreeSet::new(),
             names_facts: false,
             written: Written::default(),
         };
@@ -432,6 +436,14 @@ impl Steps for WayWriter<'_> {
             let needs = step.needs.iter().copied().chain([first]).collect();
             let part = Part::Unpark(&Parking::Reinsert);
             return self.step(RowStep { table, change, part, needs });
+        }
+        let is_reinserted = matches!(
+            step.part,
+            Part::Park(Parking::Reinsert) | Part::Unpark(Parking::Reinsert)
+        );
+        let label = self.tables[step.table].work.shape.label();
+        if is_reinserted && self.masked.contains(label) {
+            return Err(PackError::Refused(vec![masked::reinserted(label)]));
         }
         let (before, after) = self.expectations(&step)?;
         let one = self.tables[step.table].move_of(&step);

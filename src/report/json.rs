@@ -13,6 +13,8 @@ pub struct Side {
     pub snapshot: SnapshotId,
     /// Its state.
     pub state: StateId,
+    /// Whether it stored keys and row hashes only, so that nobody knows which cells changed.
+    pub is_hash_only: bool,
     /// What the snapshot leaves out.
     pub not_captured: Vec<NotCaptured>,
 }
@@ -56,6 +58,7 @@ impl DiffReport {
             json!({
                 "snapshot": side.snapshot.to_string(),
                 "state": side.state.to_string(),
+                "hash_only": side.is_hash_only,
             })
         };
         let tables: Vec<Json> = self

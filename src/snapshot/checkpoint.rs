@@ -51,6 +51,8 @@ struct WireProgress {
     identity: String,
     excluded_tables: Vec<String>,
     key_overrides: Vec<(String, Vec<String>)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    masks: Vec<String>,
     is_hash_only: bool,
     sessions: Vec<(i64, i64)>,
     finished: Vec<(String, String, String)>,
@@ -83,7 +85,7 @@ impl Progress {
             return Err(refuse("it read another database"));
         }
         if self.scope != *scope {
-            return Err(refuse("what is left out, or a row key, was configured anew"));
+            return Err(refuse("what is left out or masked, or a row key, was configured anew"));
         }
         if self.mode != mode {
             return Err(refuse("only one of the two is --hash-only"));
@@ -125,6 +127,7 @@ impl Progress {
             identity: self.identity.clone(),
             excluded_tables: self.scope.excluded_tables.clone(),
             key_overrides: self.scope.key_overrides.clone(),
+            masks: self.scope.masks.clone(),
             is_hash_only: self.mode == StoreMode::HashOnly,
             sessions: self.sessions_until(now),
             finished: self
@@ -162,6 +165,7 @@ impl Progress {
             scope: Scope {
                 excluded_tables: wire.excluded_tables,
                 key_overrides: wire.key_overrides,
+                masks: wire.masks,
             },
             mode: if wire.is_hash_only { StoreMode::HashOnly } else { StoreMode::Full },
             sessions: wire.sessions,

@@ -15,7 +15,7 @@ use super::error::SnapshotError;
 use super::reread;
 use crate::codec::state::{StoredTable, write_state};
 use crate::codec::{Hasher, Kind};
-use crate::engine::{Dialect, Session, Target, Unenforced};
+use crate::engine::{Dialect, Session, Target, Unenforced, is_optional, masked_columns};
 use crate::model::{Attribute, Catalog, Fact, FactId, Flow, ObjectKind, ObjectName, StateId};
 use crate::store::Objects;
 use crate::tree::ScratchSpace;
@@ -26,7 +26,7 @@ use crate::tree::state::{LoadedSnapshot, TableDefinition};
 const NAMED: usize = 10;
 
 /// How much a restore wrote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Restored {
     /// Tables.
     pub tables: u64,
@@ -34,6 +34,8 @@ pub struct Restored {
     pub rows: u64,
     /// The state of what was written, read again.
     pub state: Option<StateId>,
+    /// The columns that got no values, because they are masked.
+    pub masked: Vec<FactId>,
 }
 
 /// What reading everything again needs.
@@ -64,13 +66,14 @@ pub fn restore(
         });
     }
     let facts = loaded.facts(objects)?;
+    let masked = masked(objects, loaded, &facts)?;
     let engine = target.engine();
     let session = runtime.block_on(target.session())?;
     let unenforced = session.begin_restore()?;
     let run = Run { objects, loaded, session: &session, facts: &facts };
     let filled = run.fill(engine, unenforced, on_table, on_rows).and_then(|restored| {
         let state = run.check(engine, reading)?;
-        Ok(Restored { state: Some(state), ..restored })
+        Ok(Restored { state: Some(state), masked, ..restored })
     });
     match filled {
         Ok(restored) => {
@@ -82,6 +85,30 @@ pub fn restore(
             let _ = session.rollback();
             Err(error)
         }
+    }
+}
+
+/// The masked columns of tables with rows, which all have to do without a value.
+fn masked(
+    objects: &dyn Objects,
+    loaded: &LoadedSnapshot,
+    facts: &[Fact],
+) -> Result<Vec<FactId>, SnapshotError> {
+    let tables = loaded.tables(objects)?;
+    let has_rows = |name: &ObjectName| {
+        tables.iter().any(|table| table.spec.name == *name && table.rows.rows > 0)
+    };
+    let masked = masked_columns(&loaded.state.scope, facts.iter()).into_iter();
+    let masked: Vec<&Fact> = masked.filter(|fact| has_rows(&fact.id.object)).collect();
+    match masked.iter().find(|fact| !is_optional(fact)) {
+        None => Ok(masked.into_iter().map(|fact| fact.id.clone()).collect()),
+        Some(needed) => Err(SnapshotError::NotRestorable {
+            snapshot: loaded.id.short(),
+            why: format!(
+                "column {} must not be NULL and has no default, and its values are masked",
+                needed.id
+            ),
+        }),
     }
 }
 

@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use super::{StoreError, record};
-use crate::codec::{HashAlgorithm, Hasher, Kind};
+use crate::codec::{HashAlgorithm, Hasher};
 use crate::model::ObjectId;
 
 /// The version of stores that this program creates, and the newest it knows.
@@ -16,8 +16,6 @@ pub const VERSION: u32 = 1;
 
 const FIRST_WORD: &str = "deepdiff-store ";
 const KNOWN_FEATURES: &[&str] = &[];
-/// What the check value is the hash of.
-const CHECKED: &[u8] = b"deepdiff-db store check";
 
 /// The secret that the ids of a keyed store depend on.
 #[derive(Clone)]
@@ -81,7 +79,7 @@ impl Format {
     /// The format of a new store, and its hasher.
     pub(super) fn create(algorithm: HashAlgorithm, key: Option<&HashKey>) -> (Format, Hasher) {
         let hasher = hasher_of(algorithm, key);
-        let check = hasher.id(Kind::File, CHECKED);
+        let check = hasher.check_value();
         let format =
             Format { algorithm, is_keyed: key.is_some(), check, needed: Default::default() };
         (format, hasher)
@@ -96,7 +94,7 @@ impl Format {
             _ => {}
         }
         let hasher = hasher_of(self.algorithm, key);
-        if hasher.id(Kind::File, CHECKED) == self.check {
+        if hasher.check_value() == self.check {
             Ok(hasher)
         } else if self.is_keyed {
             Err(StoreError::WrongKey { path: path() })

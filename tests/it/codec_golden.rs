@@ -339,6 +339,7 @@ fn a_state() -> State {
         scope: Scope {
             excluded_tables: vec!["log_*".into()],
             key_overrides: vec![("people".into(), vec!["id".into()])],
+            masks: Vec::new(),
         },
         facts: TreeRoot { id: Some(id(9)), height: 0, rows: 5, bytes: 500 },
         tables: TreeRoot::EMPTY,

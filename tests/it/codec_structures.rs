@@ -2,7 +2,7 @@
 //!
 //! Whatever bincode writes, wincode must read and write too (`codec_mirror`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deepdiff_db::codec::schema::{read_fact_body, read_names, write_fact_body, write_names};
 use deepdiff_db::codec::state::{self, StoredTable};
@@ -119,7 +119,11 @@ fn table() -> impl Strategy<Value = StoredTable> {
 fn a_state() -> impl Strategy<Value = State> {
     (text(), names(), root(), root()).prop_map(|(engine, names, facts, tables)| State {
         engine,
-        scope: Scope { excluded_tables: names.clone(), key_overrides: vec![("t".into(), names)] },
+        scope: Scope {
+            masks: BTreeSet::from_iter(names.clone()).into_iter().skip(1).collect(),
+            excluded_tables: names.clone(),
+            key_overrides: vec![("t".into(), names)],
+        },
         facts,
         tables,
     })

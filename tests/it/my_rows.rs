@@ -263,6 +263,7 @@ fn a_configured_key_and_an_excluded_table() {
             "t".to_owned(),
             columns.iter().map(|name| (*name).to_owned()).collect(),
         )],
+        ..Scope::default()
     };
     let catalog = scene.catalog_under(&scope(&["code"])).unwrap();
     assert_eq!(catalog.tables.len(), 1);

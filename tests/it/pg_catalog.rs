@@ -337,6 +337,7 @@ fn what_is_excluded_takes_what_goes_with_it() {
             ("shop.animal".to_owned(), vec!["name".to_owned()]),
             ("anmial".to_owned(), vec!["name".to_owned()]),
         ],
+        ..Scope::default()
     };
     let unused = read(&database.url(), &scope, &[]).unwrap().0.unused_rules;
     assert_eq!(unused, ["exclude: no table matches `oders`", "keys: there is no table `anmial`"]);

@@ -15,7 +15,7 @@ use super::types::{self, Kind, read_decimal};
 use super::{keys, sql};
 use crate::engine::error::EngineError;
 use crate::engine::mysql::failure;
-use crate::engine::{is_own_table, pattern};
+use crate::engine::{is_own_table, mask, pattern};
 use crate::model::snapshot::Scope;
 use crate::model::value::FiniteDecimal;
 use crate::model::{
@@ -116,13 +116,15 @@ impl TableInfo {
             })
             .collect();
         columns.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(TableSpec {
+        let mut spec = TableSpec {
             name: ObjectName::bare(self.name.clone()),
             columns,
             key,
             reads_in_key_order,
             column_order: self.columns.iter().map(|column| column.name.clone()).collect(),
-        })
+        };
+        mask::apply(scope, &mut spec)?;
+        Ok(spec)
     }
 }
 

@@ -10,7 +10,7 @@ use super::connect::Link;
 use super::locks::{self, Moment, Purpose, Wait};
 use super::rows::Reader;
 use super::tables::{self, ListedTable, Selection, Table};
-use super::{catalog, errors::Failure, query};
+use super::{catalog, errors::Failure};
 use crate::engine::error::EngineError;
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, ColumnSpec, TableSpec};
@@ -157,20 +157,8 @@ async fn lock_new(
     let new: Vec<ListedTable> = tables.iter().filter(is_new).cloned().collect();
     if !new.is_empty() {
         locks::lock(session, &new, Wait::ForOthers).await?;
-        let oids: Vec<String> = new.iter().map(|table| table.oid.to_string()).collect();
-        let sql = format!(
-            "SELECT c.relname::text FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND \
-             coalesce(pg_catalog.pg_partition_root(c.oid)::pg_catalog.oid, c.oid) = \
-             ANY ('{{{}}}'::pg_catalog.oid[]) AND \
-             pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode",
-            oids.join(",")
-        );
-        if let Some(row) = query::rows(session, sql).await?.first() {
-            return Err(Failure::Engine(EngineError::Changed {
-                database: selection.database.clone(),
-                what: format!("table `{}` was emptied or rewritten", row.text(0)),
-            }));
-        }
+        locks::lock_closed(session, selection, &new).await?;
+        locks::require_unchanged(session, selection, &new.iter().collect::<Vec<_>>()).await?;
     }
     Ok(Moment { snapshot: String::new(), tables })
 }

@@ -67,6 +67,7 @@ pub(super) async fn fix(
                     }
                     Purpose::Writing => String::new(),
                 };
+                lock_closed(connection, selection, &before).await?;
                 let tables = tables::list(connection, selection, scope).await?;
                 if tables == before {
                     return Ok(Moment { snapshot, tables });
@@ -130,21 +131,64 @@ pub(super) async fn lock(
     wait: Wait,
 ) -> Result<(), Failure> {
     let wait = if wait == Wait::Never { " NOWAIT" } else { "" };
-    for tables in tables.chunks(LOCKED_AT_ONCE) {
-        let names: Vec<String> = tables
-            .iter()
-            .map(|table| {
-                // Partitions are locked with their root, and need no rights of their own.
-                let only = if table.is_partitioned { "" } else { "ONLY " };
-                // Statements are in UTF-8 as long as no rows are read.
-                let (schema, name) = (&table.name.schema, &table.name.name);
-                format!("{only}{}.{}", sql::quoted(schema), sql::quoted(name))
-            })
-            .collect();
+    let open: Vec<&ListedTable> = tables.iter().filter(|table| table.is_open).collect();
+    for tables in open.chunks(LOCKED_AT_ONCE) {
+        let names: Vec<String> = tables.iter().map(|table| shown(table)).collect();
         let sql = format!("LOCK TABLE {} IN ACCESS SHARE MODE{wait}", names.join(", "));
         query::execute(connection, sql).await?;
     }
     Ok(())
+}
+
+/// A table without its children, as statements name it.
+fn shown(table: &ListedTable) -> String {
+    // Partitions are locked with their root, and need no rights of their own.
+    let only = if table.is_partitioned { "" } else { "ONLY " };
+    // Statements are in UTF-8 as long as no rows are read.
+    let (schema, name) = (&table.name.schema, &table.name.name);
+    format!("{only}{}.{}", sql::quoted(schema), sql::quoted(name))
+}
+
+/// Locks the tables of which the account may read only some columns. LOCK TABLE wants rights on all
+/// of them; a SELECT locks as well, and fixes the snapshot before it does, so what happened to the
+/// table in between is looked for.
+pub(super) async fn lock_closed(
+    connection: &mut PgConnection,
+    selection: &Selection,
+    tables: &[ListedTable],
+) -> Result<(), Failure> {
+    let closed: Vec<&ListedTable> = tables.iter().filter(|table| !table.is_open).collect();
+    for table in &closed {
+        query::execute(connection, format!("SELECT FROM {} LIMIT 0", shown(table))).await?;
+    }
+    require_unchanged(connection, selection, &closed).await
+}
+
+/// Refuses tables that others have emptied or rewritten since the snapshot: what it says of a
+/// table's file is compared with what is so now.
+pub(super) async fn require_unchanged(
+    connection: &mut PgConnection,
+    selection: &Selection,
+    tables: &[&ListedTable],
+) -> Result<(), Failure> {
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
+    let sql = format!(
+        "SELECT c.relname::text FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND \
+         coalesce(pg_catalog.pg_partition_root(c.oid)::pg_catalog.oid, c.oid) = \
+         ANY ('{{{}}}'::pg_catalog.oid[]) AND \
+         pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode",
+        oids.join(",")
+    );
+    match query::rows(connection, sql).await?.first() {
+        None => Ok(()),
+        Some(row) => Err(Failure::Engine(EngineError::Changed {
+            database: selection.database.clone(),
+            what: format!("table `{}` was emptied or rewritten", row.text(0)),
+        })),
+    }
 }
 
 /// A lock that was not given, in full.

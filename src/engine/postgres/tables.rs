@@ -14,7 +14,7 @@ use super::errors::Failure;
 use super::sql::ServerEncoding;
 use super::types::{ColumnReading, Reading, TextOrder, compared_type};
 use super::{defaults, keys, query};
-use crate::engine::RECEIPTS_TABLE;
+use crate::engine::{RECEIPTS_TABLE, mask};
 use crate::engine::error::EngineError;
 use crate::model::snapshot::Scope;
 use crate::model::{ColumnSpec, ObjectName, TableSpec, Value};
@@ -41,6 +41,8 @@ pub(super) struct ListedTable {
     pub(super) file: String,
     /// Whether it has partitions, which are read with it.
     pub(super) is_partitioned: bool,
+    /// Whether the account may read all of it, and so lock it by name.
+    pub(super) is_open: bool,
 }
 
 /// A table that is read.
@@ -82,6 +84,15 @@ pub(super) struct Column {
 }
 
 impl Column {
+    /// What is to be known of it, its default aside.
+    fn spec(&self) -> ColumnSpec {
+        ColumnSpec {
+            name: self.name.clone(),
+            declared_type: self.declared_type.clone(),
+            default: Value::Null,
+        }
+    }
+
     /// How it is read.
     pub(super) fn reading(&self) -> ColumnReading {
         let compared_as = match compared_type(self.base_type, self.reading) {
@@ -111,7 +122,7 @@ pub(super) async fn list(
 ) -> Result<Vec<ListedTable>, Failure> {
     check_schemas(connection, selection).await?;
     let sql = "SELECT n.nspname::text, c.relname::text, c.oid::text, c.relfilenode::text, \
-         c.relkind = 'p' \
+         c.relkind = 'p', pg_catalog.has_table_privilege(c.oid, 'SELECT') \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' \
          AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery()) \
@@ -126,6 +137,9 @@ pub(super) async fn list(
             oid: row.number(2).unwrap_or_default(),
             file: row.text(3).to_owned(),
             is_partitioned: row.is_true(4),
+            // Who may read some columns alone gets the refusal of the server, which names the table,
+            // unless the others are not to be read.
+            is_open: row.is_true(5) || scope.masks.is_empty(),
         })
         .filter(|table| {
             selection.schemas.is_empty() || selection.schemas.contains(&table.name.schema)
@@ -173,24 +187,19 @@ pub(super) async fn read(
             keys::choose(&listed.name, &all, &indexes, scope, &selection.encoding)?;
         let mut read: Vec<&Column> = all.iter().filter(|column| !column.is_generated).collect();
         read.sort_by(|one, other| one.name.cmp(&other.name));
-        for (place, column) in read.iter().enumerate() {
-            let constant = defaults::constant(column, &selection.encoding);
-            defaults.extend(constant.map(|constant| (tables.len(), place, constant)));
-        }
-        let spec = TableSpec {
+        let mut spec = TableSpec {
             name: listed.name.clone(),
-            columns: read
-                .iter()
-                .map(|column| ColumnSpec {
-                    name: column.name.clone(),
-                    declared_type: column.declared_type.clone(),
-                    default: Value::Null,
-                })
-                .collect(),
+            columns: read.iter().map(|column| column.spec()).collect(),
             key,
             reads_in_key_order,
             column_order: all.iter().map(|column| column.name.clone()).collect(),
         };
+        mask::apply(scope, &mut spec)?;
+        read.retain(|column| spec.place(&column.name).is_some());
+        for (place, column) in read.iter().enumerate() {
+            let constant = defaults::constant(column, &selection.encoding);
+            defaults.extend(constant.map(|constant| (tables.len(), place, constant)));
+        }
         let columns = read.iter().map(|column| column.reading()).collect();
         tables.push(Table { listed, spec, columns });
     }

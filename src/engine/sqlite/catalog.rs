@@ -14,9 +14,8 @@ use super::handle::Cell;
 use super::pragmas::{ColumnInfo, Generated, SchemaEntry, TableEntry};
 use super::types::TextEncoding;
 use super::{facts, keys, parse};
-use crate::engine::RECEIPTS_TABLE;
 use crate::engine::error::EngineError;
-use crate::engine::pattern;
+use crate::engine::{RECEIPTS_TABLE, mask, pattern};
 use crate::model::snapshot::Scope;
 use crate::model::{
     Attribute, Catalog, ColumnSpec, Definition, NotCaptured, ObjectKind, ObjectName, Sequence,
@@ -188,13 +187,15 @@ impl Walk<'_> {
             .map(|column| self.column_spec(column, is_strict))
             .collect();
         columns.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(TableSpec {
+        let mut spec = TableSpec {
             name: ObjectName::bare(&info.entry.name),
             columns,
             key,
             reads_in_key_order,
             column_order: info.columns.iter().map(|column| column.name.clone()).collect(),
-        })
+        };
+        mask::apply(self.scope, &mut spec)?;
+        Ok(spec)
     }
 
     fn column_spec(&mut self, column: &ColumnInfo, is_strict: bool) -> ColumnSpec {

@@ -9,7 +9,7 @@ use super::super::parking::Accepts;
 use super::super::schema::{SchemaPlan, SchemaStep, SchemaVerb};
 use super::super::writer::{WayWriter, Written};
 use super::super::written_table::{Ends, FactsAndRules, Layouts};
-use super::super::{leaving, unenforced};
+use super::super::{leaving, masked, unenforced};
 use super::Drafter;
 use crate::codec::state::StoredTable;
 use crate::model::{Fact, Sequence};
@@ -47,6 +47,7 @@ impl Drafter<'_> {
         let (sql, steps) = (dir.join(input.sql), dir.join(input.steps));
         let mut writer =
             WayWriter::create(request.fs, &sql, &steps, &input.title, self.values, self.dialect)?;
+        writer.masked = masked::tables(request);
         writer.names_facts = request.part.is_online();
         writer.tables(works, &layouts, &before, &during, request.hasher);
         self.prepare(input, &mut writer)?;

@@ -62,7 +62,7 @@ pub(super) async fn read(
             *query = views::unqualified(query);
         }
     }
-    not_captured.extend(omissions::read(&directory, &mut reader).await?);
+    not_captured.extend(omissions::read(&directory, &mut reader, scope).await?);
     not_captured.extend(without_facts(&directory, &reader, &found));
     let definitions = definitions::of(&found);
     let mut facts = vec![encoding(&mut reader).await?];

@@ -4,13 +4,17 @@
 //! objects of kinds that this program does not know. What is made again from other things,
 //! or is none of the database's own, is not.
 
+use std::collections::BTreeSet;
+
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::directory::Directory;
 use super::query::{Address, Reader, failed};
 use crate::engine::error::EngineError;
-use crate::model::NotCaptured;
+use crate::engine::mask::is_masked;
+use crate::model::snapshot::Scope;
+use crate::model::{NotCaptured, ObjectName};
 
 /// System catalogs whose objects are named here by kind, and have no facts.
 const NAMED_CLASSES: [&str; 6] = [
@@ -31,9 +35,10 @@ pub(super) fn is_named(class: &str) -> bool {
 pub(super) async fn read(
     directory: &Directory,
     reader: &mut Reader<'_>,
+    scope: &Scope,
 ) -> Result<Vec<NotCaptured>, EngineError> {
     let mut omitted = listed(Some(directory), reader, IN_SCHEMAS).await?;
-    omitted.extend(listed(Some(directory), reader, RIGHTS).await?);
+    omitted.extend(unreadable(Some(directory), reader, scope).await?);
     if reader.is_whole {
         omitted.extend(listed(Some(directory), reader, OF_DATABASE).await?);
     } else {
@@ -52,7 +57,35 @@ pub(super) async fn read(
 
 /// What the account may not read.
 pub(super) async fn rights(reader: &mut Reader<'_>) -> Result<Vec<NotCaptured>, EngineError> {
-    listed(None, reader, RIGHTS).await
+    unreadable(None, reader, &Scope::default()).await
+}
+
+/// What the account may not read, and would have to: of masked columns nothing is read.
+async fn unreadable(
+    directory: Option<&Directory>,
+    reader: &mut Reader<'_>,
+    scope: &Scope,
+) -> Result<Vec<NotCaptured>, EngineError> {
+    let mut readable = BTreeSet::new();
+    for row in reader.rows(RIGHTS).await? {
+        let read = || -> Result<_, sqlx::Error> {
+            let lacking: Option<Vec<String>> = row.try_get("lacking")?;
+            let schema: Option<String> = row.try_get("of_schema")?;
+            let table: Option<String> = row.try_get("of_table")?;
+            Ok((lacking, schema.zip(table)))
+        };
+        let (lacking, table) = read().map_err(|error| failed(reader.database, error))?;
+        if let Some((lacking, (schema, name))) = lacking.zip(table) {
+            let table = ObjectName { schema, name };
+            if lacking.iter().all(|column| is_masked(scope, &table, column)) {
+                readable.insert(table.to_string());
+            }
+        }
+    }
+    let mut omitted = listed(directory, reader, RIGHTS).await?;
+    let no_right = |thing: &NotCaptured| thing.reason.starts_with("the account has no SELECT");
+    omitted.retain(|thing| !(no_right(thing) && readable.contains(&thing.name)));
+    Ok(omitted)
 }
 
 async fn listed(
@@ -198,19 +231,23 @@ const RIGHTS: &str = r#"
 SELECT 'pg_namespace'::regclass::oid::int8 AS class, n.oid::int8 AS oid, NULL::int8 AS relation,
     'schema' AS kind, n.nspname::text AS name,
     format('the account has no USAGE right on it (GRANT USAGE ON SCHEMA %I TO %I)', n.nspname,
-        current_user) AS reason, true AS is_unknown
+        current_user) AS reason, true AS is_unknown,
+    NULL::text AS of_schema, NULL::text AS of_table, NULL::text[] AS lacking
 FROM pg_namespace n WHERE n.nspname = ANY($1) AND NOT has_schema_privilege(n.oid, 'USAGE')
 UNION ALL
 SELECT 'pg_class'::regclass::oid::int8, c.oid::int8, c.oid::int8, 'table',
     format('%s.%s', n.nspname, c.relname),
     format('the account has no SELECT right on %s (GRANT SELECT ON %I.%I TO %I)',
         CASE WHEN m.names IS NULL THEN 'it' ELSE 'all of its columns: it lacks ' || m.names END,
-        n.nspname, c.relname, current_user), true
+        n.nspname, c.relname, current_user), true, n.nspname::text, c.relname::text, m.lacking
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (
     SELECT CASE WHEN bool_or(has_column_privilege(c.oid, a.attnum, 'SELECT')) THEN
             string_agg(a.attname, ', ' ORDER BY a.attname COLLATE "C")
                 FILTER (WHERE NOT has_column_privilege(c.oid, a.attnum, 'SELECT')) END AS names,
+        CASE WHEN bool_or(has_column_privilege(c.oid, a.attnum, 'SELECT')) THEN
+            array_agg(a.attname::text)
+                FILTER (WHERE NOT has_column_privilege(c.oid, a.attnum, 'SELECT')) END AS lacking,
         coalesce(bool_and(has_column_privilege(c.oid, a.attnum, 'SELECT')), false) AS has_all
     FROM pg_attribute a
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -221,7 +258,8 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> '
 UNION ALL
 SELECT 'pg_class'::regclass::oid::int8, c.oid::int8, c.oid::int8, 'table',
     format('%s.%s', n.nspname, c.relname),
-    format('row security hides rows from the account (ALTER ROLE %I BYPASSRLS)', current_user), true
+    format('row security hides rows from the account (ALTER ROLE %I BYPASSRLS)', current_user), true,
+    NULL, NULL, NULL
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = ANY($1)
     AND c.relrowsecurity AND row_security_active(c.oid)
