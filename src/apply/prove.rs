@@ -118,7 +118,10 @@ fn accepts(
         session.execute("PRAGMA foreign_keys = OFF")?;
         session.begin()?;
         session.execute(&definition.text)?;
-        Ok(scratch(session).prepare(&insert(name, &columns))?.run(values.iter().chain(&fillers)).is_ok())
+        Ok(scratch(session)
+            .prepare(&insert(name, &columns))?
+            .run(values.iter().chain(&fillers))
+            .is_ok())
     };
     let taken = attempt();
     session.rollback().map_err(prover)?;

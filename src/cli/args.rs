@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::keep::KeepArgs;
+use super::sign::{SignArgs, SignaturesArgs};
 use crate::snapshot::{Limits, Rate};
 
 /// Git for database state: snapshot live databases, compare them offline, bring changes back
@@ -73,6 +75,8 @@ pub enum Command {
     Ref(RefArgs),
     /// Check that everything the store should hold is there and undamaged.
     Verify(VerifyArgs),
+    /// Sign a snapshot with an SSH key.
+    Sign(SignArgs),
     /// Remove what no ref, tag or recent log entry needs.
     Gc(GcArgs),
     /// Rebuild indexes and mark damaged objects so that the next snapshot heals them.
@@ -437,6 +441,9 @@ pub struct VerifyArgs {
     /// Stop after this many seconds; the next run goes on from there.
     #[arg(long, value_name = "SECONDS")]
     pub budget: Option<u64>,
+    /// Whose signatures are wanted.
+    #[command(flatten)]
+    pub signatures: SignaturesArgs,
 }
 
 /// `gc`
@@ -451,6 +458,9 @@ pub struct GcArgs {
     /// How many days of the log keep what they name.
     #[arg(long, value_name = "DAYS")]
     pub log_days: Option<u64>,
+    /// Which older snapshots stay.
+    #[command(flatten)]
+    pub keep: KeepArgs,
 }
 
 /// `repair`

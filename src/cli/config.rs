@@ -2,6 +2,7 @@
 //! Unknown keys are errors.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -11,6 +12,7 @@ use super::exit::Exit;
 use crate::engine::{Secret, SourceUrl};
 use crate::model::snapshot::Scope;
 use crate::pack::{Setting, Strategies};
+use crate::store::gc::KeepRules;
 
 /// The name of the file.
 pub const FILE_NAME: &str = "deepdiff.toml";
@@ -32,6 +34,8 @@ pub struct Config {
     pub pack: PackConfig,
     /// How long things are kept.
     pub retention: Retention,
+    /// Who signs, and who is trusted.
+    pub signing: Signing,
     /// The folder the file was found in; relative paths start there.
     #[serde(skip)]
     pub dir: Option<PathBuf>,
@@ -177,6 +181,40 @@ pub struct Retention {
     pub grace_days: Option<u64>,
     /// Days of the log that keep what they name.
     pub log_days: Option<u64>,
+    /// Of each ref keep the last so many snapshots.
+    pub keep_last: Option<NonZeroU32>,
+    /// Of each ref keep the newest snapshot of each of so many days.
+    pub keep_daily: Option<NonZeroU32>,
+    /// The same of weeks.
+    pub keep_weekly: Option<NonZeroU32>,
+    /// The same of months.
+    pub keep_monthly: Option<NonZeroU32>,
+    /// The same of years.
+    pub keep_yearly: Option<NonZeroU32>,
+}
+
+impl Retention {
+    /// The rules for older snapshots, if there is one.
+    pub fn keep(&self) -> Option<KeepRules> {
+        let rules = KeepRules {
+            last: self.keep_last,
+            daily: self.keep_daily,
+            weekly: self.keep_weekly,
+            monthly: self.keep_monthly,
+            yearly: self.keep_yearly,
+        };
+        (!rules.is_empty()).then_some(rules)
+    }
+}
+
+/// Signing snapshots with SSH keys.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Signing {
+    /// The key that `sign` uses; a relative path starts at the folder of the file.
+    pub key: Option<PathBuf>,
+    /// The file of trusted keys, as ssh-keygen's ALLOWED SIGNERS; likewise.
+    pub allowed_signers: Option<PathBuf>,
 }
 
 impl Config {

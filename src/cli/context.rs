@@ -138,6 +138,11 @@ impl Context {
         let Some(mut id) = self.find(reader, &revision)? else {
             return Err(self.unknown(reader, text, &revision));
         };
+        if revision.at.is_some() && !reader.has(&id.0)? {
+            let message = format!("`{text}`: snapshot {} was removed", id.short());
+            return Err(CliError::usage(message)
+                .hint("retention removed it; `deepdiff-db ref NAME --log` lists what there was"));
+        }
         for step in 0..revision.ancestors {
             let snapshot = LoadedSnapshot::load(reader, id)?;
             id = *snapshot.snapshot.parents.first().ok_or_else(|| {

@@ -59,9 +59,9 @@ impl KeyFile {
     /// alone.
     pub(super) fn create(fs: &dyn FileSystem, path: &Path) -> Result<KeyFile, CliError> {
         let mut random = [0u8; NEW_KEY];
-        File::open("/dev/urandom")
-            .and_then(|mut source| source.read_exact(&mut random))
-            .map_err(|error| CliError::because(Exit::CouldNot, "no random bytes for a key", error))?;
+        File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut random)).map_err(
+            |error| CliError::because(Exit::CouldNot, "no random bytes for a key", error),
+        )?;
         let mut text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         text.push('\n');
         write_new(fs, path, text.as_bytes()).map_err(StoreError::from)?;

@@ -10,8 +10,11 @@ use super::args::{GcArgs, RepairArgs, VerifyArgs};
 use super::context::Context;
 use super::error::CliError;
 use super::exit::Exit;
+use super::revision;
+use super::sign;
 use super::snapshot::bytes;
 use crate::report::stat::plural;
+use crate::report::value::visible;
 use crate::snapshot::check::TreeCheck;
 use crate::snapshot::take::now;
 use crate::store::gc::{Action, GcOptions, GcPlan};
@@ -24,6 +27,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Checks the store.
 pub fn verify(context: &Context, args: &VerifyArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let store = context.store()?;
+    // Who is trusted is asked before hours of reading.
+    let signed = sign::verify(context, &store, &args.signatures)?;
     let depth = match (args.quick, args.full) {
         (true, _) => Depth::Quick,
         (_, true) => Depth::Full,
@@ -43,15 +48,20 @@ pub fn verify(context: &Context, args: &VerifyArgs, out: &mut dyn Write) -> Resu
         store.write_verify_cursor(outcome.next)?;
     }
     let is_partial = outcome.next.is_some();
-    let (word, exit) = match (outcome.is_sound(), is_partial) {
+    let is_sound = outcome.is_sound() && signed.iter().all(sign::Signed::is_good);
+    let (word, exit) = match (is_sound, is_partial) {
         (false, _) => ("damaged", Exit::Different),
         (true, true) => ("incomplete", Exit::Incomplete),
         (true, false) => ("ok", Exit::Done),
     };
     if context.global.json {
         let damaged: Vec<_> = outcome.damaged.iter().map(damage_json).collect();
-        let object = json!({"outcome": word, "objects": outcome.objects, "bytes": outcome.bytes,
-            "damaged": damaged, "notes": outcome.notes, "complete": !is_partial});
+        let mut object = json!({"outcome": word, "objects": outcome.objects,
+            "bytes": outcome.bytes, "damaged": damaged, "notes": outcome.notes,
+            "complete": !is_partial});
+        if args.signatures.signatures {
+            object["signatures"] = signed.iter().map(sign::Signed::to_json).collect();
+        }
         writeln!(out, "{object}")?;
     } else {
         let place = Place::of(&store);
@@ -60,6 +70,7 @@ pub fn verify(context: &Context, args: &VerifyArgs, out: &mut dyn Write) -> Resu
             _ => format!("{}, {}", plural(outcome.objects, "object"), bytes(outcome.bytes)),
         };
         if outcome.is_sound() {
+            let word = if is_sound || is_partial { word } else { "ok" };
             writeln!(out, "{word}: {looked_at}")?;
         } else {
             let found = plural(outcome.damaged.len() as u64, "problem");
@@ -71,6 +82,9 @@ pub fn verify(context: &Context, args: &VerifyArgs, out: &mut dyn Write) -> Resu
         }
         for note in &outcome.notes {
             writeln!(out, "  note: {}", place.shorten(note))?;
+        }
+        for signed in &signed {
+            signed.print(out)?;
         }
         if is_partial {
             writeln!(out, "  the time was up; the next run with --budget goes on from here")?;
@@ -119,6 +133,7 @@ pub fn gc(context: &Context, args: &GcArgs, out: &mut dyn Write) -> Result<Exit,
     if let Some(age) = args.log_days.or(retention.log_days) {
         options.log_age = days(age);
     }
+    options.keep = args.keep.rules().or_else(|| retention.keep());
     let now = Moment(now());
     let plan =
         if args.dry_run { store.plan_gc(&options, now)? } else { store.collect(&options, now)? };
@@ -131,6 +146,10 @@ pub fn gc(context: &Context, args: &GcArgs, out: &mut dyn Write) -> Result<Exit,
             "waiting": count(|a| matches!(a, Action::Wait { .. })),
             "removed": count(|a| a == Action::Remove),
             "removed_bytes": plan.removed_bytes(),
+            "freed_bytes": plan.freed_bytes(),
+            "retained": plan.retained.iter().map(|kept| json!({"ref": kept.reference.as_str(),
+                "snapshot": kept.snapshot.to_string(), "when": revision::shown(kept.when.0),
+                "rules": kept.rules})).collect::<Vec<_>>(),
             "forgotten": plan.forgotten.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "kept_by": plan.kept_by.iter()
                 .map(|k| json!({"name": k.name, "entries": k.entries, "objects": k.objects,
@@ -145,6 +164,14 @@ pub fn gc(context: &Context, args: &GcArgs, out: &mut dyn Write) -> Result<Exit,
 }
 
 fn print_gc(out: &mut dyn Write, plan: &GcPlan, is_dry: bool) -> Result<(), CliError> {
+    for kept in &plan.retained {
+        let (name, id) = (visible(kept.reference.as_str()), kept.snapshot.short());
+        let when = revision::shown(kept.when.0);
+        match kept.rules.as_slice() {
+            [] => writeln!(out, "{name} {id} {when} is kept by no rule")?,
+            rules => writeln!(out, "{name} {id} {when} is kept: {}", rules.join(", "))?,
+        }
+    }
     for keeper in &plan.kept_by {
         let kept = match keeper.objects {
             0 => "nothing more".to_owned(),
@@ -173,6 +200,8 @@ fn print_gc(out: &mut dyn Write, plan: &GcPlan, is_dry: bool) -> Result<(), CliE
         };
         writeln!(out, "file {} {would}{what} ({})", file.file, bytes(file.bytes))?;
     }
+    let (freed, now) = (bytes(plan.freed_bytes()), bytes(plan.removed_bytes()));
+    writeln!(out, "{freed} kept by nothing, of which {now} {would}removed now")?;
     Ok(())
 }
 

@@ -15,6 +15,7 @@ pub mod error;
 pub mod exit;
 mod failures;
 pub mod init;
+pub mod keep;
 mod key_file;
 mod key_words;
 pub mod log;
@@ -29,8 +30,10 @@ pub mod restore;
 pub mod revision;
 pub mod scratch;
 pub mod show;
+pub mod sign;
 pub mod signals;
 pub mod snapshot;
+mod ssh_keygen;
 pub mod statements;
 
 use std::io::{self, Write};
@@ -108,6 +111,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Tag(args) => names::tag(&context, args, out),
         Command::Ref(args) => names::reference(&context, args, out),
         Command::Verify(args) => maintain::verify(&context, args, out),
+        Command::Sign(args) => sign::run(&context, args, out),
         Command::Gc(args) => maintain::gc(&context, args, out),
         Command::Repair(args) => maintain::repair(&context, args, out),
         Command::Demo(_) | Command::Completions(_) | Command::Man(_) => Ok(Exit::Done),

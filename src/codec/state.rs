@@ -254,9 +254,7 @@ pub fn write_state(state: &State) -> Vec<u8> {
     };
     match state.scope.masks.is_empty() {
         true => wire::to_bytes(&wire),
-        false => {
-            wire::to_bytes(&WireMaskedState { state: wire, masks: state.scope.masks.clone() })
-        }
+        false => wire::to_bytes(&WireMaskedState { state: wire, masks: state.scope.masks.clone() }),
     }
 }
 

@@ -55,7 +55,10 @@ pub(super) fn apply(scope: &Scope, spec: &mut TableSpec) -> Result<(), EngineErr
 
 /// The columns of tables whose values are masked, by their facts. (A generated column has no values
 /// of its own.)
-pub fn masked_columns<'f>(scope: &Scope, facts: impl Iterator<Item = &'f Fact> + Clone) -> Vec<&'f Fact> {
+pub fn masked_columns<'f>(
+    scope: &Scope,
+    facts: impl Iterator<Item = &'f Fact> + Clone,
+) -> Vec<&'f Fact> {
     if scope.masks.is_empty() {
         return Vec::new();
     }

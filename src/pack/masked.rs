@@ -84,7 +84,8 @@ fn renamed(request: &Request<'_>) -> Vec<Refusal> {
             },
         };
         if is_masked(&line.table) || is_masked(&new) {
-            let reason = "it is renamed, or a column of it, and has masked columns: masks go by names";
+            let reason =
+                "it is renamed, or a column of it, and has masked columns: masks go by names";
             refusals.push(Refusal::new(&line.table, reason, BY_HAND));
         }
     }
@@ -114,7 +115,7 @@ fn schema(before: &Masked<'_>, after: &Masked<'_>, plan: &SchemaPlan) -> Vec<Ref
         for fact in columns.iter().filter(|_| !is_told) {
             let what = match facts.get(&fact.id) {
                 None => "dropped",
-                Some(later) if later.attributes != fact.attributes => "changed",
+                Some(later) if !holds_the_same(fact, later) => "changed",
                 Some(_) => continue,
             };
             let reason = format!("it is {what}, and its values are masked: nobody here knows them");
@@ -128,11 +129,24 @@ fn schema(before: &Masked<'_>, after: &Masked<'_>, plan: &SchemaPlan) -> Vec<Ref
         let is_added = !had.is_empty() && columns.iter().any(|fact| is_new(&fact));
         let needs = columns.iter().find(|fact| is_new(fact) && !is_optional(fact));
         if let Some(fact) = needs.filter(|_| is_added) {
-            let reason = "it is added, must not be NULL and has no default, and its values are masked";
+            let reason =
+                "it is added, must not be NULL and has no default, and its values are masked";
             refusals.push(Refusal::new(&fact.id, reason, BY_HAND));
         }
     }
     refusals
+}
+
+/// Whether a column keeps whatever it holds: it may stand elsewhere, and say otherwise what new rows
+/// get.
+fn holds_the_same(before: &Fact, after: &Fact) -> bool {
+    const HARMLESS: [&str; 4] = ["after", "comment", "default", "no-default"];
+    let kept = |fact: &Fact| {
+        let mut attributes = fact.attributes.clone();
+        attributes.retain(|name, _| !HARMLESS.contains(&name.as_str()));
+        attributes
+    };
+    kept(before) == kept(after)
 }
 
 fn rows(
@@ -147,9 +161,8 @@ fn rows(
         return Vec::new();
     }
     let mut refusals = Vec::new();
-    let is_known = |spec: &TableSpec| {
-        matches!(spec.key, RowKey::Columns { may_be_null: false, .. })
-    };
+    let is_known =
+        |spec: &TableSpec| matches!(spec.key, RowKey::Columns { may_be_null: false, .. });
     if ![&table.before, &table.after].into_iter().flatten().all(is_known) {
         let side = if before.columns.contains_key(name) { before } else { after };
         let reason = format!(
@@ -160,9 +173,8 @@ fn rows(
         return refusals;
     }
     let deleted = table.runs.of(Verb::Delete).rows;
-    let may_delete = || {
-        request.consent.missing_for_deletes(name, deleted, table.rows_before).is_empty()
-    };
+    let may_delete =
+        || request.consent.missing_for_deletes(name, deleted, table.rows_before).is_empty();
     // A table that goes is told of as a whole.
     if deleted > 0 && table.after.is_some() && before.columns.contains_key(name) && may_delete() {
         let reason = format!(
@@ -174,7 +186,8 @@ fn rows(
     }
     let needed = after.columns.get(name).into_iter().flatten().find(|fact| !is_optional(fact));
     if let Some(fact) = needed.filter(|_| table.runs.of(Verb::Insert).rows > 0) {
-        let reason = "rows are inserted, and this masked column must not be NULL and has no default";
+        let reason =
+            "rows are inserted, and this masked column must not be NULL and has no default";
         let hint = format!("give it a default, or leave the rows away: --changes {name}=update");
         refusals.push(Refusal::new(&fact.id, reason, hint));
     }

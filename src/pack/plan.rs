@@ -405,10 +405,7 @@ impl<'a> Drafter<'a> {
             engine: request.before.engine.clone(),
             hash: request.hasher.algorithm().as_str().to_owned(),
             is_keyed: request.hasher.is_keyed(),
-            key_check: request
-                .hasher
-                .is_keyed()
-                .then(|| request.hasher.check_value().to_string()),
+            key_check: request.hasher.is_keyed().then(|| request.hasher.check_value().to_string()),
             base: manifest_side(request.before),
             wanted: manifest_side(request.after),
             target: TargetId {

@@ -16,10 +16,10 @@ use super::content;
 use super::error::{PackError, Refusal};
 use super::exact::Exact;
 use super::label::row_label;
-use super::masked;
 use super::manifest::{
     ABSENT, ColumnGuard, Content, FactName, MOVES_KEY, RowTotals, StepLine, TableTotals,
 };
+use super::masked;
 use super::measure::{content_of, value_len};
 use super::order::{Part, RowKept, RowLeftOut, RowStep, Steps, TableWork};
 use super::output::Output;
@@ -437,10 +437,8 @@ impl Steps for WayWriter<'_> {
             let part = Part::Unpark(&Parking::Reinsert);
             return self.step(RowStep { table, change, part, needs });
         }
-        let is_reinserted = matches!(
-            step.part,
-            Part::Park(Parking::Reinsert) | Part::Unpark(Parking::Reinsert)
-        );
+        let is_reinserted =
+            matches!(step.part, Part::Park(Parking::Reinsert) | Part::Unpark(Parking::Reinsert));
         let label = self.tables[step.table].work.shape.label();
         if is_reinserted && self.masked.contains(label) {
             return Err(PackError::Refused(vec![masked::reinserted(label)]));

@@ -102,6 +102,11 @@ impl Layout {
         self.root.join("resume")
     }
 
+    /// Made when something is signed for the first time.
+    pub(super) fn signatures(&self) -> PathBuf {
+        self.root.join("signatures")
+    }
+
     pub(super) fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
     }

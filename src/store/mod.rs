@@ -28,6 +28,7 @@ mod record;
 mod refs;
 pub mod repair;
 mod resume;
+mod signatures;
 pub mod verify;
 mod view;
 mod writer;
@@ -47,6 +48,7 @@ pub use publish::Published;
 pub use reader::Reader;
 pub use refs::{Expected, Move};
 pub use resume::{Checkpoint, RootObject};
+pub use signatures::Signature;
 pub use writer::{Writer, WriterOptions};
 
 use crate::codec::Hasher;

@@ -27,6 +27,15 @@ fn the_state_is_that_of_a_full_snapshot() {
     lab.run(&["diff", "full", "hashes"]).ok();
     let other = scene();
     assert_eq!(take(&other, "prod", "first", &["--hash-only"]), full, "in either order");
+}
+
+#[test]
+fn no_block_of_values_is_stored() {
+    let rows = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+        INSERT INTO item SELECT i, 'confidential ' || (i % 7), i FROM n;";
+    let table = "CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT, price INT);";
+    let other = lab(&format!("{table}{rows}"), "");
+    take(&other, "prod", "first", &["--hash-only"]);
     for entry in walkdir::WalkDir::new(other.path(".deepdiff/objects")) {
         let entry = entry.unwrap();
         if entry.file_type().is_file() {
@@ -46,7 +55,10 @@ fn differences_name_rows_and_no_values() {
         let diff = lab.diff("prod", "dev");
         assert_eq!(Lab::counts(&diff, "item"), (1, 1, 1), "{left} {right}");
         assert_eq!(Lab::counts(&diff, "log"), (1, 0, 0), "{left} {right}");
-        assert_eq!((&diff["from"]["hash_only"], &diff["to"]["hash_only"]), (&left.into(), &right.into()));
+        assert_eq!(
+            (&diff["from"]["hash_only"], &diff["to"]["hash_only"]),
+            (&left.into(), &right.into())
+        );
         let text = lab.run(&["diff", "prod", "dev"]).stdout;
         for row in ["~ id=2", "+ id=4", "- id=3", "not known"] {
             assert!(text.contains(row), "{row} in {text}");
@@ -87,7 +99,9 @@ fn a_full_snapshot_after_it_stores_the_values_and_gc_keeps_each_its_own() {
     let lab = scene();
     take(&lab, "prod", "prod", &["--hash-only"]);
     take(&lab, "prod", "prod", &[]);
-    assert!(lab.run(&["cat", "item", "2", "--at", "prod"]).ok().stdout.contains("confidential cup"));
+    assert!(
+        lab.run(&["cat", "item", "2", "--at", "prod"]).ok().stdout.contains("confidential cup")
+    );
     take(&lab, "prod", "later", &["--hash-only"]);
     let collect = ["gc", "--log-days", "0", "--grace-days", "0"];
     lab.run(&collect).ok();

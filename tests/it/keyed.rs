@@ -96,9 +96,13 @@ fn nothing_works_without_the_key() {
     ] {
         lab.run(command).fails(3, "--hash-key-file");
     }
-    for (key, why) in
-        [("wrong", "not the one"), ("short", "32 bytes"), ("long", "longer"), (".", "directory"), ("no", "No such")]
-    {
+    for (key, why) in [
+        ("wrong", "not the one"),
+        ("short", "32 bytes"),
+        ("long", "longer"),
+        (".", "directory"),
+        ("no", "No such"),
+    ] {
         lab.run(&["log", "--hash-key-file", key]).fails(3, why);
     }
     assert!(!lab.path("change").exists() && !lab.path("new.db").exists());
@@ -159,7 +163,9 @@ fn packs_of_a_keyed_store_on_servers() {
             INSERT INTO person VALUES (1, 1234), (2, 4321);";
         let [a, b] = [server.database(""), server.database("")];
         a.sql(script);
-        b.sql(&format!("{script} UPDATE person SET pin = 5 WHERE id = 1; DELETE FROM person WHERE id = 2;"));
+        b.sql(&format!(
+            "{script} UPDATE person SET pin = 5 WHERE id = 1; DELETE FROM person WHERE id = 2;"
+        ));
         let state = |url: &str, name: &str| {
             let args = ["snapshot", url, "--ref", name, "--json"];
             with_key(&lab, &args).ok().json()["state"].clone()

@@ -3,7 +3,8 @@
 
 use crate::lab::{Lab, dump, lab};
 
-const TABLE: &str = "CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT, ssn TEXT DEFAULT '-', age INT);";
+const TABLE: &str =
+    "CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT, ssn TEXT DEFAULT '-', age INT);";
 const ROWS: &str = "INSERT INTO person VALUES(1,'ann','secret-111',30),(2,'bob','secret-222',40),
     (3,'cyd','secret-333',50);";
 const CHANGE: &str = "UPDATE person SET age=41, ssn='secret-other' WHERE id=2;
@@ -211,7 +212,8 @@ fn what_would_destroy_masked_values_is_refused() {
 #[test]
 fn a_keyless_table_with_a_masked_column_is_compared_and_not_packed() {
     let table = "CREATE TABLE log(line TEXT, who TEXT);";
-    let prod = format!("{table}INSERT INTO log VALUES('a','secret-1'),('a','secret-2'),('b','secret-3');");
+    let prod =
+        format!("{table}INSERT INTO log VALUES('a','secret-1'),('a','secret-2'),('b','secret-3');");
     let lab = masked("'log.who'", &prod, &format!("{prod}INSERT INTO log VALUES('a','secret-4');"));
     lab.snapshot("prod.db", "prod");
     lab.snapshot("dev.db", "dev");

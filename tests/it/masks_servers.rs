@@ -3,7 +3,8 @@
 use crate::lab::Lab;
 use crate::servers::{self, Database, Server};
 
-const TABLE: &str = "CREATE TABLE person(id int PRIMARY KEY, name varchar(20), ssn varchar(20), age int);
+const TABLE: &str =
+    "CREATE TABLE person(id int PRIMARY KEY, name varchar(20), ssn varchar(20), age int);
     INSERT INTO person VALUES (1,'ann','secret-111',30), (2,'bob','secret-222',40);";
 
 fn lab(mask: &str) -> Lab {
@@ -36,7 +37,13 @@ fn masked_values_stay_in_the_database() {
         let lab = lab("'person.ssn'");
         let before = lab.snapshot(&a.url(), "a");
         let after = lab.snapshot(&b.url(), "b");
-        assert_eq!(Lab::counts(&lab.diff("a", "b"), if a.url().starts_with("my") { "person" } else { "public.person" }), (1, 0, 1));
+        assert_eq!(
+            Lab::counts(
+                &lab.diff("a", "b"),
+                if a.url().starts_with("my") { "person" } else { "public.person" }
+            ),
+            (1, 0, 1)
+        );
         lab.run(&["pack", "a", "b", "-o", "change"]).ok();
         for folder in [".deepdiff", "change"] {
             for entry in walkdir::WalkDir::new(lab.path(folder)) {

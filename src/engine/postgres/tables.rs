@@ -14,8 +14,8 @@ use super::errors::Failure;
 use super::sql::ServerEncoding;
 use super::types::{ColumnReading, Reading, TextOrder, compared_type};
 use super::{defaults, keys, query};
-use crate::engine::{RECEIPTS_TABLE, mask};
 use crate::engine::error::EngineError;
+use crate::engine::{RECEIPTS_TABLE, mask};
 use crate::model::snapshot::Scope;
 use crate::model::{ColumnSpec, ObjectName, TableSpec, Value};
 

@@ -41,6 +41,7 @@ pub(super) fn execute(
     let removed: HashSet<FileId> = removed.iter().map(|file| file.file).collect();
     remove(store, lock, &removed)?;
     forget_orphans(store)?;
+    store.forget_signatures(lock)?;
     store.merge_indexes(lock)
 }
 

@@ -7,6 +7,7 @@
 //! notices when it publishes (`docs/durability.md`, "Collecting").
 
 mod execute;
+mod keep;
 mod plan;
 mod roots;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use super::{FileId, Moment, Store, StoreError};
 use crate::model::SnapshotId;
+pub use keep::{KeepRules, Retained};
 pub(super) use roots::Root;
 
 /// How gc decides.
@@ -23,6 +25,8 @@ pub struct GcOptions {
     pub grace: Duration,
     /// How long log entries keep what they name.
     pub log_age: Duration,
+    /// Which older snapshots of each ref stay, instead of those that its log names within `log_age`.
+    pub keep: Option<KeepRules>,
     /// A file of which less than this share of bytes is alive is emptied, in percent.
     pub sparse_below: u64,
 }
@@ -30,7 +34,7 @@ pub struct GcOptions {
 impl Default for GcOptions {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        GcOptions { grace: 14 * DAY, log_age: 90 * DAY, sparse_below: 50 }
+        GcOptions { grace: 14 * DAY, log_age: 90 * DAY, keep: None, sparse_below: 50 }
     }
 }
 
@@ -93,6 +97,8 @@ pub struct GcPlan {
     pub kept_by: Vec<Keeper>,
     /// Snapshots in the store that nothing keeps.
     pub forgotten: Vec<SnapshotId>,
+    /// With rules: every snapshot that a ref has named and that is there, and which rules keep it.
+    pub retained: Vec<Retained>,
 }
 
 impl GcPlan {
@@ -104,6 +110,12 @@ impl GcPlan {
     /// How many bytes disappear at once.
     pub fn removed_bytes(&self) -> u64 {
         self.with(|action| action == Action::Remove).map(|file| file.bytes).sum()
+    }
+
+    /// How many bytes nothing keeps: they disappear, at the latest when their grace is over.
+    pub fn freed_bytes(&self) -> u64 {
+        let goes = |action| !matches!(action, Action::Keep | Action::InUse | Action::Pardon);
+        self.with(goes).map(|file| file.bytes.saturating_sub(file.live_bytes)).sum()
     }
 
     /// Whether executing it would change nothing.

@@ -36,7 +36,16 @@ pub(super) fn plan<'s>(
     options: &GcOptions,
     now: Moment,
 ) -> Result<Marked<'s>, StoreError> {
-    let roots = roots(store, before(now, options.log_age))?;
+    let earlier = match options.keep {
+        None => None,
+        Some(_) => Some(View::load(store.fs.as_ref(), &store.layout, None)?),
+    };
+    let is_there = |id: SnapshotId| {
+        earlier.as_ref().is_some_and(|view| view.locations(&id.0).next().is_some())
+    };
+    let since = before(now, options.log_age);
+    let (roots, retained) = roots(store, since, options.keep.as_ref(), &is_there)?;
+    // What a name leads to was there before the name, so the names are read first.
     let view = Arc::new(View::load(store.fs.as_ref(), &store.layout, None)?);
     if let Some(broken) = view.broken.first() {
         let (path, why) = (broken.path.clone(), broken.why.clone());
@@ -44,7 +53,7 @@ pub(super) fn plan<'s>(
     }
     let mut marker = Marker::new(store, view.clone(), Access::Positioned);
     let mut live: BTreeMap<FileId, Live> = BTreeMap::new();
-    let mut plan = GcPlan::default();
+    let mut plan = GcPlan { retained, ..GcPlan::default() };
     for root in roots {
         // The entries of one log follow each other, and are told together.
         let mut keeper = match plan.kept_by.pop_if(|keeper| keeper.name == root.name) {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::keep::{KeepRules, Retained};
 use crate::codec::Kind;
 use crate::model::SnapshotId;
 use crate::store::log::LogFile;
@@ -22,9 +23,16 @@ fn snapshot(id: SnapshotId) -> RootObject {
     RootObject { kind: Kind::Snapshot, id: id.0 }
 }
 
-/// Every root of a store. Log entries count from `log_since` on.
-pub(in crate::store) fn roots(store: &Store, log_since: Moment) -> Result<Vec<Root>, StoreError> {
+/// Every root of a store, and what the rules say of the snapshots that refs have named. Log entries
+/// count from `log_since` on; those of refs, where there are rules, as these say.
+pub(super) fn roots(
+    store: &Store,
+    log_since: Moment,
+    keep: Option<&KeepRules>,
+    is_there: &dyn Fn(SnapshotId) -> bool,
+) -> Result<(Vec<Root>, Vec<Retained>), StoreError> {
     let mut roots = Vec::new();
+    let mut retained = Vec::new();
     let mut required = |name: String, object: RootObject| {
         roots.push(Root { name, object, strictness: Strictness::Required });
     };
@@ -41,17 +49,30 @@ pub(in crate::store) fn roots(store: &Store, log_since: Moment) -> Result<Vec<Ro
             required(format!("checkpoint {name}"), root);
         }
     }
-    roots.extend(logged(store, log_since)?);
-    Ok(roots)
+    let mut ruled = HashSet::new();
+    if let Some(rules) = keep {
+        for (name, head) in store.references()? {
+            retained.extend(rules.apply(&name, head, &store.log(&name)?, is_there));
+            ruled.insert(name.file_name());
+        }
+        for kept in retained.iter().filter(|retained| !retained.rules.is_empty()) {
+            let name = format!("rules for {}", kept.reference);
+            let (object, strictness) = (snapshot(kept.snapshot), Strictness::Tolerated);
+            roots.push(Root { name, object, strictness });
+        }
+    }
+    roots.extend(logged(store, log_since, &ruled)?);
+    Ok((roots, retained))
 }
 
-/// The snapshots that recent log entries name, each once.
-fn logged(store: &Store, since: Moment) -> Result<Vec<Root>, StoreError> {
+/// The snapshots that recent log entries name, each once; not those in the logs of refs that rules
+/// are for.
+fn logged(store: &Store, since: Moment, ruled: &HashSet<String>) -> Result<Vec<Root>, StoreError> {
     let mut seen = HashSet::new();
     let mut roots = Vec::new();
     let mut entries: Vec<_> = store.fs.list_if_there(&store.layout.log())?;
     entries.sort_by(|a, b| a.name.cmp(&b.name));
-    for entry in entries {
+    for entry in entries.into_iter().filter(|entry| !ruled.contains(&entry.name)) {
         let path = store.layout.log().join(&entry.name);
         let log = LogFile::read(store.fs.as_ref(), &path)?.into_entries(&path)?;
         for moved in log.iter().filter(|moved| moved.when >= since) {

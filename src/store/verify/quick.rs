@@ -16,6 +16,7 @@ use crate::store::object_file::Footer;
 use crate::store::open::GITIGNORE;
 use crate::store::refs::{Space, parse_ref};
 use crate::store::resume::{Checkpoint, RootObject};
+use crate::store::signatures::snapshot_of;
 use crate::store::view::{Access, Found, View};
 use crate::store::{FileId, RefName, Store, StoreError, marks, record};
 
@@ -36,6 +37,7 @@ pub(super) fn check(
     checked.logs()?;
     checked.tombstones()?;
     checked.damage_marks()?;
+    checked.signatures()?;
     checked.indexes();
     checked.object_files()?;
     Ok(checked.roots)
@@ -78,7 +80,8 @@ impl Quick<'_> {
         }
         for (name, path) in self.list(layout.root())? {
             let is_known = ["format", "lock", ".gitignore"].contains(&name.as_str())
-                || layout.directories().contains(&path);
+                || layout.directories().contains(&path)
+                || path == layout.signatures();
             if !is_known {
                 self.outcome.notes.push(format!("{} does not belong here", path.display()));
             }
@@ -170,6 +173,16 @@ impl Quick<'_> {
                 Err(StoreError::Damaged { path, why }) => self.outcome.damaged_file(path, why),
                 Err(StoreError::Fs(error)) if error.is_not_found() => {}
                 result => drop(result?),
+            }
+        }
+        Ok(())
+    }
+
+    /// What they are worth is not looked at here.
+    fn signatures(&mut self) -> Result<(), StoreError> {
+        for (name, path) in self.list(&self.store.layout.signatures())? {
+            if snapshot_of(&name).is_none() {
+                self.outcome.notes.push(format!("{} does not belong here", path.display()));
             }
         }
         Ok(())
