@@ -63,7 +63,7 @@ pub fn run(context: &Context, args: &ShowArgs, out: &mut dyn Write) -> Result<Ex
     }
     writeln!(out, "guarantee {}: {}", snapshot.guarantee.as_str(), snapshot.evidence.join("; "))?;
     if snapshot.is_hash_only {
-        writeln!(out, "stored    keys and row hashes only")?;
+        writeln!(out, "stored    keys and row hashes only (and column blocks of up to 64 bytes)")?;
     }
     writeln!(out, "author    {}", snapshot.author)?;
     if !snapshot.message.is_empty() {

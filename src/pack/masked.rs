@@ -6,13 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::error::Refusal;
+use super::changes::damaged;
+use super::error::{PackError, Refusal};
 use super::manifest::Hazard;
 use super::request::{ChangedTable, Request};
 use super::schema::{SchemaPlan, SchemaVerb};
-use super::spool::Verb;
+use super::shape::Shape;
+use super::spool::{Spool, Verb};
 use crate::engine::{is_optional, masked_columns};
-use crate::model::{Fact, FactId, ObjectKind, RowKey, TableSpec};
+use crate::model::{Fact, FactId, ObjectKind};
 
 const BY_HAND: &str = "make this change by hand, and take both snapshots again";
 
@@ -55,18 +57,19 @@ pub(super) fn refusals(
     request: &Request<'_>,
     changed: &[ChangedTable],
     plan: &SchemaPlan,
-) -> Vec<Refusal> {
+    spool: &Spool,
+) -> Result<Vec<Refusal>, PackError> {
     if request.before.scope.masks.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let before = Masked::of(request, request.before.facts.iter());
     let after = Masked::of(request, plan.facts_after.iter());
     let mut refusals = renamed(request);
     refusals.extend(schema(&before, &after, plan));
     for table in changed {
-        refusals.extend(rows(request, table, &before, &after));
+        refusals.extend(rows(request, table, &before, &after, spool)?);
     }
-    refusals
+    Ok(refusals)
 }
 
 /// A mask goes by the names that a table and its columns have.
@@ -154,23 +157,22 @@ fn rows(
     table: &ChangedTable,
     before: &Masked<'_>,
     after: &Masked<'_>,
-) -> Vec<Refusal> {
+    spool: &Spool,
+) -> Result<Vec<Refusal>, PackError> {
     let name = &table.name;
     let is_masked = before.columns.contains_key(name) || after.columns.contains_key(name);
     if !is_masked || table.runs.changes() == 0 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let mut refusals = Vec::new();
-    let is_known =
-        |spec: &TableSpec| matches!(spec.key, RowKey::Columns { may_be_null: false, .. });
-    if ![&table.before, &table.after].into_iter().flatten().all(is_known) {
+    if has_rows_without_key(spool, table)? {
         let side = if before.columns.contains_key(name) { before } else { after };
         let reason = format!(
-            "its rows have no key, and could not be told apart without their {}",
+            "rows without a key change, and could not be told apart without their {}",
             side.list(name)
         );
         refusals.push(Refusal::new(name, reason, "name a row key in [keys]"));
-        return refusals;
+        return Ok(refusals);
     }
     let deleted = table.runs.of(Verb::Delete).rows;
     let may_delete =
@@ -191,7 +193,27 @@ fn rows(
         let hint = format!("give it a default, or leave the rows away: --changes {name}=update");
         refusals.push(Refusal::new(&fact.id, reason, hint));
     }
-    refusals
+    Ok(refusals)
+}
+
+/// Whether a row comes or goes that is known only by all it holds.
+fn has_rows_without_key(spool: &Spool, table: &ChangedTable) -> Result<bool, PackError> {
+    let Some(shape) = Shape::new(table.before.as_ref(), table.after.as_ref()) else {
+        return Ok(false);
+    };
+    for verb in [Verb::Insert, Verb::Delete] {
+        for change in spool.read(table.runs.of(verb)) {
+            let (_, change) = change.map_err(|error| damaged(shape.table(), error))?;
+            let row = match verb {
+                Verb::Delete => shape.row_before(&change),
+                Verb::Insert | Verb::Update => shape.row_after(&change),
+            };
+            if shape.key_of(&row).is_none() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// That a row would leave its table for a while, and come back without its masked values.

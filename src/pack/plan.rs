@@ -127,7 +127,7 @@ impl<'a> Drafter<'a> {
         self.check_columns()?;
         if !request.changes_schema(self.enforcement) {
             let plan = SchemaPlan::unchanged(&request.before.facts);
-            let refusals = masked::refusals(request, self.tables, &plan);
+            let refusals = masked::refusals(request, self.tables, &plan, self.spool)?;
             return if refusals.is_empty() { Ok(plan) } else { Err(PackError::Refused(refusals)) };
         }
         let tables: Vec<(ObjectName, bool)> =
@@ -164,7 +164,7 @@ impl<'a> Drafter<'a> {
             &plan.facts_after,
             &plan.anew,
         )?);
-        plan.refusals.extend(masked::refusals(request, self.tables, &plan));
+        plan.refusals.extend(masked::refusals(request, self.tables, &plan, self.spool)?);
         let rules = self.rules(&plan.facts_for_rows);
         for table in self.tables.iter().filter(|table| table.runs.changes() > 0) {
             let unknown = rules.table(&table.name).map_or(&[][..], |r| &r.unknown_collations);

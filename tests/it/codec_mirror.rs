@@ -91,6 +91,12 @@ pub struct State {
 }
 
 #[derive(SchemaRead, SchemaWrite)]
+pub struct MaskedState {
+    state: State,
+    masks: Vec<String>,
+}
+
+#[derive(SchemaRead, SchemaWrite)]
 pub struct NotCaptured {
     kind: String,
     name: String,

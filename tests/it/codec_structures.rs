@@ -186,7 +186,7 @@ proptest! {
         let table_bytes = state::write_table(&table);
         prop_assert_eq!(state::read_table(&table_bytes).unwrap(), table);
         let state_bytes = state::write_state(&a_state);
-        prop_assert_eq!(state::read_state(&state_bytes).unwrap(), a_state);
+        prop_assert_eq!(state::read_state(&state_bytes).unwrap(), a_state.clone());
         let snapshot_bytes = state::write_snapshot(&snapshot);
         prop_assert_eq!(state::read_snapshot(&snapshot_bytes).unwrap(), snapshot);
         let fact_bytes = write_fact_body(&fact.0, &fact.1);
@@ -195,7 +195,10 @@ proptest! {
         mirrored::<mirror::Chunk>(&wire::to_bytes(&chunk));
         mirrored::<mirror::Node>(&wire::to_bytes(&node));
         mirrored::<mirror::Table>(&table_bytes);
-        mirrored::<mirror::State>(&state_bytes);
+        match a_state.scope.masks.is_empty() {
+            true => mirrored::<mirror::State>(&state_bytes),
+            false => mirrored::<mirror::MaskedState>(&state_bytes),
+        }
         mirrored::<mirror::Snapshot>(&snapshot_bytes);
         mirrored::<mirror::FactBody>(&fact_bytes);
         for (kind, plain) in [
@@ -339,4 +342,31 @@ where
 {
     let value = wincode::deserialize_exact::<T>(bytes).unwrap();
     assert_eq!(wincode::serialize(&value).unwrap(), bytes);
+}
+
+#[test]
+fn masks_of_a_state_are_at_its_end_or_not_there() {
+    let state = |masks: &[&str]| State {
+        engine: "sqlite".to_owned(),
+        scope: Scope {
+            masks: masks.iter().map(|mask| (*mask).to_owned()).collect(),
+            ..Scope::default()
+        },
+        facts: TreeRoot::EMPTY,
+        tables: TreeRoot::EMPTY,
+    };
+    let plain = state::write_state(&state(&[]));
+    let masked = state::write_state(&state(&["t.a"]));
+    assert_eq!(masked[..plain.len()], plain, "what is there without masks stays as it was");
+    assert_eq!(state::read_state(&masked).unwrap(), state(&["t.a"]));
+    let empty = [&plain[..], &[0; 8]].concat();
+    for wrong in [
+        empty,
+        state::write_state(&state(&["t.b", "t.a"])),
+        state::write_state(&state(&["t.a", "t.a"])),
+        [&masked[..], &[0]].concat(),
+        masked[..masked.len() - 1].to_vec(),
+    ] {
+        state::read_state(&wrong).unwrap_err();
+    }
 }

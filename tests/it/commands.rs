@@ -1,5 +1,7 @@
 //! The commands as a person uses them: what they print, and that JSON holds what docs/json.md says.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value as Json, json};
 
 use crate::lab::{Lab, lab};
@@ -326,6 +328,8 @@ fn keyed_and_sha256_stores() {
         let lab = lab(PROD, DEV);
         std::fs::remove_dir_all(lab.path(".deepdiff")).unwrap();
         std::fs::write(lab.path("key"), [7u8; 32]).unwrap();
+        let own = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(lab.path("key"), own).unwrap();
         lab.run(&[&["init"], &flags[..]].concat()).ok();
         let key: &[&str] = if flags.contains(&"key") { &["--hash-key-file", "key"] } else { &[] };
         for name in ["prod", "dev"] {

@@ -218,7 +218,31 @@ fn a_keyless_table_with_a_masked_column_is_compared_and_not_packed() {
     lab.snapshot("prod.db", "prod");
     lab.snapshot("dev.db", "dev");
     assert_eq!(Lab::counts(&lab.diff("prod", "dev"), "log"), (1, 0, 0));
-    lab.run(&["pack", "prod", "dev", "-o", "change"]).fails(4, "no key");
+    lab.run(&["pack", "prod", "dev", "-o", "change"]).fails(4, "rows without a key");
+}
+
+/// SQLite lets a primary key hold NULL unless it says otherwise.
+#[test]
+fn a_key_that_may_be_null_is_a_key_where_it_is_not() {
+    let table = "CREATE TABLE t(code TEXT PRIMARY KEY, v INT, s TEXT);";
+    let prod = format!("{table}INSERT INTO t VALUES('a',1,'secret-1'),(NULL,2,'secret-2');");
+    for (change, is_refused) in [
+        ("UPDATE t SET v=9 WHERE code='a'; INSERT INTO t VALUES('b',3,'secret-3');", false),
+        ("INSERT INTO t VALUES(NULL,3,'secret-3');", true),
+        ("UPDATE t SET v=9 WHERE code IS NULL;", true),
+    ] {
+        let lab = masked("'t.s'", &prod, &format!("{prod}{change}"));
+        lab.snapshot("prod.db", "prod");
+        lab.snapshot("dev.db", "dev");
+        let pack = lab.run(&["pack", "prod", "dev", "-o", "change", "--allow", "all"]);
+        if is_refused {
+            pack.fails(4, "rows without a key");
+        } else {
+            pack.ok();
+            lab.run(&["apply", "change", "--to", "prod.db"]).ok();
+            assert_eq!(lab.sql("prod.db", "SELECT s FROM t WHERE code='a';"), "secret-1\n");
+        }
+    }
 }
 
 #[test]

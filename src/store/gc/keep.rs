@@ -80,12 +80,14 @@ impl KeepRules {
     ) -> Vec<Retained> {
         let mut seen = HashSet::new();
         let mut found = Vec::new();
-        for entry in log.iter().rev() {
-            for snapshot in entry.new.into_iter().chain(entry.old) {
-                if seen.insert(snapshot) && is_there(snapshot) {
-                    let (reference, when) = (reference.clone(), entry.when);
-                    found.push(Retained { reference, snapshot, when, rules: Vec::new() });
-                }
+        // What a move left behind was named by an earlier one, unless that line is gone.
+        let named = log.iter().rev().map(|entry| (entry.new, entry.when));
+        let left = log.iter().rev().map(|entry| (entry.old, entry.when));
+        for (snapshot, when) in named.chain(left) {
+            let Some(snapshot) = snapshot else { continue };
+            if seen.insert(snapshot) && is_there(snapshot) {
+                let reference = reference.clone();
+                found.push(Retained { reference, snapshot, when, rules: Vec::new() });
             }
         }
         found.sort_by_key(|retained| std::cmp::Reverse(retained.when));
