@@ -17,6 +17,7 @@ mod edges;
 pub mod enforcement;
 pub mod error;
 pub mod exact;
+pub mod fill;
 pub mod fingerprint;
 pub mod folder;
 pub mod graph;
