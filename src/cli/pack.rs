@@ -176,6 +176,7 @@ fn as_json(args: &PackArgs, manifest: &Manifest) -> serde_json::Value {
         "steps": manifest.migration.statements,
         "rows": manifest.migration.rows,
         "complete": manifest.is_complete,
+        "reversals": manifest.migration.reversals,
         "renames": manifest.renames,
         "left_out": manifest.left_out,
         "kept": manifest.kept,
@@ -195,6 +196,9 @@ fn print(out: &mut dyn Write, args: &PackArgs, manifest: &Manifest) -> Result<()
         "  rows: {} inserted, {} updated, {} deleted",
         rows.inserted, rows.updated, rows.deleted
     )?;
+    if !manifest.migration.reversals.is_none() {
+        writeln!(out, "  taken back by a rollback: {}", manifest.migration.reversals.to_text())?;
+    }
     for hazard in &manifest.hazards {
         let object = if hazard.object.is_empty() { "the database" } else { &hazard.object };
         let (object, text) = (visible(object), visible(&hazard.text));

@@ -28,6 +28,7 @@ pub(super) fn way(written: &Written, schema_before: String, schema_after: String
         schema_after,
         is_deferred: written.is_deferred,
         rebuilds: written.rebuilds,
+        reversals: written.reversals,
     }
 }
 

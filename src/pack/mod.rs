@@ -36,6 +36,7 @@ pub mod parking;
 mod plan;
 pub mod renames;
 pub mod request;
+pub mod reversal;
 pub mod row_hash;
 mod rowids;
 mod rowless;
