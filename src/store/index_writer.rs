@@ -52,18 +52,58 @@ impl Source<'_> {
     }
 }
 
+/// The entries of one source, in order of ids and places. Files have other numbers than before, so
+/// entries of the same id may have to change places.
+struct Ordered<'s, 'a> {
+    source: &'s Source<'a>,
+    cursor: usize,
+    /// Entries of one id that were read, the last of them first.
+    run: Vec<(ObjectId, Place)>,
+    /// The entry behind them.
+    ahead: Option<(ObjectId, Place)>,
+}
+
+impl<'s, 'a> Ordered<'s, 'a> {
+    fn new(source: &'s Source<'a>) -> Self {
+        let mut cursor = 0;
+        let ahead = source.entry(&mut cursor);
+        Ordered { source, cursor, run: Vec::new(), ahead }
+    }
+}
+
+impl Iterator for Ordered<'_, '_> {
+    type Item = (ObjectId, Place);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(entry) = self.run.pop() {
+            return Some(entry);
+        }
+        let first = self.ahead?;
+        self.ahead = self.source.entry(&mut self.cursor);
+        if self.ahead.is_none_or(|(id, _)| id != first.0) {
+            return Some(first);
+        }
+        self.run.push(first);
+        while let Some(entry) = self.ahead.filter(|(id, _)| *id == first.0) {
+            self.run.push(entry);
+            self.ahead = self.source.entry(&mut self.cursor);
+        }
+        self.run.sort_unstable_by(|one, other| other.cmp(one));
+        self.run.pop()
+    }
+}
+
 /// The entries of several sources in one order, each once.
 struct Merged<'s, 'a> {
-    sources: &'s [Source<'a>],
-    cursors: Vec<usize>,
+    sources: Vec<Ordered<'s, 'a>>,
     heads: Vec<Option<(ObjectId, Place)>>,
 }
 
 impl<'s, 'a> Merged<'s, 'a> {
     fn new(sources: &'s [Source<'a>]) -> Self {
-        let mut cursors = vec![0; sources.len()];
-        let heads = sources.iter().zip(&mut cursors).map(|(s, cursor)| s.entry(cursor)).collect();
-        Merged { sources, cursors, heads }
+        let mut sources: Vec<Ordered<'_, '_>> = sources.iter().map(Ordered::new).collect();
+        let heads = sources.iter_mut().map(Iterator::next).collect();
+        Merged { sources, heads }
     }
 }
 
@@ -71,15 +111,13 @@ impl Iterator for Merged<'_, '_> {
     type Item = (ObjectId, Place);
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let ([source], [head], [cursor]) =
-            (self.sources, self.heads.as_mut_slice(), self.cursors.as_mut_slice())
-        {
-            return std::mem::replace(head, source.entry(cursor));
+        if let ([source], [head]) = (self.sources.as_mut_slice(), self.heads.as_mut_slice()) {
+            return std::mem::replace(head, source.next());
         }
         let least = self.heads.iter().flatten().min().copied()?;
-        for (n, head) in self.heads.iter_mut().enumerate() {
+        for (source, head) in self.sources.iter_mut().zip(&mut self.heads) {
             if *head == Some(least) {
-                *head = self.sources[n].entry(&mut self.cursors[n]);
+                *head = source.next();
             }
         }
         Some(least)

@@ -158,6 +158,29 @@ proptest! {
     }
 }
 
+/// After a crash an index and those it was merged from were there together, with other numbers for
+/// the same files: an object that is in two of these was listed three times in what was merged next.
+#[test]
+fn indexes_of_the_same_files_merge_whatever_their_numbers() {
+    let write = |who: usize, rows: &[u64]| Step::Write { who, content: vec![rows.to_vec()] };
+    let collect = || Step::Collect { days: 0, at_once: false };
+    let mut machine = Machine::new();
+    for step in [
+        write(1, &[1]),
+        write(1, &[0, 0, 0, 1]),
+        write(1, &[0]),
+        write(0, &[0]),
+        Step::Publish { who: 1, to: 0 },
+        collect(),
+        Step::Publish { who: 0, to: 0 },
+        Step::Crash { survival: 6 },
+        collect(),
+    ] {
+        machine.run(&step);
+        machine.check();
+    }
+}
+
 /// Ends the other threads also where this one panics.
 struct SetOnDrop<'a>(&'a AtomicBool);
 
