@@ -13,6 +13,7 @@ use super::request::{ChangedTable, Request};
 use super::schema::{SchemaPlan, SchemaVerb};
 use super::shape::Shape;
 use super::spool::{Spool, Verb};
+use crate::engine::ddl::text;
 use crate::engine::{is_optional, masked_columns};
 use crate::model::{Fact, FactId, ObjectKind};
 
@@ -185,6 +186,13 @@ fn rows(
         );
         let hint = format!("leave them there: --changes {name}=insert,update");
         refusals.push(Refusal::new(name, reason, hint));
+    }
+    let columns = || before.columns.get(name).into_iter().chain(after.columns.get(name)).flatten();
+    let moving = columns().find(|fact| text(fact, "on-update").is_some());
+    if let Some(fact) = moving.filter(|_| table.runs.of(Verb::Update).rows > 0) {
+        let reason = "rows are updated, and the server gives this masked column another value then";
+        let hint = format!("leave those rows as they are: --changes {name}=insert");
+        refusals.push(Refusal::new(&fact.id, reason, hint));
     }
     let needed = after.columns.get(name).into_iter().flatten().find(|fact| !is_optional(fact));
     if let Some(fact) = needed.filter(|_| table.runs.of(Verb::Insert).rows > 0) {

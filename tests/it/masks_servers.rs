@@ -91,6 +91,19 @@ fn what_would_lose_masked_values_is_refused() {
     }
 }
 
+/// `ON UPDATE CURRENT_TIMESTAMP`: no statement names the column, and it changes all the same.
+#[test]
+fn a_masked_column_that_changes_by_itself_is_no_bystander() {
+    let table = "CREATE TABLE t(id int PRIMARY KEY, n int,
+        at timestamp NULL DEFAULT NULL ON UPDATE current_timestamp);
+        INSERT INTO t VALUES (1, 1, '2020-01-01 00:00:00');";
+    let [a, b] = pair(&servers::mariadb(), table, "UPDATE t SET n = 2 WHERE id = 1");
+    let lab = lab("'t.at'");
+    lab.snapshot(&a.url(), "a");
+    lab.snapshot(&b.url(), "b");
+    lab.run(&["pack", "a", "b", "-o", "change"]).fails(4, "t.at");
+}
+
 #[test]
 fn a_schema_changes_around_masked_values() {
     for server in both() {
