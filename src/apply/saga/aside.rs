@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::rows::Side;
 use super::Saga;
 use super::course::{Aside, Course};
+use super::rows::Side;
 use crate::apply::error::ApplyError;
 use crate::apply::rows::{Tables, each_hash};
 use crate::engine::UNDONE_PREFIX;

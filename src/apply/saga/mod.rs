@@ -355,13 +355,18 @@ impl<'a, 's> Saga<'a, 's> {
     fn demanded(&self, course: &Course, catalog: &Catalog) -> Result<Vec<Refusal>, ApplyError> {
         let rows = course.rows_at().unwrap_or(0);
         let mut middle = course.facts_after(rows);
-        // What is made anew takes none of the rows that there are.
-        middle.retain(|fact| !course.is_anew(&fact.id.object));
         // Rows are asked while they go by the old names.
         if course.last_rename(0..rows).is_some() {
             middle = self.names.taken_back(Enforcement::Mysql, &middle);
         }
-        checks_of(self.my, &catalog.facts, &middle)
+        // What is made anew takes none of the rows that there are.
+        let is_anew = |fact: &&Fact| {
+            let table = fact.id.object.to_string();
+            let mut anew = course.anew.iter().map(|anew| &anew.before.table);
+            anew.any(|name| *name == table || self.names.old(name) == table)
+        };
+        let asked: Vec<Fact> = catalog.facts.iter().filter(|f| !is_anew(f)).cloned().collect();
+        checks_of(self.my, &asked, &middle)
     }
 
     /// What every pack is checked for before its first write.

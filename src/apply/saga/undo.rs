@@ -91,7 +91,8 @@ impl Stretch {
         let refuse = |reason: String| {
             Refusal::new(&course.steps[at].name, reason, "give the name back by hand")
         };
-        let rename = course.rename_at(at).ok_or_else(|| refuse("what it did is not told".into()))?;
+        let rename =
+            course.rename_at(at).ok_or_else(|| refuse("what it did is not told".into()))?;
         let back = rename.inverse();
         let statement = saga.ddl.rename(&back, &Schema::new(&before)).map_err(refuse)?;
         let kind = if back.column.is_some() { "column" } else { "table" };

@@ -30,7 +30,8 @@ pub(super) fn statement(
     let of = |name: &str| schema.part(ObjectKind::Column, &rename.table, name);
     let fact = of(name).or_else(|| of(&rename.to)).ok_or("the column is not there")?;
     if flag(fact, "no-default") {
-        let reason = "MySQL 5.7 gives a column DEFAULT NULL with its new name, and it has no default";
+        let reason =
+            "MySQL 5.7 gives a column DEFAULT NULL with its new name, and it has no default";
         return Err(reason.to_owned());
     }
     let definition = column::definition(ddl, fact, schema)?;
