@@ -49,7 +49,7 @@ const SHOP: &str = "
     INSERT INTO maker VALUES (1,'Anna'),(2,'Bert');
     CREATE TABLE item(id int PRIMARY KEY AUTO_INCREMENT, zeta varchar(20) NOT NULL DEFAULT 'x' COMMENT 'a ''name''', maker int, low int,
         up int GENERATED ALWAYS AS (low + 1) VIRTUAL, kept int GENERATED ALWAYS AS (low + 2) STORED, note text,
-        CONSTRAINT below CHECK (low < 1000), CHECK (low <> 77), CONSTRAINT named CHECK (zeta <> ''),
+        CONSTRAINT below CHECK (low < 1000), CHECK (low <> 77), CONSTRAINT named CHECK (CHAR_LENGTH(zeta) > 0),
         UNIQUE KEY both_once (zeta, low), KEY by_low (low), KEY by_up (up), KEY by_note (note(10)),
         FOREIGN KEY (maker) REFERENCES maker(id));
     INSERT INTO item(id, zeta, maker, low, note) VALUES (1,'pot',1,10,'a'),(2,'cup',2,20,NULL),(3,'can',NULL,NULL,'c'),(4,'gone',1,4,'d');
@@ -198,7 +198,7 @@ fn rows_that_differ_are_found_by_either_name() {
     let pair = scene(0);
     pair.prod("UPDATE item SET low = 12 WHERE id = 1;");
     pair.apply(&[]).fails(4, "article (1): changed");
-    pair.prod("UPDATE item SET low = 10 WHERE id = 1;");
+    pair.prod("UPDATE item SET low = 10 WHERE id = 1; DELETE FROM log;");
     assert_eq!(pair.now(), pair.of("a"));
     // Another one after names have changed, in a column that no statement sets.
     let script = "UPDATE article SET note = 'other' WHERE id = 1;";
@@ -209,7 +209,7 @@ fn rows_that_differ_are_found_by_either_name() {
         "{}",
         failed.stdout
     );
-    pair.prod("UPDATE item SET note = 'a' WHERE id = 1;");
+    pair.prod("UPDATE item SET note = 'a' WHERE id = 1; DELETE FROM log;");
     assert_eq!(pair.now(), pair.of("a"), "{}", failed.stdout);
 }
 
