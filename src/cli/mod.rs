@@ -14,6 +14,7 @@ pub mod diff;
 pub mod error;
 pub mod exit;
 mod failures;
+mod fill;
 pub mod init;
 mod key_words;
 pub mod log;
