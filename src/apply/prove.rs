@@ -15,6 +15,7 @@ use super::outcome::{Ending, Outcome};
 use super::parents;
 use super::run::run_at;
 use super::stand_ins::{self, filler};
+use crate::engine::ddl::Schema;
 use crate::engine::sqlite::{OpenOptions, SqliteSession, SqliteTarget, quoted};
 use crate::engine::{EngineError, Session, Target};
 use crate::model::snapshot::Scope;
@@ -288,8 +289,9 @@ impl Proof<'_, '_> {
             Run::Forward => base.renames.all(),
             Run::Back => base.renames.inverse(),
         };
+        let schema = Schema::new(&base.facts);
         for rename in renames {
-            let written = ddl.rename(&rename);
+            let written = ddl.rename(&rename, &schema);
             let statement = written.map_err(|reason| PackError::Prover(reason.into()))?;
             self.session.execute(&statement)?;
         }

@@ -52,6 +52,18 @@ impl Tables {
         self
     }
 
+    /// Tables, each with what its columns are called where rows are hashed.
+    pub fn hashed_as(tables: &[(TableSpec, TableSpec)]) -> Result<Tables, ApplyError> {
+        let specs = tables
+            .iter()
+            .map(|(spec, called)| {
+                let layout = layout(called).map_err(PackError::from)?;
+                Ok((spec.name.to_string(), (spec.clone(), layout)))
+            })
+            .collect::<Result<_, ApplyError>>()?;
+        Ok(Tables { specs })
+    }
+
     /// The same tables, their rows found by the keys of `others`, where those know the table.
     pub fn keyed_like(specs: &[TableSpec], others: &Tables) -> Result<Tables, ApplyError> {
         let mut specs = specs.to_vec();

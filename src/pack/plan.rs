@@ -34,7 +34,7 @@ use crate::codec::Hasher;
 use crate::diff::TableDefinition;
 use crate::engine::Dialect;
 use crate::engine::ddl::Ddl;
-use crate::model::{Fact, ObjectKind, ObjectName, Sequence};
+use crate::model::{Fact, ObjectKind, ObjectName, Sequence, TableSpec};
 use way::WayInput;
 
 const INCOMPLETE_HINT: &str = "take the snapshot with an account that sees everything, or leave the \
@@ -339,7 +339,12 @@ impl<'a> Drafter<'a> {
                 held: BTreeMap::new(),
                 leaves: false,
             };
-            let layouts = Layouts::new(Ends { before: side, after: None })?;
+            // Its rows are looked at by the names that they have before.
+            let spec = |spec: &'a TableSpec| match direction {
+                Direction::Forward => self.request.spec_before(&table.name, spec),
+                Direction::Back => spec,
+            };
+            let layouts = Layouts::new(Ends { before: side.map(spec), after: None })?;
             dropped.insert(table.name.as_str(), (work, layouts));
         }
         Ok(dropped)

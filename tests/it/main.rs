@@ -55,6 +55,7 @@ mod my_packs_faults;
 mod my_packs_schema;
 mod my_packs_values;
 mod my_receipts;
+mod my_renames;
 mod my_rows;
 mod my_statements;
 mod my_statements_rows;

@@ -1,9 +1,9 @@
 //! Renames that a person gives: names change, and nothing else does but what differs under the new
-//! ones. There and back, on SQLite and PostgreSQL, with everything that can speak of a name.
+//! ones. There and back, on SQLite and PostgreSQL, with everything that can speak of a name. (MySQL and
+//! MariaDB: `my_renames`.)
 
 use crate::lab::{Lab, lab};
 use crate::pg_lab::Pair;
-use crate::servers;
 
 /// The migration of the pack that was made last.
 fn migration(lab: &Lab, dir: &str) -> String {
@@ -232,18 +232,6 @@ fn tables_that_share_columns_are_refused_on_postgres() {
         "ALTER TABLE t RENAME a TO b",
     );
     pair.try_pack(&["--rename", "public.t.a=b"]).fails(4, "shares its columns");
-}
-
-#[test]
-fn servers_where_statements_commit_change_no_names() {
-    let server = servers::mariadb();
-    let lab = Lab::new();
-    for (name, column) in [("a", "old"), ("b", "new")] {
-        let database = server.database("");
-        database.sql(&format!("CREATE TABLE t(id int PRIMARY KEY, {column} int)"));
-        lab.run(&["snapshot", &database.url(), "--ref", name]).ok();
-    }
-    lab.run(&["pack", "a", "b", "-o", "no", "--rename", "t.old=new"]).fails(4, "changes no names");
 }
 
 #[test]

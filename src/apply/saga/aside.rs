@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 
 use super::Saga;
 use super::course::{Aside, Course};
+use super::rows::Side;
 use crate::apply::error::ApplyError;
 use crate::apply::rows::{Tables, each_hash};
 use crate::engine::UNDONE_PREFIX;
 use crate::engine::mysql::precheck;
 use crate::model::{Fact, ObjectId, ObjectKind, ObjectName};
-use crate::pack::{Refusal, content};
+use crate::pack::{Refusal, Run, content};
 
 impl Saga<'_, '_> {
     /// The foreign keys of tables that are not in the catalog, to tables that a course puts aside.
@@ -23,7 +24,9 @@ impl Saga<'_, '_> {
         let known: BTreeSet<&str> = tables.map(|fact| fact.id.object.name.as_str()).collect();
         let mut reasons = Vec::new();
         for aside in course.steps.iter().filter_map(|step| step.aside.as_ref()) {
-            let query = precheck::held_from_elsewhere(&aside.table, &known);
+            let now = self.names.old(&aside.table);
+            let table = if known.contains(now) { now } else { &aside.table };
+            let query = precheck::held_from_elsewhere(table, &known);
             let Some(row) = self.my.first_row(&query)? else { continue };
             let names: Vec<&str> = row.iter().map(|name| name.as_deref().unwrap_or("")).collect();
             let reason = format!(
@@ -39,6 +42,7 @@ impl Saga<'_, '_> {
     /// What speaks against a table that was put aside: rows that came since it was looked at.
     pub(super) fn wrong_aside(
         &self,
+        run: Run,
         course: &Course,
         at: usize,
         aside: &Aside,
@@ -50,13 +54,18 @@ impl Saga<'_, '_> {
         if !before.iter().any(id) {
             return Ok(None);
         }
-        let Some(spec) = self.specs.iter().find(|spec| spec.name.to_string() == aside.table) else {
+        // Names may have changed since the tables were looked at, and change before they are put aside.
+        let specs = self.specs.iter().map(|spec| self.names.after(spec));
+        let Some(mut spec) = specs.into_iter().find(|spec| spec.name.to_string() == aside.table)
+        else {
             return Ok(None);
         };
-        let mut spec = spec.clone();
+        let is_undone = aside.under.starts_with(UNDONE_PREFIX);
+        let end = if (run == Run::Forward) == is_undone { Side::After } else { Side::Before };
+        let called = self.side(&mut spec, end);
         spec.name = ObjectName::bare(aside.under.as_str());
         let name = spec.name.to_string();
-        let tables = Tables::new(&[spec])?;
+        let tables = Tables::hashed_as(&[(spec, called)])?;
         let each = |take: &mut dyn FnMut(ObjectId)| {
             each_hash(self.session, &tables, &name, self.hasher, take)
         };
@@ -69,7 +78,7 @@ impl Saga<'_, '_> {
             "it holds {rows} rows, and not just the {} that the pack knows and that would go with it",
             aside.rows
         );
-        let hint = match aside.under.starts_with(UNDONE_PREFIX) {
+        let hint = match is_undone {
             true => {
                 "the table that was put aside before takes its place: take the rows of others out of it, \
                  and run the same command again"

@@ -5,10 +5,13 @@
 //! a course says is all that is needed to go on with it, or to undo it, on another day.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::apply::names::Names;
 use crate::codec::Hasher;
+use crate::engine::ddl::Rename;
 use crate::model::{
     Attribute, Fact, FactId, KeyColumn, KeyMatching, ObjectKind, ObjectName, RowKey, RowKeySource,
     TableSpec,
@@ -64,6 +67,9 @@ pub(super) struct Step {
     pub(super) come: Places,
     /// The table that it puts aside.
     pub(super) aside: Option<Aside>,
+    /// Whether it gives a table or a column another name.
+    #[serde(default)]
+    pub(super) is_rename: bool,
 }
 
 /// A table that is put aside.
@@ -244,6 +250,38 @@ impl Course {
         facts
     }
 
+    /// The last step among these that gives something another name.
+    pub(super) fn last_rename(&self, among: Range<usize>) -> Option<usize> {
+        let Range { start, end } = among;
+        (start..end.min(self.steps.len())).rev().find(|at| self.steps[*at].is_rename)
+    }
+
+    /// The name that a step changes, which does so.
+    pub(super) fn rename_at(&self, at: usize) -> Option<Rename> {
+        let (before, step) = (self.schema_after(at), self.steps.get(at)?);
+        let ids = |places: &'_ Places, kind: ObjectKind| -> Vec<FactId> {
+            let ids = places.iter().filter_map(|place| self.facts.get(*place)?.id());
+            ids.filter(|id| id.kind == kind).collect()
+        };
+        let changed = |kind: ObjectKind| {
+            let old = ids(&step.gone, kind).into_iter().next()?;
+            let come = ids(&step.come, kind).into_iter();
+            Some((old, come.filter(|id| !before.contains_key(id)).last()?))
+        };
+        if let Some((old, new)) = changed(ObjectKind::Table) {
+            return Some(Rename { table: old.object, column: None, to: new.object.name });
+        }
+        let (old, new) = changed(ObjectKind::Column)?;
+        Some(Rename { table: old.object, column: Some(old.part), to: new.part })
+    }
+
+    /// The facts at the end, by the names that they have while rows change.
+    pub(super) fn end_by_names_of_rows(&self) -> Vec<Fact> {
+        let behind = self.rows_at().map_or(self.steps.len(), |rows| rows + 1);
+        let first = (behind..self.steps.len()).find(|at| self.steps[*at].is_rename);
+        self.facts_after(first.unwrap_or(self.steps.len()))
+    }
+
     /// The facts after so many steps, sorted by id.
     pub(super) fn facts_after(&self, steps: usize) -> Vec<Fact> {
         self.facts(&self.schema_after(steps).into_values().collect::<Vec<_>>())
@@ -299,8 +337,8 @@ impl Course {
     }
 
     /// These tables, their rows found by what they were found by before the run, as far as they
-    /// were there.
-    pub(super) fn keyed(&self, tables: &[TableSpec]) -> Vec<TableSpec> {
+    /// were there, whatever their names were then.
+    pub(super) fn keyed(&self, tables: &[TableSpec], names: &Names) -> Vec<TableSpec> {
         let keys: BTreeMap<&str, &Vec<(String, String)>> =
             self.keys.iter().map(|(table, key)| (table.as_str(), key)).collect();
         let was_there: BTreeSet<String> = self
@@ -310,26 +348,29 @@ impl Course {
             .map(|fact| fact.id.object.to_string())
             .collect();
         let keyed = tables.iter().map(|table| {
-            let name = table.name.to_string();
             let mut table = table.clone();
-            match keys.get(name.as_str()) {
+            let called = [table.clone(), names.before(&table), names.after(&table)];
+            // The place of a column is the same by all names.
+            let place = |name: &String| called.iter().find_map(|table| table.place(name));
+            let known = called.iter().find_map(|table| keys.get(table.name.to_string().as_str()));
+            match known {
                 Some(key) => {
-                    let has_all = key
+                    let columns: Option<Vec<KeyColumn>> = key
                         .iter()
-                        .all(|(name, _)| table.columns.iter().any(|column| column.name == *name));
-                    let names: Vec<&str> = key.iter().map(|(name, _)| name.as_str()).collect();
-                    if has_all && table.key.column_names() != names {
-                        let columns = key.iter().map(|(name, matching)| KeyColumn {
-                            name: name.clone(),
-                            matching: matching_of(matching),
-                        });
-                        let columns = columns.collect();
+                        .map(|(name, matching)| {
+                            let name = table.columns[place(name)?].name.clone();
+                            Some(KeyColumn { name, matching: matching_of(matching) })
+                        })
+                        .collect();
+                    if let Some(columns) = columns
+                        && !columns.iter().map(|key| key.name.as_str()).eq(table.key.column_names())
+                    {
                         let source = RowKeySource::Configured;
                         table.key = RowKey::Columns { columns, source, may_be_null: false };
                         table.reads_in_key_order = false;
                     }
                 }
-                None if was_there.contains(&name) => {
+                None if called.iter().any(|table| was_there.contains(&table.name.to_string())) => {
                     table.key = RowKey::RowHash;
                     table.reads_in_key_order = false;
                 }

@@ -49,6 +49,9 @@ pub(super) fn of(pack: &Pack, fs: &dyn FileSystem, run: Run) -> Result<Listing, 
                 });
                 let grouping = if is_behind { &mut second } else { &mut first };
                 grouping.push(format!("{} {}", step.verb, step.object), text, aside);
+                if step.verb.starts_with("rename-") {
+                    grouping.renames();
+                }
             }
         }
     }
@@ -76,6 +79,13 @@ struct Grouping {
 }
 
 impl Grouping {
+    /// The last statement gives something another name.
+    fn renames(&mut self) {
+        if let Some(step) = self.steps.last_mut() {
+            step.is_rename = true;
+        }
+    }
+
     fn push(&mut self, name: String, text: String, aside: Option<Aside>) {
         let is_setting = text.starts_with("SET ");
         match (is_setting, self.steps.last_mut()) {

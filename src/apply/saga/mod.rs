@@ -27,6 +27,7 @@ use walk::Walked;
 
 use super::checks::{self, Expected};
 use super::error::ApplyError;
+use super::names::Names;
 use super::options::{Finish, Options, Place, ReadState};
 use super::outcome::{Drift, Ending, Outcome};
 use super::relations::Relations;
@@ -41,6 +42,7 @@ use crate::engine::{EngineError, Journal, Session};
 use crate::fsio::FileSystem;
 use crate::model::snapshot::Scope;
 use crate::model::{Catalog, Fact, TableSpec};
+use crate::pack::enforcement::Enforcement;
 use crate::pack::rules::Rules;
 use crate::pack::{Pack, PackError, Refusal, Run};
 
@@ -68,6 +70,8 @@ struct Saga<'a, 's> {
     options: &'a Options,
     scope: &'a Scope,
     ddl: Box<dyn Ddl>,
+    /// The names that the pack changes.
+    names: Names,
     /// The tables as they were when the walk began.
     specs: Vec<TableSpec>,
     statements: u64,
@@ -123,6 +127,7 @@ pub(super) fn run(
         options,
         scope: &scope,
         ddl: Box::new(my.ddl()),
+        names: Names::all(&pack.manifest),
         specs: Vec::new(),
         statements: 0,
         drift: Vec::new(),
@@ -327,11 +332,7 @@ impl<'a, 's> Saga<'a, 's> {
             Ok(course) => course,
             Err(reasons) => return Ok(self.outcome(Ending::Refused, reasons)),
         };
-        let middle = course.facts_after(course.rows_at().unwrap_or(0));
-        // What is made anew takes none of the rows that there are.
-        let asked: Vec<Fact> =
-            catalog.facts.iter().filter(|fact| !course.is_anew(&fact.id.object)).cloned().collect();
-        let reasons = checks_of(self.my, &asked, &middle)?;
+        let reasons = self.demanded(&course, &catalog)?;
         if !reasons.is_empty() {
             return Ok(self.outcome(Ending::Refused, reasons));
         }
@@ -348,6 +349,24 @@ impl<'a, 's> Saga<'a, 's> {
         };
         self.my.write_journal(&journal)?;
         self.there(self.options.run, &journal, &course, Some(before), read_state)
+    }
+
+    /// What the steps before the rows will ask of rows as they are, and do not get.
+    fn demanded(&self, course: &Course, catalog: &Catalog) -> Result<Vec<Refusal>, ApplyError> {
+        let rows = course.rows_at().unwrap_or(0);
+        let mut middle = course.facts_after(rows);
+        // Rows are asked while they go by the old names.
+        if course.last_rename(0..rows).is_some() {
+            middle = self.names.taken_back(Enforcement::Mysql, &middle);
+        }
+        // What is made anew takes none of the rows that there are.
+        let is_anew = |fact: &&Fact| {
+            let table = fact.id.object.to_string();
+            let mut anew = course.anew.iter().map(|anew| &anew.before.table);
+            anew.any(|name| *name == table || self.names.old(name) == table)
+        };
+        let asked: Vec<Fact> = catalog.facts.iter().filter(|f| !is_anew(f)).cloned().collect();
+        checks_of(self.my, &asked, &middle)
     }
 
     /// What every pack is checked for before its first write.
@@ -395,7 +414,7 @@ impl<'a, 's> Saga<'a, 's> {
         let mut wrong = self.not_the_end(&proof.facts)?;
         let refilled: BTreeSet<String> = anew(&first, &back.first, &mut course);
         let touched = touched.difference(&refilled).cloned().collect();
-        wrong.extend(proof.rekeyed(catalog, &touched)?);
+        wrong.extend(proof.rekeyed(catalog, &touched, &self.names)?);
         if !wrong.is_empty() {
             return Ok(Err(wrong));
         }
@@ -487,24 +506,24 @@ impl<'a, 's> Saga<'a, 's> {
         let options = self.options_of(run);
         let mut runner = self.runner(&options);
         self.session.begin()?;
-        let looked = Self::look(&mut runner, self.scope, course, before, read_state);
+        let looked = self.look(&mut runner, course, before, read_state);
         self.session.rollback()?;
         looked?;
         Ok(self.told(runner))
     }
 
     fn look(
+        &self,
         runner: &mut Runner<'_, '_>,
-        scope: &Scope,
         course: &Course,
         before: Option<Before>,
         read_state: Option<&mut ReadState<'_>>,
     ) -> Result<(), ApplyError> {
-        let catalog = runner.session.catalog(scope)?;
+        let (catalog, names) = (runner.session.catalog(self.scope)?, &self.names);
         let before = match before {
             Some(before) => before,
             None => Before {
-                tables: Tables::new(&course.keyed(&catalog.tables))?,
+                tables: Tables::new(&course.keyed(&catalog.tables, names))?,
                 rules: Rules::of(runner.enforcement()?, &catalog.facts),
                 multisets: BTreeMap::new(),
                 violations: None,

@@ -8,6 +8,7 @@
 use super::course::{Places, Pool, Step};
 use super::listing;
 use crate::apply::error::ApplyError;
+use crate::apply::names::Names;
 use crate::codec::Hasher;
 use crate::engine::EngineError;
 use crate::engine::ddl::Ddl;
@@ -154,8 +155,12 @@ impl<'a> Proof<'a> {
         &self,
         before: &Catalog,
         touched: &BTreeSet<String>,
+        names: &Names,
     ) -> Result<Vec<Refusal>, ApplyError> {
-        let after = self.catalog()?.tables;
+        let called = |tables: &[TableSpec]| -> Vec<TableSpec> {
+            tables.iter().map(|table| names.after(table)).collect()
+        };
+        let (before, after) = (called(&before.tables), called(&self.catalog()?.tables));
         let has_key = |table: &TableSpec| table.key != RowKey::RowHash;
         let changes = |table: &&TableSpec| {
             let other = after.iter().find(|other| other.name == table.name);
@@ -164,7 +169,7 @@ impl<'a> Proof<'a> {
         };
         let reason = "its rows get or lose the key that they are found by, and they change as well: \
                       that is not done where statements commit";
-        Ok(before.tables.iter().filter(changes).map(|t| refusal(&t.name, reason)).collect())
+        Ok(before.iter().filter(changes).map(|t| refusal(&t.name, reason)).collect())
     }
 
     /// Drops what was put aside.

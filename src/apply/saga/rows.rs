@@ -16,8 +16,9 @@ use crate::apply::error::ApplyError;
 use crate::apply::relations::Relations;
 use crate::apply::rows::{Expectation, RowReader, Tables};
 use crate::apply::run::{Before, ROWS_AT_ONCE, Runner, Which};
+use crate::engine::ddl::text;
 use crate::engine::{EngineError, Journal};
-use crate::model::{Catalog, Fact, ObjectKind, TableSpec};
+use crate::model::{Catalog, Fact, ObjectKind, ObjectName, TableSpec};
 use crate::pack::manifest::StepKind;
 use crate::pack::rules::Rules;
 use crate::pack::{Refusal, Run};
@@ -34,6 +35,14 @@ pub(super) enum Ended {
     Done,
     /// It is not, for these reasons.
     Failed(Vec<Refusal>),
+}
+
+/// A side of the pack: the state before it or the wanted one. While rows change, names are those of
+/// the wanted one; row hashes hold those of the side that they are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Before,
+    After,
 }
 
 /// Which end of a way rows are compared with.
@@ -111,17 +120,21 @@ impl Saga<'_, '_> {
         overview.events.retain(|table, _| !kept.contains(table));
         let rules = Rules::of(runner.enforcement()?, &catalog.facts);
         let firing = runner.triggers(&rules, &overview);
-        let specs = course.keyed(&catalog.tables);
+        let specs = course.keyed(&catalog.tables, &self.names);
         let tables = Tables::new(&specs)?;
         let touched: Vec<&TableSpec> =
             overview.events.keys().filter_map(|name| tables.spec(name)).collect();
         self.session.lock_tables(&touched)?;
-        // Undoing goes from the end of the run to its start.
+        // Undoing goes from the end of the run to its start, as a run of the other way does.
         let (first, last) = match is_undoing {
             true => (&course.end, &course.start),
             false => (&course.start, &course.end),
         };
-        let seen = seen_from(&specs, &course.facts(first), &catalog)?;
+        let (begins, ends) = match run {
+            Run::Forward => (Side::Before, Side::After),
+            Run::Back => (Side::After, Side::Before),
+        };
+        let seen = self.seen_from(&specs, &course.facts(first), begins, &catalog)?;
         compare(&mut runner, run, &seen, End::Before, kept)?;
         if !is_undoing {
             columns_before(&mut runner, run, &tables)?;
@@ -142,13 +155,13 @@ impl Saga<'_, '_> {
         let Some(changes) = runner.statements(&before, Which::RowsBut(kept))? else {
             return Ok(Ended::Failed(self.told(runner)));
         };
-        let seen = seen_from(&specs, &course.facts(last), &catalog)?;
+        let seen = self.seen_from(&specs, &course.facts(last), ends, &catalog)?;
         compare(&mut runner, run, &seen, End::After, kept)?;
         if runner.is_refused() {
             return Ok(Ended::Failed(self.told(runner)));
         }
         self.statements += changes.statements;
-        let wanted = course.facts_after(course.steps.len());
+        let wanted = course.end_by_names_of_rows();
         let reasons = checks_of(self.my, &catalog.facts, &wanted)?;
         if !reasons.is_empty() {
             return Ok(Ended::Failed(reasons));
@@ -229,35 +242,85 @@ fn compare(
     }
 }
 
-/// The tables as they are while rows change, with the columns that they have at one end, as far as
-/// those are there with the same values.
-fn seen_from(specs: &[TableSpec], end: &[Fact], catalog: &Catalog) -> Result<Tables, ApplyError> {
-    let seen: Vec<TableSpec> =
-        specs.iter().filter_map(|spec| seen_as(spec, end, &catalog.facts)).collect();
-    Tables::new(&seen)
+impl Saga<'_, '_> {
+    /// What a table and its columns, which have their new names, are called on a side; puts the columns
+    /// into the order that they have there.
+    pub(super) fn side(&self, spec: &mut TableSpec, side: Side) -> TableSpec {
+        if self.names.is_empty() || side == Side::After {
+            return spec.clone();
+        }
+        let mut called = self.names.before(spec);
+        let mut places: Vec<usize> = (0..spec.columns.len()).collect();
+        places.sort_by(|a, b| called.columns[*a].name.cmp(&called.columns[*b].name));
+        for table in [spec, &mut called] {
+            table.columns = places.iter().map(|place| table.columns[*place].clone()).collect();
+        }
+        called
+    }
+
+    /// The tables as they are while rows change, with the columns that they have on a side, as far as
+    /// those are there with the same values.
+    fn seen_from(
+        &self,
+        specs: &[TableSpec],
+        wanted: &[Fact],
+        side: Side,
+        catalog: &Catalog,
+    ) -> Result<Tables, ApplyError> {
+        let seen: Vec<(TableSpec, TableSpec)> = specs
+            .iter()
+            .filter_map(|spec| {
+                let mut spec = spec.clone();
+                let called = self.side(&mut spec, side);
+                seen_as(spec, called, wanted, &catalog.facts)
+            })
+            .collect();
+        Tables::hashed_as(&seen)
+    }
 }
 
-/// A table with the columns that these facts give it, where the columns that there are hold the
-/// same values.
-fn seen_as(spec: &TableSpec, wanted: &[Fact], now: &[Fact]) -> Option<TableSpec> {
+/// A table with the columns that these facts give it by the names in `called`, where the columns that
+/// there are hold the same values.
+fn seen_as(
+    mut spec: TableSpec,
+    mut called: TableSpec,
+    wanted: &[Fact],
+    now: &[Fact],
+) -> Option<(TableSpec, TableSpec)> {
     const VALUES: [&str; 4] = ["type", "charset", "generated", "stored"];
-    let of_table = |facts: &'_ [Fact]| -> BTreeMap<String, Fact> {
+    let of_table = |facts: &'_ [Fact], table: &ObjectName| -> BTreeMap<String, Fact> {
         let columns = facts
             .iter()
-            .filter(|fact| fact.id.kind == ObjectKind::Column && fact.id.object == spec.name);
+            .filter(|fact| fact.id.kind == ObjectKind::Column && fact.id.object == *table);
         columns.map(|fact| (fact.id.part.clone(), fact.clone())).collect()
     };
-    let (wanted, now) = (of_table(wanted), of_table(now));
+    let (wanted, now) = (of_table(wanted, &called.name), of_table(now, &spec.name));
+    let is_generated = |fact: &Fact| text(fact, "generated").is_some();
+    let names: BTreeMap<&str, &str> = called
+        .columns
+        .iter()
+        .zip(&spec.columns)
+        .map(|(called, column)| (called.name.as_str(), column.name.as_str()))
+        .collect();
     let is_same = |name: &String, fact: &Fact| {
-        now.get(name).is_some_and(|found| {
-            VALUES.iter().all(|value| found.attributes.get(*value) == fact.attributes.get(*value))
-        })
+        let name = names.get(name.as_str()).copied().unwrap_or(name);
+        match now.get(name) {
+            Some(found) => VALUES
+                .iter()
+                .all(|value| found.attributes.get(*value) == fact.attributes.get(*value)),
+            // What is computed is no part of a row.
+            None => is_generated(fact),
+        }
     };
     if wanted.is_empty() || !wanted.iter().all(|(name, fact)| is_same(name, fact)) {
         return None;
     }
-    let mut spec = spec.clone();
-    spec.columns.retain(|column| wanted.contains_key(&column.name));
-    let has_key = spec.key.column_names().iter().all(|name| wanted.contains_key(*name));
-    has_key.then_some(spec)
+    let is_there: Vec<bool> =
+        called.columns.iter().map(|column| wanted.contains_key(&column.name)).collect();
+    let has_key = called.key.column_names().iter().all(|name| wanted.contains_key(*name));
+    for table in [&mut spec, &mut called] {
+        let mut place = is_there.iter();
+        table.columns.retain(|_| place.next().is_some_and(|is_there| *is_there));
+    }
+    has_key.then_some((spec, called))
 }

@@ -5,6 +5,7 @@
 //! no row of anybody else goes with it; it is dropped when everything else is undone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::course::{Aside, Course, Pool, Step};
 use super::{Saga, listing, undo};
@@ -46,17 +47,18 @@ enum Holds {
 }
 
 impl Swap {
-    /// Plans it, from a schema that so many steps leave.
+    /// Plans it, from the schema that these steps leave.
     pub(super) fn plan(
         saga: &Saga<'_, '_>,
         course: &Course,
-        done: usize,
+        steps: Range<usize>,
         begins: &[Fact],
         has_rows: bool,
     ) -> Result<Swap, Vec<Refusal>> {
         let aside_at = |table: &str| {
             let is_it = |step: &Step| step.aside.as_ref().is_some_and(|a| a.table == table);
-            course.steps.iter().take(done).position(is_it)
+            let found = course.steps[..steps.end].iter().skip(steps.start).position(is_it);
+            found.map(|at| at + steps.start)
         };
         let begun: Vec<_> = course
             .anew

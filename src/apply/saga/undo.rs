@@ -2,9 +2,11 @@
 //!
 //! Before the rows have changed, the schema goes straight back. After that, what was put aside last
 //! is fetched back, the schema goes to the one in which the rows of the way back change, and from
-//! there it is the way back of the pack. Tables that never went keep their rows.
+//! there it is the way back of the pack. Tables that never went keep their rows. Where names have changed
+//! on the way, they change back in between: what was done since is undone by the names that there are.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::course::{Aside, Course, Pool, Step};
 use super::failpoint::pass;
@@ -14,6 +16,7 @@ use super::swap::Swap;
 use super::walk::Walked;
 use super::{Saga, rows};
 use crate::apply::error::ApplyError;
+use crate::apply::names::Names;
 use crate::apply::rows::Tables;
 use crate::engine::Journal;
 use crate::engine::ddl::{Alteration, Schema, text};
@@ -33,6 +36,14 @@ pub(super) fn renamed(table: &str, name: &str) -> String {
 
 /// What leads back from a place of a course, before it is proved.
 struct Retreat {
+    /// One after the other. Each but the last ends where a name has changed back.
+    stretches: Vec<Stretch>,
+    /// Whether the rows have changed.
+    has_rows: bool,
+}
+
+/// What leads back to where another name was given, or to the end.
+struct Stretch {
     /// Tables that were put aside last come back.
     fetched: Vec<Step>,
     /// The schema then.
@@ -41,29 +52,95 @@ struct Retreat {
     swap: Swap,
     /// From there straight to another schema.
     straight: Vec<Step>,
-    /// Whether the rows have changed.
-    has_rows: bool,
+    /// That one.
+    ends: Vec<Fact>,
+}
+
+impl Stretch {
+    /// What leads back to what these steps began with, where names are the same on both ends. `to` is
+    /// the schema to come to.
+    fn plan(
+        saga: &Saga<'_, '_>,
+        course: &Course,
+        steps: Range<usize>,
+        to: Vec<Fact>,
+        has_rows: bool,
+    ) -> Result<Stretch, Vec<Refusal>> {
+        let (mut left, mut fetched_steps) = (steps.end, Vec::new());
+        while has_rows
+            && left > steps.start
+            && let Some(step) = course.steps.get(left - 1)
+            && let Some(aside) = &step.aside
+        {
+            left -= 1;
+            let before = course.places_of(left, &step.gone);
+            let name = format!("fetch-table {}", aside.table);
+            let statement = fetched(aside);
+            fetched_steps.push(Step { name, statement, come: before, ..Step::default() });
+        }
+        let begins = course.facts_after(left);
+        let swap = Swap::plan(saga, course, steps.start..left, &begins, has_rows)?;
+        let planned = schema::straight(saga.ddl.as_ref(), &swap.ends, &to)?;
+        let straight = listing::of_plan(&planned);
+        Ok(Stretch { fetched: fetched_steps, begins, swap, straight, ends: to })
+    }
+
+    /// Gives a name back behind all that.
+    fn rename(&mut self, saga: &Saga<'_, '_>, course: &Course, at: usize) -> Result<(), Refusal> {
+        let before = course.facts_after(at);
+        let refuse = |reason: String| {
+            Refusal::new(&course.steps[at].name, reason, "give the name back by hand")
+        };
+        let rename =
+            course.rename_at(at).ok_or_else(|| refuse("what it did is not told".into()))?;
+        let back = rename.inverse();
+        let statement = saga.ddl.rename(&back, &Schema::new(&before)).map_err(refuse)?;
+        let kind = if back.column.is_some() { "column" } else { "table" };
+        let name = format!("rename-{kind} {}", back.table);
+        self.straight.push(Step { name, statement, is_rename: true, ..Step::default() });
+        self.ends = before;
+        Ok(())
+    }
+
+    /// Goes on with another one, where nothing but statements follows.
+    fn join(&mut self, next: Stretch) -> Option<Stretch> {
+        if !next.fetched.is_empty() || !next.swap.tables.is_empty() {
+            return Some(next);
+        }
+        self.straight.extend(next.straight);
+        self.ends = next.ends;
+        None
+    }
 }
 
 fn retreat(saga: &Saga<'_, '_>, course: &Course, done: usize) -> Result<Retreat, Vec<Refusal>> {
-    let has_rows = course.rows_at().is_some_and(|rows| done > rows);
-    let (mut left, mut fetched_steps) = (done, Vec::new());
-    while has_rows
-        && let Some(step) = left.checked_sub(1).and_then(|last| course.steps.get(last))
-        && let Some(aside) = &step.aside
-    {
-        left -= 1;
-        let before = course.places_of(left, &step.gone);
-        let name = format!("fetch-table {}", aside.table);
-        let statement = fetched(aside);
-        fetched_steps.push(Step { name, statement, come: before, ..Step::default() });
+    let rows = course.rows_at().filter(|rows| done > *rows);
+    let (has_rows, from) = (rows.is_some(), rows.map_or(0, |rows| rows + 1));
+    let (mut left, mut stretches) = (done, Vec::<Stretch>::new());
+    loop {
+        let rename = course.last_rename(from..left);
+        let stretch = match rename {
+            Some(at) => {
+                let to = course.facts_after(at + 1);
+                let mut stretch = Stretch::plan(saga, course, at + 1..left, to, has_rows)?;
+                stretch.rename(saga, course, at).map_err(|refusal| vec![refusal])?;
+                stretch
+            }
+            None => {
+                let to = course.facts(if has_rows { &course.turn } else { &course.start });
+                Stretch::plan(saga, course, 0..left, to, has_rows)?
+            }
+        };
+        let apart = match stretches.last_mut() {
+            Some(last) => last.join(stretch),
+            None => Some(stretch),
+        };
+        stretches.extend(apart);
+        match rename {
+            Some(at) => left = at,
+            None => return Ok(Retreat { stretches, has_rows }),
+        }
     }
-    let begins = course.facts_after(left);
-    let swap = Swap::plan(saga, course, left, &begins, has_rows)?;
-    let to = course.facts(if has_rows { &course.turn } else { &course.start });
-    let planned = schema::straight(saga.ddl.as_ref(), &swap.ends, &to)?;
-    let straight = listing::of_plan(&planned);
-    Ok(Retreat { fetched: fetched_steps, begins, swap, straight, has_rows })
 }
 
 impl Saga<'_, '_> {
@@ -73,7 +150,12 @@ impl Saga<'_, '_> {
         if course.rows_at().is_none_or(|rows| done > rows) {
             return Vec::new();
         }
-        let (start, now) = (course.facts(&course.start), course.facts_after(done));
+        // Nothing is lost until names have changed, and where they have it goes by the new ones.
+        let start = match course.last_rename(0..done) {
+            Some(at) => course.facts_after(at + 1),
+            None => course.facts(&course.start),
+        };
+        let now = course.facts_after(done);
         let (from, to) = (Schema::new(&start), Schema::new(&now));
         let is_lost = |before: &&Fact| {
             let goes_back = |after: &Fact| {
@@ -119,31 +201,34 @@ impl Saga<'_, '_> {
         if !lost.is_empty() {
             return Ok(Err(lost));
         }
-        let mut retreat = match retreat(self, course, done) {
+        let retreat = match retreat(self, course, done) {
             Ok(retreat) => retreat,
             Err(refusals) => return Ok(Err(refusals)),
         };
         let mut pool = Pool::of(course).ok_or_else(super::foreign)?;
-        let ends = course.facts(if retreat.has_rows { &course.turn } else { &course.start });
-        let Swap { clearing, cleared, ends: swapped, .. } = &mut retreat.swap;
-        for (steps, from, to) in
-            [(clearing, &retreat.begins, &*cleared), (&mut retreat.straight, &*swapped, &ends)]
-        {
-            let proved = self.proved_straight(steps, from, to, &mut pool)?;
-            if let Err(refusals) = proved {
-                return Ok(Err(refusals));
-            }
-        }
         let mut undoing = course.clone();
         undoing.from = pool.places(&course.facts_after(done));
-        if retreat.has_rows {
-            undoing.kept = kept(course, &retreat.begins);
-            undoing.kept.extend(retreat.swap.tables.iter().cloned());
+        undoing.steps = Vec::new();
+        let last = retreat.stretches.last().filter(|_| retreat.has_rows);
+        undoing.kept = last.map(|last| kept(course, &last.begins)).unwrap_or_default();
+        for mut stretch in retreat.stretches {
+            let Swap { clearing, cleared, ends: swapped, .. } = &mut stretch.swap;
+            for (steps, from, to) in [
+                (clearing, &stretch.begins, &*cleared),
+                (&mut stretch.straight, &*swapped, &stretch.ends),
+            ] {
+                let proved = self.proved_straight(steps, from, to, &mut pool)?;
+                if let Err(refusals) = proved {
+                    return Ok(Err(refusals));
+                }
+            }
+            if retreat.has_rows {
+                undoing.kept.extend(stretch.swap.tables.iter().cloned());
+            }
+            undoing.steps.extend(stretch.fetched);
+            undoing.steps.extend(stretch.swap.into_steps(&mut pool, self.hasher)?);
+            undoing.steps.extend(stretch.straight);
         }
-        undoing.steps = retreat.fetched;
-        let swap = retreat.swap.into_steps(&mut pool, self.hasher)?;
-        undoing.steps.extend(swap);
-        undoing.steps.extend(retreat.straight);
         if retreat.has_rows {
             undoing.steps.push(Step::rows());
             undoing.steps.extend(course.tail.iter().cloned());
@@ -240,7 +325,9 @@ impl Saga<'_, '_> {
         self.session.begin()?;
         let compared =
             self.session.catalog(self.scope).map_err(ApplyError::from).and_then(|catalog| {
-                let tables = Tables::new(&course.keyed(&catalog.tables))?;
+                let names = Names::of(&self.pack.manifest, &catalog.facts);
+                let keyed = course.keyed(&catalog.tables, &self.names);
+                let tables = Tables::new(&keyed)?.called(&names);
                 rows::compare_before(&mut runner, run, &tables)
             });
         self.session.rollback()?;
@@ -263,8 +350,8 @@ fn kept(course: &Course, now: &[Fact]) -> BTreeSet<String> {
         let tables = facts.iter().filter(|fact| fact.id.kind == ObjectKind::Table);
         tables.map(|fact| fact.id.object.clone()).collect()
     };
-    let (start, end) = (tables(&course.facts(&course.start)), tables(&course.facts(&course.end)));
-    let now = tables(now);
+    let start = tables(&course.facts(&course.start));
+    let (end, now) = (tables(&course.end_by_names_of_rows()), tables(now));
     let kept = start.iter().filter(|table| !end.contains(table) && now.contains(table));
     kept.map(ToString::to_string).collect()
 }

@@ -8,7 +8,7 @@ use super::{Saga, rows, undo};
 use crate::apply::error::ApplyError;
 use crate::engine::{EngineError, Journal};
 use crate::model::Fact;
-use crate::pack::{Refusal, fingerprint};
+use crate::pack::{Refusal, Run, fingerprint};
 
 /// How many facts that differ are named.
 const NAMED: usize = 20;
@@ -39,7 +39,7 @@ impl Saga<'_, '_> {
             pass("step");
             let failed = match step.is_rows() {
                 true => self.rows(journal, course, at)?,
-                false => self.step(course, at, step)?,
+                false => self.step(Saga::direction(&journal.direction), course, at, step)?,
             };
             match failed {
                 rows::Ended::Done => {}
@@ -108,7 +108,13 @@ impl Saga<'_, '_> {
     }
 
     /// Runs one statement.
-    fn step(&mut self, course: &Course, at: usize, step: &Step) -> Result<rows::Ended, ApplyError> {
+    fn step(
+        &mut self,
+        run: Run,
+        course: &Course,
+        at: usize,
+        step: &Step,
+    ) -> Result<rows::Ended, ApplyError> {
         self.my.advance_journal(at as u64, true)?;
         pass("statement");
         let ran = self.statement(step);
@@ -122,7 +128,7 @@ impl Saga<'_, '_> {
             return Ok(rows::Ended::Failed(self.differences(course, at + 1, &found)));
         }
         if let Some(aside) = &step.aside
-            && let Some(refusal) = self.wrong_aside(course, at, aside)?
+            && let Some(refusal) = self.wrong_aside(run, course, at, aside)?
         {
             pass("wrong");
             self.session.execute(&undo::fetched(aside))?;

@@ -307,9 +307,10 @@ pub trait Ddl: Sync {
         self.requires(fact, schema)
     }
 
-    /// The statement that gives a table or a column another name.
-    fn rename(&self, rename: &Rename) -> Result<String, String> {
-        let _ = rename;
+    /// The statement that gives a table or a column another name. `schema` has the table by the name
+    /// that it has then, and the column by either name.
+    fn rename(&self, rename: &Rename, schema: &Schema<'_>) -> Result<String, String> {
+        let _ = (rename, schema);
         Err("names do not change here".to_owned())
     }
 

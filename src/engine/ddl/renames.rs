@@ -20,6 +20,21 @@ pub struct Rename {
     pub to: String,
 }
 
+impl Rename {
+    /// What takes it back.
+    #[must_use]
+    pub fn inverse(self) -> Rename {
+        let Rename { table, column, to } = self;
+        match column {
+            Some(column) => Rename { table, column: Some(to), to: column },
+            None => {
+                let new = ObjectName { schema: table.schema.clone(), name: to };
+                Rename { table: new, column: None, to: table.name }
+            }
+        }
+    }
+}
+
 /// Tables and columns that get other names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Renames {
@@ -95,11 +110,21 @@ impl Renames {
 
     /// What takes all of them back: each table, and then its columns.
     pub fn inverse(&self) -> Vec<Rename> {
-        let inverse = |Rename { table, column, to }: Rename| match column {
-            Some(column) => Rename { table, column: Some(to), to: column },
-            None => Rename { table: self.object(&table), column: None, to: table.name },
+        self.all().into_iter().rev().map(Rename::inverse).collect()
+    }
+
+    /// The renames that take these back, all by the names that these give.
+    #[must_use]
+    pub fn reversed(&self) -> Renames {
+        let turned = |columns: &BTreeMap<String, String>| {
+            columns.iter().map(|(old, new)| (new.clone(), old.clone())).collect()
         };
-        self.all().into_iter().rev().map(inverse).collect()
+        let columns = self.columns.iter();
+        Renames {
+            tables: self.tables.iter().map(|(old, new)| (new.clone(), old.clone())).collect(),
+            columns: columns.map(|(table, names)| (self.object(table), turned(names))).collect(),
+            server: self.server.clone(),
+        }
     }
 
     /// The new name of an object: its own where it keeps it.

@@ -17,7 +17,7 @@ use super::request::PackSide;
 use crate::codec::state::StoredTable;
 use crate::diff::{Comparison, SchemaChange, TableComparison, TableDefinition};
 use crate::engine::ddl::{Ddl, Following, Renames, Schema};
-use crate::model::{Fact, FactId, KeyColumn, ObjectKind, ObjectName, RowKey, TableSpec};
+use crate::model::{Attribute, Fact, FactId, KeyColumn, ObjectKind, ObjectName, RowKey, TableSpec};
 
 pub use proposals::propose;
 pub use words::resolve;
@@ -87,12 +87,7 @@ pub fn rename(
     comparison: &Comparison,
     renames: Renames,
 ) -> Result<Renamed, PackError> {
-    let enforcement = before.enforcement()?;
-    if enforcement.commits_ddl() {
-        let reason = "on MySQL and MariaDB, where each statement commits, a pack changes no names";
-        return Err(PackError::Refused(vec![Refusal::new("--rename", reason, HINT)]));
-    }
-    let ddl = enforcement.ddl(&before.source.server);
+    let ddl = before.enforcement()?.ddl(&before.source.server);
     let ddl = ddl.as_ref();
     let renames = renames.on(&before.source.server);
     let schema = Schema::new(&before.facts);
@@ -105,24 +100,24 @@ pub fn rename(
     let shed: Vec<(Fact, FactId)> = carried
         .shed
         .iter()
-        .filter_map(|id| Some((schema.get(id)?.clone(), renamed_id(id, &renames))))
+        .filter_map(|id| Some((schema.get(id)?.clone(), renamed(schema.get(id)?, &renames).id)))
         .collect();
     let freed = before.facts.iter().filter(|fact| !carried.shed.contains(&fact.id)).cloned();
-    let freed = freed.collect();
+    let freed = ddl.mended(freed.collect(), &schema, &schema);
     let tables: BTreeMap<ObjectName, (StoredTable, StoredTable)> = before
         .tables
         .iter()
         .filter(|table| renames.touches(&table.spec.name))
-        .map(|stored| {
-            let called = called(stored, &renames);
-            (called.spec.name.clone(), (called, stored.clone()))
+        .map(|table| {
+            let called = stored(table, &renames);
+            (called.spec.name.clone(), (called, table.clone()))
         })
         .collect();
     let comparison = compared(comparison, &carried.facts, after, &renames, &tables);
     let mut side = PackSide {
         facts: carried.facts,
         definitions: definitions(&before.definitions, &renames),
-        tables: before.tables.iter().map(|table| called(table, &renames)).collect(),
+        tables: before.tables.iter().map(|table| stored(table, &renames)).collect(),
         ..before.clone()
     };
     side.tables.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
@@ -197,22 +192,41 @@ impl Carried {
         }
         let mut facts: Vec<Fact> = new.into_values().collect();
         facts.sort_by(|a, b| a.id.cmp(&b.id));
-        Carried { facts, shed }
+        // What stood behind something that went stands behind what that stood behind.
+        let gone = schema.facts().filter(|fact| shed.contains(&fact.id));
+        let gone: Vec<Fact> = gone.map(|fact| renamed(fact, renames)).collect();
+        let places = facts.clone();
+        let places = Schema::new(places.iter().chain(&gone));
+        Carried { facts: ddl.mended(facts, &places, &places), shed }
     }
 }
 
-/// The identity that a fact has by the new names, where it is not known what it says.
-fn renamed_id(id: &FactId, renames: &Renames) -> FactId {
-    let mut new = id.clone();
-    new.object = renames.object(&id.object);
+/// A fact by the new names, as far as those are its identity and its place: what it says is not known.
+fn renamed(fact: &Fact, renames: &Renames) -> Fact {
+    let (mut new, id) = (fact.clone(), &fact.id);
+    new.id.object = renames.object(&id.object);
     match id.kind {
-        ObjectKind::Column => new.part = renames.column(&id.object, &id.part),
+        ObjectKind::Column => new.id.part = renames.column(&id.object, &id.part),
+        // A check of a column is known by that.
+        ObjectKind::Check if crate::engine::ddl::text(fact, "column").is_some() => {
+            new.id.part = renames.column(&id.object, &id.part);
+        }
         // A trigger's part is its table.
         ObjectKind::Trigger if !id.part.is_empty() => {
             let table = ObjectName { schema: id.object.schema.clone(), name: id.part.clone() };
-            (new.object, new.part) = (id.object.clone(), renames.object(&table).name);
+            (new.id.object, new.id.part) = (id.object.clone(), renames.object(&table).name);
         }
         _ => {}
+    }
+    let place = new.attributes.get_mut("after").filter(|_| id.kind == ObjectKind::Column);
+    if let Some(Attribute::Text(after)) = place {
+        *after = renames.column(&id.object, after);
+    }
+    if id.kind == ObjectKind::Trigger
+        && let (Some(Attribute::Text(name)), Some(table)) =
+            (new.attributes.get_mut("table"), fact.table())
+    {
+        *name = renames.object(&table).name;
     }
     new
 }
@@ -229,18 +243,21 @@ fn keyless(tables: &[StoredTable], renames: &Renames) -> Vec<Refusal> {
 }
 
 /// A table by its new names; its columns stay in their order.
-fn called(table: &StoredTable, renames: &Renames) -> StoredTable {
-    let StoredTable { spec, rows } = table;
-    let column = |name: &String| renames.column(&spec.name, name);
-    let mut new = spec.clone();
-    new.name = renames.object(&spec.name);
+pub fn called(table: &TableSpec, renames: &Renames) -> TableSpec {
+    let column = |name: &String| renames.column(&table.name, name);
+    let mut new = table.clone();
+    new.name = renames.object(&table.name);
     new.columns.iter_mut().for_each(|c| c.name = column(&c.name));
     new.column_order.iter_mut().for_each(|name| *name = column(name));
     if let RowKey::Columns { columns, .. } = &mut new.key {
         let rename = |key: &mut KeyColumn| key.name = column(&key.name);
         columns.iter_mut().for_each(rename);
     }
-    StoredTable { spec: new, rows: *rows }
+    new
+}
+
+fn stored(table: &StoredTable, renames: &Renames) -> StoredTable {
+    StoredTable { spec: called(&table.spec, renames), rows: table.rows }
 }
 
 /// The texts by the new names. One that would have to say another name is none.

@@ -27,13 +27,13 @@ pub fn forth(
     let freeing = stage::plan(ddl, &from, &to.described_like(&from));
     plan.refusals.extend(freeing.refusals);
     plan.opening = freeing.steps;
-    let steps = base.renames.all().into_iter().map(|rename| step(ddl, &rename));
+    let steps = steps(ddl, base, base.renames.all());
     extend(&mut plan.opening, steps, &mut plan.refusals);
 }
 
 /// Puts the steps that take names back behind a plan that ends where they have changed.
 pub fn back(ddl: &dyn Ddl, base: &Base, plan: &mut SchemaPlan) {
-    let steps = base.renames.inverse().into_iter().map(|rename| step(ddl, &rename));
+    let steps = steps(ddl, base, base.renames.inverse());
     extend(&mut plan.closing, steps, &mut plan.refusals);
     let side = SchemaSide { facts: &base.facts, definitions: &base.definitions };
     let (from, to) = (Schema::new(&base.freed), side.described());
@@ -44,7 +44,7 @@ pub fn back(ddl: &dyn Ddl, base: &Base, plan: &mut SchemaPlan) {
 
 fn extend(
     steps: &mut Vec<SchemaStep>,
-    new: impl Iterator<Item = Result<SchemaStep, Refusal>>,
+    new: Vec<Result<SchemaStep, Refusal>>,
     refusals: &mut Vec<Refusal>,
 ) {
     for step in new {
@@ -55,9 +55,20 @@ fn extend(
     }
 }
 
-fn step(ddl: &dyn Ddl, rename: &Rename) -> Result<SchemaStep, Refusal> {
+/// The steps of renames on either way. A column that is dropped before gets its name when it is made.
+fn steps(ddl: &dyn Ddl, base: &Base, renames: Vec<Rename>) -> Vec<Result<SchemaStep, Refusal>> {
+    let schema = Schema::new(&base.freed);
+    let is_there = |rename: &Rename| {
+        let has = |name: &str| schema.part(ObjectKind::Column, &rename.table, name).is_some();
+        rename.column.as_ref().is_none_or(|column| has(column) || has(&rename.to))
+    };
+    let renames = renames.into_iter().filter(is_there);
+    renames.map(|rename| step(ddl, &rename, &schema)).collect()
+}
+
+fn step(ddl: &dyn Ddl, rename: &Rename, schema: &Schema<'_>) -> Result<SchemaStep, Refusal> {
     let id = id_of(&rename.table, rename.column.as_deref());
-    let statement = ddl.rename(rename).map_err(|reason| {
+    let statement = ddl.rename(rename, schema).map_err(|reason| {
         let fact = Fact { id: id.clone(), attributes: Default::default(), depends_on: Vec::new() };
         refusal(&fact, reason)
     })?;

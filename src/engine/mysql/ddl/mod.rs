@@ -2,8 +2,8 @@
 //!
 //! `container` and `requires` are in `needs`, what stands while rows change in `midway`, and what a
 //! change costs in `hazards`. `table`, `column`, `key`, `partition` and `program` write the
-//! statements of their kinds, the inverse of what the catalog reads; `clause` puts the clauses of
-//! one ALTER TABLE together. What cannot be written exactly is refused with its reason. Every
+//! statements of their kinds, the inverse of what the catalog reads; `renames` says what follows a
+//! name that changes; `clause` puts the clauses of one ALTER TABLE together. What cannot be written exactly is refused with its reason. Every
 //! statement of DDL commits here, so a way through the schema is a sequence whose every end is a
 //! schema, and one ALTER TABLE does as much as it can.
 
@@ -17,12 +17,14 @@ mod midway;
 mod needs;
 mod partition;
 mod program;
+mod renames;
 mod table;
 mod types;
 mod wording;
 
 use crate::engine::ddl::{
-    Alteration, Break, Ddl, FactChange, Schema, Statement, StepHazard, Yielding,
+    Alteration, Break, Ddl, FactChange, Following, Rename, Renames, Schema, Statement, StepHazard,
+    Yielding,
 };
 use crate::model::{Fact, FactId, ObjectKind, ObjectName};
 
@@ -216,6 +218,24 @@ impl Ddl for MysqlDdl {
 
     fn dropped_for_good(&self, table: &ObjectName) -> Option<String> {
         Some(table::dropped_for_good(table))
+    }
+
+    fn follows(
+        &self,
+        fact: &Fact,
+        renames: &Renames,
+        _schema: &Schema<'_>,
+        wanted: &Schema<'_>,
+    ) -> Following {
+        renames::follows(*self, fact, renames, wanted)
+    }
+
+    fn rename(&self, rename: &Rename, schema: &Schema<'_>) -> Result<String, String> {
+        renames::statement(*self, rename, schema)
+    }
+
+    fn rename_hazards(&self, rename: &Rename) -> Vec<StepHazard> {
+        renames::hazards(rename)
     }
 
     fn preamble(&self) -> Vec<String> {

@@ -189,7 +189,7 @@ impl Ddl for PostgresDdl {
         renames::follows(fact, renames, schema, wanted)
     }
 
-    fn rename(&self, rename: &Rename) -> Result<String, String> {
+    fn rename(&self, rename: &Rename, _schema: &Schema<'_>) -> Result<String, String> {
         Ok(renames::statement(rename))
     }
 

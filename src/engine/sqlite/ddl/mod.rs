@@ -268,7 +268,7 @@ impl Ddl for SqliteDdl {
         renames::speaks_of(fact, schema)
     }
 
-    fn rename(&self, rename: &Rename) -> Result<String, String> {
+    fn rename(&self, rename: &Rename, _schema: &Schema<'_>) -> Result<String, String> {
         Ok(renames::statement(rename))
     }
 
