@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::history::{BlameArgs, HistoryArgs};
+use super::prove::{CheckProofArgs, ProveArgs};
 use crate::snapshot::{Limits, Rate};
 
 /// Git for database state: snapshot live databases, compare them offline, bring changes back
@@ -71,6 +73,14 @@ pub enum Command {
     Tag(TagArgs),
     /// List, set or delete refs.
     Ref(RefArgs),
+    /// Show how one row changed from snapshot to snapshot.
+    History(HistoryArgs),
+    /// Show which snapshot last set each cell of a row.
+    Blame(BlameArgs),
+    /// Prove a row of a snapshot, or that it has none, by the snapshot's id alone.
+    Prove(ProveArgs),
+    /// Check a proof, offline and without a store.
+    CheckProof(CheckProofArgs),
     /// Check that everything the store should hold is there and undamaged.
     Verify(VerifyArgs),
     /// Remove what no ref, tag or recent log entry needs.
@@ -197,6 +207,9 @@ pub struct LogArgs {
     /// At most this many.
     #[arg(long, short = 'n', value_name = "N")]
     pub limit: Option<usize>,
+    /// Only the snapshots in which this table is another than in the one before, with its rows.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
 }
 
 /// `show`
@@ -424,6 +437,13 @@ pub struct RefArgs {
 /// `verify`
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
+    /// Compare a snapshot with this live source instead: every stored row of it is checked, and
+    /// every row of the source read.
+    #[arg(long, value_name = "SOURCE", conflicts_with_all = ["quick", "full", "budget"])]
+    pub against: Option<String>,
+    /// With --against: the snapshot; by default that of the source's own ref.
+    #[arg(requires = "against")]
+    pub snapshot: Option<String>,
     /// Only that everything is there: names, indexes, sizes.
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,

@@ -160,10 +160,8 @@ mod tests {
 
     #[test]
     fn every_part_leads_to_the_id_and_no_other_does() {
-        let hashers = [
-            Hasher::new(HashAlgorithm::Blake3),
-            Hasher::keyed(HashAlgorithm::Blake3, [7; 32]),
-        ];
+        let hashers =
+            [Hasher::new(HashAlgorithm::Blake3), Hasher::keyed(HashAlgorithm::Blake3, [7; 32])];
         for hasher in hashers {
             for len in [3 * 1024, 3056, 4 * 1024 - 16, 7_000, 9 * 1024 + 1, 65_536] {
                 let plain = plain(len);

@@ -11,6 +11,7 @@ use super::error::ProofError;
 use super::follow::{Evidence, Hashes};
 use crate::codec::{Hasher, Kind, slice};
 use crate::model::ObjectId;
+use crate::model::snapshot::TreeRoot;
 use crate::store::{ObjectError, Objects};
 use crate::tree::{StoreMode, Tree, TreePlan};
 
@@ -31,18 +32,25 @@ fn is_given_anew(kind: Kind) -> bool {
 /// Reads from a store and writes down what was read.
 pub(super) struct Recorder<'o> {
     objects: &'o dyn Objects,
-    /// The plan and the table that is walked through: where its rows' hashes are computed from.
-    table: Option<(Arc<TreePlan>, Vec<u8>)>,
+    /// The table that is walked to.
+    table: Option<WalkedTable>,
     entries: Mutex<Vec<Entry>>,
     seen: Mutex<HashMap<ObjectId, ()>>,
 }
 
+/// A table that a recorder walks to.
+pub(super) struct WalkedTable {
+    /// Its plain bytes.
+    pub(super) plain: Vec<u8>,
+    /// Its rows.
+    pub(super) rows: TreeRoot,
+    /// How they are stored.
+    pub(super) plan: Arc<TreePlan>,
+}
+
 impl<'o> Recorder<'o> {
     /// A recorder of a walk to this table, as it is stored.
-    pub(super) fn new(
-        objects: &'o dyn Objects,
-        table: Option<(Arc<TreePlan>, Vec<u8>)>,
-    ) -> Recorder<'o> {
+    pub(super) fn new(objects: &'o dyn Objects, table: Option<WalkedTable>) -> Recorder<'o> {
         Recorder { objects, table, entries: Mutex::default(), seen: Mutex::default() }
     }
 
@@ -73,9 +81,9 @@ impl Objects for Recorder<'_> {
 
 impl Evidence for Recorder<'_> {
     fn table(&self) -> Result<Vec<u8>, ProofError> {
-        let (_, plain) = self.table.as_ref().ok_or_else(|| ProofError::broken("no table"))?;
-        self.write(Entry::Object(Kind::Table, plain.clone()));
-        Ok(plain.clone())
+        let table = self.table.as_ref().ok_or_else(|| ProofError::broken("there is no table"))?;
+        self.write(Entry::Object(Kind::Table, table.plain.clone()));
+        Ok(table.plain.clone())
     }
 
     fn row_hashes(
@@ -87,7 +95,7 @@ impl Evidence for Recorder<'_> {
         // The hashes are those of rows, which are read beside the walk: they are no part of it. Of a
         // hash-only table they are stored; a state's own lists are whole in any case.
         let plan = match &self.table {
-            Some((plan, _)) if plan.table() == tree.plan().table() => Arc::clone(plan),
+            Some(table) if table.rows == tree.root() => Arc::clone(&table.plan),
             _ => Arc::clone(tree.plan()),
         };
         let beside = Tree::new(self.objects, plan, tree.root());

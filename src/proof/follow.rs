@@ -206,9 +206,9 @@ fn place_of(
     };
     let first = at.div_ceil(HASH_LEN);
     let skipped = usize::try_from(first * HASH_LEN - at).expect("less than a hash");
-    let found = bytes.get(skipped..).and_then(|hashes| {
-        hashes.chunks_exact(32).position(|hash| hash == wanted.0.as_slice())
-    });
+    let found = bytes
+        .get(skipped..)
+        .and_then(|hashes| hashes.chunks_exact(32).position(|hash| hash == wanted.0.as_slice()));
     let place = found.and_then(|place| usize::try_from(first).ok()?.checked_add(place));
     place.ok_or_else(|| ProofError::broken("its row is none of its chunk's"))
 }
@@ -261,7 +261,8 @@ fn row(
     by_hash: &[String],
 ) -> Result<Finding, ProofError> {
     let layout = tree.plan().layout();
-    let mut values = vec![ProvedValue { value: Some(Value::Null), apart: None }; layout.column_count()];
+    let mut values =
+        vec![ProvedValue { value: Some(Value::Null), apart: None }; layout.column_count()];
     for found in layout.cells(preimage) {
         let (index, cell) = found?;
         if cell.is_null() {

@@ -1,11 +1,12 @@
 //! Making a proof: the walk over a store, written down.
 
 use super::error::ProofError;
-use super::evidence::{Entry, Recorder, mode};
+use super::evidence::{Entry, Recorder, WalkedTable, mode};
 use super::file::Proof;
 use super::follow::{Claim, Proved, Question, follow};
+use crate::codec::Kind;
+use crate::codec::state::{self, StoredTable};
 use crate::codec::structure::{BlockRef, Chunk, Node};
-use crate::codec::{Kind, state};
 use crate::model::SnapshotId;
 use crate::store::Objects;
 use crate::tree::TreePlan;
@@ -36,11 +37,7 @@ pub struct Shown {
 /// # Errors
 ///
 /// [`ProofError::Broken`] where it is not so, [`ProofError::Unprovable`] where nothing can prove it.
-pub fn make(
-    objects: &dyn Objects,
-    id: SnapshotId,
-    question: Question,
-) -> Result<Made, ProofError> {
+pub fn make(objects: &dyn Objects, id: SnapshotId, question: Question) -> Result<Made, ProofError> {
     let table = match question.claim {
         Claim::NoTable => None,
         _ => Some(table(objects, id, &question)?),
@@ -62,22 +59,20 @@ pub fn make(
     Ok(Made { proof, proved, shown })
 }
 
-type Walked = (std::sync::Arc<TreePlan>, Vec<u8>);
-
 /// The table, as it is stored, and how its rows are read.
 fn table(
     objects: &dyn Objects,
     id: SnapshotId,
     question: &Question,
-) -> Result<Walked, ProofError> {
+) -> Result<WalkedTable, ProofError> {
     let loaded = LoadedSnapshot::load(objects, id)?;
     let ids = loaded.table_ids(objects)?;
     let found = ids.iter().find(|(name, _)| *name == question.table);
     let (_, table_id) = found.ok_or_else(|| ProofError::broken("there is no such table"))?;
     let plain = objects.get(Kind::Table, table_id)?;
-    let spec = state::read_table(&plain)?.spec;
-    let plan = TreePlan::new(&spec, mode(loaded.snapshot.is_hash_only))?;
-    Ok((plan.shared(), plain))
+    let StoredTable { spec, rows } = state::read_table(&plain)?;
+    let plan = TreePlan::new(&spec, mode(loaded.snapshot.is_hash_only))?.shared();
+    Ok(WalkedTable { plain, rows, plan })
 }
 
 /// What stands in the objects below the table. Of the list of tables, names may show.

@@ -83,6 +83,7 @@ mod pg_statements;
 mod pg_target;
 mod pg_types;
 mod pg_writing;
+mod proofs;
 mod real_data;
 mod rehearsals;
 mod renames;
