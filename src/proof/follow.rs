@@ -126,6 +126,9 @@ pub(super) fn follow(
         absent(&list, &list_key)?;
         return Ok(Proved { loaded, name, table: None, finding: Finding::NoTable });
     }
+    // The way through the list comes first in a proof, then the table that it lists.
+    let listed = list_plan.key_of(list_key.iter().map(Value::as_ref), evidence.hasher());
+    list.chunk_of(&listed)?;
     let plain = evidence.table()?;
     let table = state::read_table(&plain)?;
     if table.spec.name != name {
@@ -133,7 +136,6 @@ pub(super) fn follow(
     }
     let cells = catalog::table_row(&name, &evidence.hasher().id(Kind::Table, &plain));
     let preimage = written(list_plan.layout(), &cells)?;
-    let listed = list_plan.key_of(list_key.iter().map(Value::as_ref), evidence.hasher());
     present(evidence, &list, &listed, &hash_of(evidence.hasher(), &preimage))?;
     let plan = TreePlan::new(&table.spec, StoreMode::Full)?.shared();
     let tree = Tree::new(evidence, plan, table.rows);

@@ -26,6 +26,7 @@ mod codec_values;
 mod commands;
 mod converge;
 mod diff_answers;
+mod history;
 mod house;
 mod html_browser;
 mod html_report;

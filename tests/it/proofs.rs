@@ -134,6 +134,7 @@ fn stores_of_every_hash() {
     std::fs::write(lab.path("key"), [7; 32]).unwrap();
     for (dir, extra) in [("sha", &["--hash", "sha256"][..]), ("keyed", &["--hash-key-file", "key"])]
     {
+        std::fs::create_dir(lab.path(dir)).unwrap();
         lab.run(&[&["init", dir], extra].concat()).ok();
         let key: &[&str] = if dir == "keyed" { extra } else { &[] };
         let run = |words: &[&str]| lab.run(&[words, &["--store", dir], key].concat());
@@ -219,7 +220,7 @@ fn a_byte_that_is_changed_is_rejected() {
     let (id, texts) = specimens();
     for text in &texts[..4] {
         let honest = checked(text, &id).expect("an honest proof");
-        let step = text.len() / 1_500 + 1;
+        let step = text.len() / 500 + 1;
         for place in (0..text.len()).step_by(step) {
             let mut bytes = text.clone().into_bytes();
             bytes[place] ^= 1 << (place % 7);
@@ -228,7 +229,7 @@ fn a_byte_that_is_changed_is_rejected() {
                 assert!(is_same(&proved, &honest), "byte {place}");
             }
         }
-        for end in (0..text.trim_end().len()).step_by(step * 4) {
+        for end in (0..text.trim_end().len()).step_by(step * 8) {
             assert!(checked(&text[..end], &id).is_none(), "cut at {end}");
         }
     }
@@ -271,7 +272,8 @@ fn forgeries() -> impl Strategy<Value = Vec<Forgery>> {
 
 fn forge(proof: &mut Json, other: &Json, forgery: &Forgery) {
     let theirs = other["objects"].as_array().unwrap();
-    let object = proof["objects"].as_array_mut().unwrap();
+    // Another forgery may have put something else in their place.
+    let Some(object) = proof["objects"].as_array_mut() else { return };
     let (len, at) = (object.len(), |n: usize, len: usize| n % len.max(1));
     if len == 0 {
         return;
@@ -283,7 +285,7 @@ fn forge(proof: &mut Json, other: &Json, forgery: &Forgery) {
         Forgery::Take(a, b) => object[at(a, len)] = theirs[at(b, theirs.len())].clone(),
         Forgery::Flip(a, b) => {
             let bytes = &mut object[at(a, len)]["bytes"];
-            let mut plain = BASE64.decode(bytes.as_str().unwrap()).unwrap();
+            let Ok(mut plain) = BASE64.decode(bytes.as_str().unwrap()) else { return };
             let place = at(b, plain.len());
             if let Some(byte) = plain.get_mut(place) {
                 *byte ^= 1 << (b % 8);
@@ -398,8 +400,7 @@ fn a_proof_is_followed_by_hand() {
             framed.resize(framed.len().next_multiple_of(64), 0);
             let listed = blake3::hash(&framed);
             let next = BASE64.decode(objects[index + 1]["bytes"].as_str().unwrap()).unwrap();
-            let known = before.iter().chain([&next]);
-            assert!(known.into_iter().any(|b| contains(b, listed.as_bytes())), "the table");
+            assert!(contains(&next, listed.as_bytes()), "the table");
         } else {
             let hash = blake3::hash(&[header(*kind, bytes.len()), bytes.clone()].concat());
             let found = before.iter().any(|before| contains(before, hash.as_bytes()));
