@@ -117,15 +117,33 @@ fn compare(
     let beside_reader = beside.reader()?;
     let live = live(context, &beside, &beside_reader, named, &snapshot)?;
     let objects = Both { stored: reader, live: &beside_reader };
-    let mut comparison = diff::compare(&objects, &snapshot, &live)?;
     let scratch = Arc::new(Scratch::new(beside.file_system(), &beside.tmp_dir()));
     let access = Access { objects: &objects, scratch };
+    let (comparison, tables) = match differences(&access, &snapshot, &live) {
+        Ok(found) => found,
+        // What is damaged cannot be compared, and is told of already.
+        Err(error) if !damaged.is_empty() => {
+            let incomplete = vec![format!("the comparison ended early: {error}")];
+            (Comparison { schema: Vec::new(), tables: Vec::new(), incomplete }, Vec::new())
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Found { snapshot, live, damaged, rows_checked, comparison, tables })
+}
+
+/// What differs between the snapshot and the source, keys of rows included.
+fn differences(
+    access: &Access<'_>,
+    snapshot: &LoadedSnapshot,
+    live: &LoadedSnapshot,
+) -> Result<(Comparison, Vec<TableFound>), CliError> {
+    let mut comparison = diff::compare(access.objects, snapshot, live)?;
     let mut tables = Vec::new();
     for table in &comparison.tables {
         let name = table.name.to_string();
         let mut found =
             TableFound { name, counts: RowCounts::default(), keys: Vec::new(), last: None };
-        diff::changes(&access, table, &mut |change| {
+        diff::changes(access, table, &mut |change| {
             found.counts.add(&change);
             let (RowChange::Inserted(row)
             | RowChange::Deleted(row)
@@ -145,7 +163,7 @@ fn compare(
     if tables.is_empty() && comparison.schema.is_empty() && !comparison.tables.is_empty() {
         comparison.incomplete.push(UNTOLD.to_owned());
     }
-    Ok(Found { snapshot, live, damaged, rows_checked, comparison, tables })
+    Ok((comparison, tables))
 }
 
 /// Reads all that the snapshot has in the store, and says what is wrong with it.

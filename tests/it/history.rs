@@ -219,6 +219,22 @@ fn a_snapshot_beside_its_live_source() {
 }
 
 #[test]
+fn a_damaged_store_is_found_beside_its_source() {
+    let lab = scene(&[]);
+    let objects = std::fs::read_dir(lab.path(".deepdiff/objects")).unwrap();
+    let files = objects.map(|file| file.unwrap().path());
+    for file in files.filter(|path| path.extension().is_some_and(|e| e == "objs")) {
+        let mut bytes = std::fs::read(&file).unwrap();
+        let place = bytes.len() / 3;
+        bytes[place..place + 8].iter_mut().for_each(|byte| *byte ^= 0x55);
+        std::fs::write(&file, bytes).unwrap();
+    }
+    let run = lab.run(&["verify", "--against", "prod.db", "prod", "--json"]);
+    assert_eq!((run.code, &run.json()["outcome"]), (1, &json!("damaged")), "{}", run.stderr);
+    assert!(!run.json()["damaged"].as_array().unwrap().is_empty());
+}
+
+#[test]
 fn rows_of_servers() {
     for server in [servers::postgres(), servers::mariadb()] {
         let lab = Lab::new();

@@ -349,6 +349,25 @@ fn a_lie_that_is_carried_upwards_has_another_id() {
     assert!(checked(&text, &id_of(&lab, "prod")).is_some());
 }
 
+/// Proofs that were once made stay proofs. They are made anew by `DEEPDIFF_BLESS=DIR`.
+#[test]
+fn golden_proofs_are_read() {
+    if let Some(dir) = std::env::var_os("DEEPDIFF_BLESS") {
+        let (id, texts) = specimens();
+        for (name, text) in ["row", "no-row", "no-table"].iter().zip(&texts) {
+            std::fs::write(std::path::Path::new(&dir).join(format!("{name}.json")), text).unwrap();
+        }
+        std::fs::write(std::path::Path::new(&dir).join("id"), id).unwrap();
+    }
+    let id = include_str!("../../fixtures/golden/proof/id");
+    let row = checked(include_str!("../../fixtures/golden/proof/row.json"), id).unwrap();
+    assert_eq!(row.row()["name"], "name 2000");
+    let none = checked(include_str!("../../fixtures/golden/proof/no-row.json"), id).unwrap();
+    assert_eq!(none.keys()[0], json!({"id": 6001}));
+    let table = checked(include_str!("../../fixtures/golden/proof/no-table.json"), id).unwrap();
+    assert_eq!((table.finding, table.name.name.as_str()), (Finding::NoTable, "items"));
+}
+
 /// The file as `docs/proofs.md` describes it, followed without the code under test: every object
 /// hashes to an id that stands in one before it.
 #[test]
