@@ -15,6 +15,7 @@ pub mod diff;
 pub mod error;
 pub mod exit;
 mod failures;
+mod fill;
 pub mod history;
 pub mod init;
 mod key_words;

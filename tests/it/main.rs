@@ -26,6 +26,7 @@ mod codec_values;
 mod commands;
 mod converge;
 mod diff_answers;
+mod fills;
 mod history;
 mod house;
 mod html_browser;
