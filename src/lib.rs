@@ -19,6 +19,7 @@ pub mod engine;
 pub mod fsio;
 pub mod model;
 pub mod pack;
+pub mod proof;
 pub mod report;
 pub mod snapshot;
 pub mod store;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::history::{BlameArgs, HistoryArgs};
 use super::keep::KeepArgs;
+use super::prove::{CheckProofArgs, ProveArgs};
 use super::sign::{SignArgs, SignaturesArgs};
 use crate::snapshot::{Limits, Rate};
 
@@ -73,6 +75,14 @@ pub enum Command {
     Tag(TagArgs),
     /// List, set or delete refs.
     Ref(RefArgs),
+    /// Show how one row changed from snapshot to snapshot.
+    History(HistoryArgs),
+    /// Show which snapshot last set each cell of a row.
+    Blame(BlameArgs),
+    /// Prove a row of a snapshot, or that it has none, by the snapshot's id alone.
+    Prove(ProveArgs),
+    /// Check a proof, offline and without a store.
+    CheckProof(CheckProofArgs),
     /// Check that everything the store should hold is there and undamaged.
     Verify(VerifyArgs),
     /// Sign a snapshot with an SSH key.
@@ -205,6 +215,9 @@ pub struct LogArgs {
     /// At most this many.
     #[arg(long, short = 'n', value_name = "N")]
     pub limit: Option<usize>,
+    /// Only the snapshots in which this table is another than in the one before, with its rows.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
 }
 
 /// `show`
@@ -437,6 +450,13 @@ pub struct RefArgs {
 /// `verify`
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
+    /// Compare a snapshot with this live source instead: every stored row of it is checked, and
+    /// every row of the source read.
+    #[arg(long, value_name = "SOURCE", conflicts_with_all = ["quick", "full", "budget"])]
+    pub against: Option<String>,
+    /// With --against: the snapshot; by default that of the source's own ref.
+    #[arg(requires = "against")]
+    pub snapshot: Option<String>,
     /// Only that everything is there: names, indexes, sizes.
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,

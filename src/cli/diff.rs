@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{DiffArgs, DiffFormat};
-use super::cat::{table_named, unknown_table};
 use super::context::{Context, NamedSource};
 use super::error::CliError;
 use super::exit::Exit;
 use super::page::{self, NamedSide};
+use super::row_key::{table_named, unknown_table};
 use super::scratch::Scratch;
 use super::snapshot::Taking;
 use super::statements::SqlRows;

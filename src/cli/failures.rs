@@ -9,6 +9,7 @@ use crate::apply::ApplyError;
 use crate::diff::DiffError;
 use crate::engine::EngineError;
 use crate::pack::{FailureKind, PackError};
+use crate::proof::ProofError;
 use crate::snapshot::SnapshotError;
 use crate::store::{ErrorKind, ObjectError, StoreError};
 use crate::tree::TreeError;
@@ -152,6 +153,20 @@ impl From<ApplyError> for CliError {
             ApplyError::Engine(error) => error.into(),
             error @ ApplyError::Unfinished { .. } => spoken(Exit::Incomplete, error),
             error => spoken(exit_of_pack(error.kind()), error),
+        }
+    }
+}
+
+/// A proof that cannot be made. What is wrong with one that is checked is an answer.
+impl From<ProofError> for CliError {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Object(error) => error.into(),
+            ProofError::Tree(error) => error.into(),
+            ProofError::State(error) => error.into(),
+            error @ ProofError::Unprovable(_) => spoken(Exit::Incomplete, error),
+            error => spoken(Exit::CouldNot, error)
+                .hint("check the store with `deepdiff-db verify --full`"),
         }
     }
 }

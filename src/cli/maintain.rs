@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::against;
 use super::args::{GcArgs, RepairArgs, VerifyArgs};
 use super::context::Context;
 use super::error::CliError;
@@ -26,6 +27,9 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Checks the store.
 pub fn verify(context: &Context, args: &VerifyArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    if let Some(source) = &args.against {
+        return against::run(context, args, source, out);
+    }
     let store = context.store()?;
     // Who is trusted is asked before hours of reading.
     let signed = sign::verify(context, &store, &args.signatures)?;

@@ -3,6 +3,7 @@
 //! A command takes the context and its arguments, prints into the writer it is given, and ends
 //! with an [`Exit`] or an error that a person can act on.
 
+mod against;
 pub mod apply;
 pub mod args;
 pub mod cat;
@@ -15,6 +16,7 @@ pub mod error;
 pub mod exit;
 mod failures;
 mod fill;
+pub mod history;
 pub mod init;
 pub mod keep;
 mod key_file;
@@ -26,9 +28,11 @@ pub mod names;
 pub mod pack;
 mod page;
 pub mod progress;
+pub mod prove;
 pub mod rehearse;
 pub mod restore;
 pub mod revision;
+mod row_key;
 pub mod scratch;
 pub mod show;
 pub mod sign;
@@ -111,6 +115,10 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Restore(args) => restore::run(&context, args, out),
         Command::Tag(args) => names::tag(&context, args, out),
         Command::Ref(args) => names::reference(&context, args, out),
+        Command::History(args) => history::run(&context, args, out),
+        Command::Blame(args) => history::blame(&context, args, out),
+        Command::Prove(args) => prove::run(&context, args, out),
+        Command::CheckProof(args) => prove::check(&context, args, out),
         Command::Verify(args) => maintain::verify(&context, args, out),
         Command::Sign(args) => sign::run(&context, args, out),
         Command::Gc(args) => maintain::gc(&context, args, out),

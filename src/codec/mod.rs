@@ -12,6 +12,7 @@ pub mod key;
 pub mod row;
 pub mod row_hash;
 pub mod schema;
+pub mod slice;
 pub mod state;
 pub mod stored;
 pub mod structure;

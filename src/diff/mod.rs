@@ -6,6 +6,7 @@
 pub mod change;
 mod compare;
 mod error;
+pub mod history;
 mod respelled;
 mod rows;
 mod schema;

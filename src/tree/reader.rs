@@ -86,6 +86,16 @@ impl<'o> Tree<'o> {
 
     /// The row with this key; `None` where there is none.
     pub fn find(&self, key: &[u8]) -> Result<Option<RowAt<'o>>, TreeError> {
+        let Some(chunk) = self.chunk_of(key)? else { return Ok(None) };
+        let keys = chunk.keys()?;
+        let row = keys.lower_bound(key);
+        let is_there = row < keys.len() && keys.key(row) == key;
+        Ok(is_there.then(|| RowAt { chunk: Arc::clone(&chunk), row }))
+    }
+
+    /// The chunk that has the first key not below this one, of a tree with nodes by the nodes
+    /// alone; `None` where all keys are below it. A tree that is one chunk has that for every key.
+    pub fn chunk_of(&self, key: &[u8]) -> Result<Option<Arc<LoadedChunk<'o>>>, TreeError> {
         let Some(mut subtree) = self.top() else { return Ok(None) };
         while subtree.level > 0 {
             let node = self.node(&subtree)?;
@@ -95,11 +105,7 @@ impl<'o> Tree<'o> {
                 None => return Ok(None),
             }
         }
-        let chunk = self.chunk(&subtree)?;
-        let keys = chunk.keys()?;
-        let row = keys.lower_bound(key);
-        let is_there = row < keys.len() && keys.key(row) == key;
-        Ok(is_there.then(|| RowAt { chunk: Arc::clone(&chunk), row }))
+        self.chunk(&subtree).map(Some)
     }
 
     /// The node of a subtree whose level is above 0, kept for the next time.

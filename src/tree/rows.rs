@@ -99,13 +99,18 @@ pub fn row_by_key(
     values: &[Value],
 ) -> Result<Vec<Row>, StateError> {
     let tree = tree(objects, table)?;
+    rows_with_key(&tree, values)?.iter().map(row).collect()
+}
+
+/// Where the rows with these key values are.
+pub fn rows_with_key<'o>(tree: &Tree<'o>, values: &[Value]) -> Result<Vec<RowAt<'o>>, TreeError> {
     let mut wanted = Vec::new();
     for value in values {
         key::write_component(value.as_ref(), &mut wanted);
     }
     let whole = wanted.clone();
-    key::finish(&mut wanted, 0, objects.hasher());
-    let mut cursor = Cursor::from_key(&tree, &wanted)?;
+    key::finish(&mut wanted, 0, tree.objects().hasher());
+    let mut cursor = Cursor::from_key(tree, &wanted)?;
     let mut found = Vec::new();
     while let Some(at) = cursor.next_row()? {
         let key = at.chunk.key(at.row)?;
@@ -113,7 +118,7 @@ pub fn row_by_key(
         if key != wanted && !has_hash {
             break;
         }
-        found.push(row(&at)?);
+        found.push(at);
     }
     Ok(found)
 }

@@ -41,9 +41,19 @@ const LAYERS: &[(&str, &[Use])] = &[
     ("apply", &[All("pack"), All("engine")]),
     ("git", &[All("store"), All("diff"), All("model")]),
     ("report", &[All("diff"), All("pack"), All("model")]),
+    // A proof says in words what it shows: cells as all JSON has them.
+    ("proof", &[All("tree"), All("model"), Only("report", &["value"])]),
     (
         "cli",
-        &[All("snapshot"), All("apply"), All("git"), All("report"), All("store"), All("model")],
+        &[
+            All("snapshot"),
+            All("apply"),
+            All("git"),
+            All("proof"),
+            All("report"),
+            All("store"),
+            All("model"),
+        ],
     ),
 ];
 
