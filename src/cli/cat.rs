@@ -18,7 +18,7 @@ use crate::store::Reader;
 
 /// Prints rows.
 pub fn run(context: &Context, args: &CatArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let reader = context.store()?.reader()?;
+    let reader = context.store_for(&[&args.at])?.reader()?;
     let loaded = context.snapshot(&reader, &args.at)?;
     let names = loaded.table_ids(&reader)?.into_iter().map(|(name, _)| name).collect();
     let named = table_named(&names, &args.table)?;

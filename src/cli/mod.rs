@@ -14,6 +14,7 @@ pub mod diff;
 pub mod error;
 pub mod exit;
 mod failures;
+pub mod git;
 pub mod init;
 mod key_words;
 pub mod log;
@@ -88,6 +89,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Completions(args) => return manual::completions(args, out),
         Command::Man(args) => return manual::man(args),
         Command::Demo(args) => return demo::run(args, out),
+        Command::Git(args) if args.is_textconv() => return git::textconv(args, out),
         _ => {}
     }
     let context = Context::new(cli.global)?;
@@ -104,6 +106,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Apply(args) => apply::run(&context, args, out),
         Command::Rehearse(args) => rehearse::run(&context, args, out),
         Command::Restore(args) => restore::run(&context, args, out),
+        Command::Git(args) => git::run(&context, args, out),
         Command::Tag(args) => names::tag(&context, args, out),
         Command::Ref(args) => names::reference(&context, args, out),
         Command::Verify(args) => maintain::verify(&context, args, out),
