@@ -144,8 +144,7 @@ impl Repository {
     pub fn commit_info(&self, id: GitId) -> Result<CommitInfo, GitError> {
         let not_ours = |why: &str| GitError::NotOurs { commit: id.short(), why: why.to_owned() };
         let raw = self.commit(id.0)?;
-        let missing =
-            |path: &str| GitError::Missing { commit: id.short(), path: path.to_owned() };
+        let missing = |path: &str| GitError::Missing { commit: id.short(), path: path.to_owned() };
         let entries = self.folder(raw.tree)?.ok_or_else(|| missing("its folder"))?;
         let file = entries.iter().find(|entry| entry.name == MANIFEST && !entry.is_folder);
         let file = file.ok_or_else(|| not_ours("it has no file snapshot.toml"))?;

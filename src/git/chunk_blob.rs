@@ -190,7 +190,8 @@ mod tests {
 
     #[test]
     fn a_blob_is_read_as_it_was_written_and_no_other() {
-        let column = |name: &str, plain: &[u8]| PlainColumn { name: name.into(), plain: plain.into() };
+        let column =
+            |name: &str, plain: &[u8]| PlainColumn { name: name.into(), plain: plain.into() };
         let blob = ChunkBlob {
             key_columns: vec!["id".into(), "größe".into()],
             chunk: PlainChunk {

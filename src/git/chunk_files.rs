@@ -81,11 +81,13 @@ impl ChunkFiles<'_> {
         folder.write(self.writer).map(Some)
     }
 
-    fn reusable(&self, before: &Before) -> Result<Reusable, GitError> {
+    fn reusable(&mut self, before: &Before) -> Result<Reusable, GitError> {
         let mut reusable = Reusable::default();
         let Some(folders) = self.repository.folder(before.folder)? else { return Ok(reusable) };
         for outer in folders.into_iter().filter(|entry| entry.is_folder) {
+            self.writer.know(outer.id);
             for inner in self.repository.folder(outer.id)?.unwrap_or_default() {
+                self.writer.know(inner.id);
                 reusable.files.insert(format!("{}/{}", outer.name, inner.name), inner.id);
             }
         }
@@ -106,9 +108,8 @@ impl ChunkFiles<'_> {
         folder: &mut Folder,
     ) -> Result<(), GitError> {
         let (file, values) = (format!("{path}.chunk"), format!("{path}.values"));
-        let collision = || GitError::Collision {
-            what: format!("a chunk of table {}", chunk.plan().table()),
-        };
+        let collision =
+            || GitError::Collision { what: format!("a chunk of table {}", chunk.plan().table()) };
         let refers = |column: &crate::codec::structure::ChunkColumn| {
             matches!(column.block, BlockRef::WithValues(_))
         };
@@ -125,8 +126,11 @@ impl ChunkFiles<'_> {
             }
             _ => {}
         }
-        // What is not told anew keeps its blob; what is has the id that the commit before knows.
-        known(&file).into_iter().for_each(|id| self.writer.know(id));
+        // Of a chunk that changed, most values that it stores apart did not.
+        if let Some(folder) = known(&values) {
+            let entries = self.repository.folder(folder)?.unwrap_or_default();
+            entries.iter().for_each(|entry| self.writer.know(entry.id));
+        }
         let blob = ChunkBlob { key_columns: key_columns.to_vec(), chunk: chunk.plain_blocks()? };
         let id = self.writer.put(ObjectType::Blob, &blob.encode())?;
         if !folder.insert_blob(&file, id) {

@@ -96,13 +96,7 @@ pub fn commit(
     let tree = files.write()?;
     let tables = loaded.tables(request.objects)?;
     let id = loaded.id.to_string();
-    let message = pages::message(
-        &id,
-        &loaded.snapshot,
-        &loaded.state,
-        &tables,
-        request,
-    );
+    let message = pages::message(&id, &loaded.snapshot, &loaded.state, &tables, request);
     let (name, seconds) = author(loaded);
     let parent = branch.head.as_ref().map(|head| head.id.0);
     let draft = Draft { tree, parent, name: &name, seconds, message: &message };
@@ -236,8 +230,7 @@ impl Files<'_> {
                 let path = format!("{path}{}", entry.name);
                 folders.insert(path.clone(), entry.id);
                 if entry.name != "rows" && path != "catalog" {
-                    let missing =
-                        || GitError::Missing { commit: head.shown(), path: path.clone() };
+                    let missing = || GitError::Missing { commit: head.shown(), path: path.clone() };
                     let below = self.repository.folder(entry.id)?.ok_or_else(missing)?;
                     waiting.push((format!("{path}/"), below));
                 }

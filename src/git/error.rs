@@ -261,7 +261,9 @@ impl GitError {
             }
             GitError::NotOurs { .. } => "commit to another branch with --branch NAME",
             GitError::Moved { .. } | GitError::Underway => "run the same command again",
-            GitError::Missing { .. } => "fetch the whole history: a shallow or partial clone lacks it",
+            GitError::Missing { .. } => {
+                "fetch the whole history: a shallow or partial clone lacks it"
+            }
             GitError::HashOnly { .. } => "take a snapshot without --hash-only",
             GitError::OtherHash { theirs, .. } if theirs.contains("key") => {
                 "import into a store that was made with the same key (init --hash-key-file FILE)"

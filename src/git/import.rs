@@ -136,8 +136,8 @@ impl Reading<'_> {
         let state = manifest.state(facts, tables);
         let id = StateId(self.chunks.sink.put(Kind::State, &write_state(&state))?);
         let snapshot = manifest.snapshot(id, definitions);
-        let snapshot = snapshot
-            .map_err(|why| self.chunks.unreadable(super::branch::MANIFEST, why))?;
+        let snapshot =
+            snapshot.map_err(|why| self.chunks.unreadable(super::branch::MANIFEST, why))?;
         Ok(LoadedSnapshot { id: self.commit.snapshot, snapshot, state })
     }
 

@@ -85,7 +85,10 @@ mod tests {
         let mut seen = HashSet::new();
         for name in names {
             let file = file_name(&ObjectName::bare(name));
-            assert!(file.bytes().all(|b| b.is_ascii_graphic() && b != b'/' && b != b'\\'), "{file}");
+            assert!(
+                file.bytes().all(|b| b.is_ascii_graphic() && b != b'/' && b != b'\\'),
+                "{file}"
+            );
             assert!(!file.ends_with('.') && !is_reserved(&file), "{file}");
             assert!(file.len() <= LONGEST && !file.is_empty());
             assert!(seen.insert(file.to_ascii_lowercase()), "{name:?} has the file of another");

@@ -48,10 +48,9 @@ fn run_git(
     command.arg("--git-dir").arg(repository.gix.git_dir());
     command.args(words).arg("--").arg(remote).args(specs);
     // What git says, and asks (a password), is between it and the person.
-    let status = command.status().map_err(|source| GitError::NoProgram {
-        program: "git".to_owned(),
-        source,
-    })?;
+    let status = command
+        .status()
+        .map_err(|source| GitError::NoProgram { program: "git".to_owned(), source })?;
     if status.success() {
         return Ok(());
     }
@@ -64,8 +63,7 @@ fn run_git(
 
 /// Runs a program with an input; gives what it prints.
 pub(super) fn run(program: &str, args: &[&str], input: &[u8]) -> Result<Vec<u8>, GitError> {
-    let no_program =
-        |source| GitError::NoProgram { program: program.to_owned(), source };
+    let no_program = |source| GitError::NoProgram { program: program.to_owned(), source };
     let mut child = Command::new(Path::new(program))
         .args(args)
         .stdin(Stdio::piped())

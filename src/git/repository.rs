@@ -57,9 +57,11 @@ impl Repository {
         let strict = || gix::open::Options::default().bail_if_untrusted(true);
         let trust = Mapping { full: strict(), reduced: strict() };
         let opened = match dir {
-            Some(dir) => {
-                gix::ThreadSafeRepository::discover_opts(dir, gix::discover::upwards::Options::default(), trust)
-            }
+            Some(dir) => gix::ThreadSafeRepository::discover_opts(
+                dir,
+                gix::discover::upwards::Options::default(),
+                trust,
+            ),
             None => gix::ThreadSafeRepository::discover_with_environment_overrides_opts(
                 start,
                 gix::discover::upwards::Options::default(),
@@ -92,11 +94,7 @@ impl Repository {
 
     /// The content of an object; `None` where it is missing. One that is too long, of another kind, or
     /// not what its id says is an error.
-    pub(super) fn read(
-        &self,
-        object: ObjectType,
-        id: GitOid,
-    ) -> Result<Option<Vec<u8>>, GitError> {
+    pub(super) fn read(&self, object: ObjectType, id: GitOid) -> Result<Option<Vec<u8>>, GitError> {
         let verb = || format!("read object {}", id.to_hex());
         let failed = |source| GitError::repository(verb(), source);
         let Some(header) = self.gix.try_find_header(id).map_err(failed)? else { return Ok(None) };
@@ -172,7 +170,9 @@ impl Repository {
     /// The commit of a name without steps.
     fn named(&self, base: &str) -> Result<Option<GitOid>, GitError> {
         for name in [format!("refs/heads/deepdiff/{base}"), base.to_owned()] {
-            let Ok(partial) = <&gix::refs::PartialNameRef>::try_from(name.as_str()) else { continue };
+            let Ok(partial) = <&gix::refs::PartialNameRef>::try_from(name.as_str()) else {
+                continue;
+            };
             let found = self.gix.try_find_reference(partial);
             let found = found.map_err(|e| GitError::repository(format!("look up `{name}`"), e))?;
             if let Some(mut reference) = found {
@@ -212,7 +212,8 @@ fn cannot_open(start: &Path, source: gix::Error) -> GitError {
         std::iter::successors(Some(&source as &dyn std::error::Error), |error| error.source())
             .map(|error| error.to_string().to_lowercase())
             .collect();
-    let says = |words: &[&str]| said.iter().any(|line| words.iter().any(|word| line.contains(word)));
+    let says =
+        |words: &[&str]| said.iter().any(|line| words.iter().any(|word| line.contains(word)));
     if says(&["safe.directory", "not trusted", "unsafe", "ownership", "owned by"]) {
         return GitError::Untrusted { path, source: source.into() };
     }

@@ -10,10 +10,7 @@ use crate::model::{Attribute, Fact, ObjectName};
 use crate::tree::state::TableDefinition;
 
 /// The files, by their paths below `schema/`.
-pub(super) fn files(
-    definitions: &[TableDefinition],
-    facts: &[Fact],
-) -> Vec<(String, String)> {
+pub(super) fn files(definitions: &[TableDefinition], facts: &[Fact]) -> Vec<(String, String)> {
     let mut files = Vec::new();
     let mut defined: BTreeSet<&ObjectName> = BTreeSet::new();
     for definition in definitions {

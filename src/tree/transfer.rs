@@ -7,13 +7,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::LoadedChunk;
 use super::cursor::Walk;
 use super::error::TreeError;
 use super::framed_rows::FramedRows;
 use super::levels::Levels;
 use super::plan::{StoreMode, TreePlan};
 use super::reader::{Subtree, Tree};
-use super::LoadedChunk;
 use crate::codec::block::{self, Column, Keys};
 use crate::codec::structure::{BlockRef, Chunk, ChunkColumn, INLINE_LIMIT, NodeEntry};
 use crate::codec::{DecodeError, Hasher, Kind, wire};

@@ -21,7 +21,9 @@ use super::revision::{Revision, shown};
 use super::snapshot::bytes;
 use crate::codec::HashAlgorithm;
 use crate::diff::LoadedSnapshot;
-use crate::git::{self, Branch, BranchName, CommitInfo, CommitRequest, Content, Repository, Signing};
+use crate::git::{
+    self, Branch, BranchName, CommitInfo, CommitRequest, Content, Repository, Signing,
+};
 use crate::report::stat::plural;
 use crate::report::value::visible;
 use crate::snapshot::take::now;
@@ -42,11 +44,7 @@ pub fn run(context: &Context, args: &GitArgs, out: &mut dyn Write) -> Result<Exi
     }
 }
 
-fn commit(
-    context: &Context,
-    args: &GitCommitArgs,
-    out: &mut dyn Write,
-) -> Result<Exit, CliError> {
+fn commit(context: &Context, args: &GitCommitArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let store = context.store()?;
     let reader = store.reader()?;
     let loaded = context.snapshot(&reader, &args.snapshot)?;
@@ -173,11 +171,7 @@ fn said_committed(
     Ok(Exit::Done)
 }
 
-fn import(
-    context: &Context,
-    args: &GitImportArgs,
-    out: &mut dyn Write,
-) -> Result<Exit, CliError> {
+fn import(context: &Context, args: &GitImportArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let store = context.store()?;
     let repository = Repository::open(args.repo.as_deref())?;
     let commit = repository.commit_info(repository.resolve(&args.revision)?)?;
