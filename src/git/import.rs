@@ -62,12 +62,17 @@ pub fn import(
 fn refuse_other_hash(commit: &CommitInfo, store: &Store) -> Result<(), GitError> {
     let (algorithm, is_keyed) = commit.hash()?;
     let ours = store.hasher();
-    if (algorithm, is_keyed) == (ours.algorithm(), ours.is_keyed()) {
+    let is_same = (algorithm, is_keyed) == (ours.algorithm(), ours.is_keyed());
+    if is_same && commit.manifest.is_of_key(ours) {
         return Ok(());
     }
+    let theirs = match is_same {
+        true => "another key".to_owned(),
+        false => hash_in_words(algorithm.as_str(), is_keyed),
+    };
     Err(GitError::OtherHash {
         commit: commit.shown(),
-        theirs: hash_in_words(algorithm.as_str(), is_keyed),
+        theirs,
         ours: hash_in_words(ours.algorithm().as_str(), ours.is_keyed()),
     })
 }

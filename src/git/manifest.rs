@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{HashAlgorithm, Hasher};
+use crate::codec::{HashAlgorithm, Hasher, Kind};
 use crate::model::snapshot::{Guarantee, Scope, Snapshot, SourceInfo, State, TreeRoot};
 use crate::model::{NotCaptured, ObjectId, ObjectName, Sequence, SnapshotId, StateId};
 
@@ -24,6 +24,9 @@ pub(super) struct Manifest {
     pub(super) content: String,
     hash: String,
     keyed: bool,
+    /// What tells another key from the right one; only where ids depend on a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key_check: Option<String>,
     engine: String,
     author: String,
     message: String,
@@ -122,6 +125,7 @@ impl Manifest {
             content: content.to_owned(),
             hash: hasher.algorithm().as_str().to_owned(),
             keyed: hasher.is_keyed(),
+            key_check: hasher.is_keyed().then(|| key_check(hasher)),
             engine: engine.clone(),
             author: author.clone(),
             message: message.clone(),
@@ -191,6 +195,11 @@ impl Manifest {
         Ok((algorithm, self.keyed))
     }
 
+    /// Whether ids that depend on a key were made with this one.
+    pub(super) fn is_of_key(&self, hasher: &Hasher) -> bool {
+        self.key_check.as_ref().is_none_or(|check| *check == key_check(hasher))
+    }
+
     /// When the last session of reading ended, in microseconds since 1970 UTC.
     pub(super) fn read_at(&self) -> i64 {
         self.read_at.last().map_or(0, |(_, end)| *end)
@@ -250,6 +259,11 @@ impl Manifest {
             message: self.message.clone(),
         })
     }
+}
+
+/// An id that every commit of one key has in common. Says nothing of the key.
+fn key_check(hasher: &Hasher) -> String {
+    hasher.id(Kind::File, b"deepdiff-db git check").to_string()
 }
 
 fn id(text: &str) -> Result<ObjectId, String> {

@@ -47,6 +47,7 @@ So that `git show` and `git log -p` print rows:
 
 ```
 git config diff.deepdiff.textconv 'deepdiff-db git textconv'
+echo '*.chunk diff=deepdiff' >> .git/info/attributes
 ```
 
 Nothing in here is believed on import: every id is computed anew from the rows, up to the id of the

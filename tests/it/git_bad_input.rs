@@ -2,6 +2,15 @@
 
 use std::path::Path;
 
+use deepdiff_db::codec::{HashAlgorithm, Hasher};
+use deepdiff_db::git::ChunkBlob;
+use deepdiff_db::model::snapshot::TreeRoot;
+use deepdiff_db::model::{
+    ColumnSpec, KeyColumn, KeyMatching, ObjectName, RowKey, RowKeySource, TableSpec, Value,
+};
+use deepdiff_db::store::MemoryObjects;
+use deepdiff_db::tree::{StoreMode, TreeFromChunks, TreePlan};
+
 use crate::git_lab::{git_in, git_lab, small_scene};
 use crate::lab::Lab;
 
@@ -62,6 +71,21 @@ fn snapshots_without_values_and_other_hashes() {
     let store = store.to_str().unwrap();
     lab.run(&["init", "--store", store, "--hash", "sha256"]).ok();
     lab.run(&["git", "import", "prod", "--store", store]).fails(4, "are made with blake3");
+    // Ids that depend on a key need that key.
+    for name in ["one", "two"] {
+        std::fs::write(lab.path(name), name.repeat(20)).unwrap();
+        let keyed = ["init", "--store", &format!("{name}.store"), "--hash-key-file", name];
+        lab.run(&keyed).ok();
+    }
+    let with = |name: &str, args: &[&str]| {
+        let store = format!("{name}.store");
+        lab.run(&[args, &["--store", &store, "--hash-key-file", name]].concat())
+    };
+    with("one", &["snapshot", "prod.db", "--ref", "keyed"]).ok();
+    with("one", &["git", "commit", "keyed"]).ok();
+    with("two", &["git", "import", "keyed"]).fails(4, "made with another key");
+    lab.run(&["git", "import", "keyed"]).fails(4, "blake3 and a key");
+    with("one", &["git", "import", "keyed", "--ref", "again"]).ok();
     // A ref that names something else is not moved unasked.
     lab.run(&["ref", "prod", "hashes"]).ok();
     lab.run(&["git", "import", "prod"]).fails(4, "names another snapshot");
@@ -141,6 +165,62 @@ fn edited_descriptions_are_found() {
     edited(table, 4, "table item is missing");
     let facts = |tree: &Path| std::fs::remove_dir_all(tree.join("catalog/facts")).unwrap();
     edited(facts, 4, "the schema's facts");
+}
+
+/// Any byte of a chunk's blob can be another one: that is an error or another tree, never a panic.
+#[test]
+fn every_byte_of_a_chunk() {
+    let spec = TableSpec {
+        name: ObjectName::bare("t"),
+        columns: ["id", "line", "other"]
+            .map(|name| ColumnSpec {
+                name: name.into(),
+                declared_type: String::new(),
+                default: Value::Null,
+            })
+            .into(),
+        key: RowKey::Columns {
+            columns: vec![KeyColumn { name: "id".into(), matching: KeyMatching::Binary }],
+            source: RowKeySource::PrimaryKey,
+            may_be_null: false,
+        },
+        reads_in_key_order: false,
+        column_order: Vec::new(),
+    };
+    let lab = git_lab(&[]);
+    lab.sql(
+        "prod.db",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, line TEXT, other);
+         INSERT INTO t VALUES(1, 'a', 1.5), (2, 'bcd', x'00'), (3, NULL, zeroblob(5000)), (4, '', 7);",
+    );
+    lab.snapshot("prod.db", "prod");
+    lab.run(&["git", "commit", "prod"]).ok();
+    git_in(&lab.path(""), &["worktree", "add", "-q", "--detach", "tree", "deepdiff/prod"]);
+    let files = walkdir::WalkDir::new(lab.path("tree/tables/t/rows")).into_iter();
+    let mut files = files.map(|entry| entry.unwrap().into_path());
+    let file = files.find(|path| path.extension().is_some_and(|e| e == "chunk")).unwrap();
+    let bytes = std::fs::read(file).unwrap();
+    let root = |bytes: &[u8]| -> Option<TreeRoot> {
+        let blob = ChunkBlob::decode(bytes).ok()?;
+        let _ = blob.rows();
+        let sink = MemoryObjects::new(Hasher::new(HashAlgorithm::Blake3));
+        let plan = TreePlan::new(&spec, StoreMode::Full).unwrap().shared();
+        let mut tree = TreeFromChunks::new(&sink, plan);
+        tree.push(blob.chunk).ok()?;
+        tree.finish().ok()
+    };
+    let whole = root(&bytes).unwrap();
+    assert_eq!(whole.rows, 4);
+    // The names of the key's columns are for printing.
+    let printed = 12..12 + 2 + 2 + "id".len();
+    for at in 0..bytes.len() {
+        for flip in [1u8, 0x80, 0xff] {
+            let mut other = bytes.clone();
+            other[at] ^= flip;
+            let found = root(&other);
+            assert!(printed.contains(&at) || found != Some(whole), "byte {at} of {}", bytes.len());
+        }
+    }
 }
 
 /// Objects that are gone or damaged on the disk.

@@ -145,6 +145,7 @@ fn commits_are_signed_with_a_key_of_ssh() {
         .status()
         .unwrap();
     assert!(made.success());
+    git_in(&dir, &["config", "gpg.format", "x509"]);
     lab.run(&["git", "commit", "prod", "--sign"]).fails(3, "cannot be signed");
     git_in(&dir, &["config", "gpg.format", "ssh"]);
     git_in(&dir, &["config", "user.signingkey", key.to_str().unwrap()]);

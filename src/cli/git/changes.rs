@@ -5,8 +5,8 @@ use std::io::Write as _;
 use super::Before;
 use crate::cli::diff::Filter;
 use crate::cli::error::CliError;
-use crate::diff::{self, Access, DiffError, LoadedSnapshot, RowCounts};
-use crate::git::Changes;
+use crate::diff::{self, Access, DiffError, LoadedSnapshot, RowCounts, TableComparison};
+use crate::git::{Changes, Content};
 use crate::report::rows::MarkdownRows;
 use crate::report::schema;
 use crate::report::stat::plural;
@@ -22,6 +22,7 @@ pub(super) fn since(
     access: &Access<'_>,
     before: &Before,
     loaded: &LoadedSnapshot,
+    content: Content,
 ) -> Result<Changes, CliError> {
     let mut page = b"# Changes\n\n".to_vec();
     let mut changes = Changes::default();
@@ -42,58 +43,83 @@ pub(super) fn since(
             "Not known: the commit before (snapshot `{}`) holds no rows, and they were not at hand.",
             id.short()
         )?,
-        Before::At(before) => compare(reader, access, before, loaded, &mut page, &mut changes)?,
+        Before::At(before) => {
+            let filter = Filter { columns: &[], limit: Some(SHOWN), access };
+            let telling = Telling { reader, filter, content };
+            telling.compare(before, loaded, &mut page, &mut changes)?;
+        }
     }
     changes.page = String::from_utf8_lossy(&page).into_owned();
     Ok(changes)
 }
 
-fn compare(
-    reader: &Reader,
-    access: &Access<'_>,
-    before: &LoadedSnapshot,
-    loaded: &LoadedSnapshot,
-    page: &mut Vec<u8>,
-    changes: &mut Changes,
-) -> Result<(), CliError> {
-    let comparison = match diff::compare(reader, before, loaded) {
-        Err(DiffError::Engines { left, right }) => {
-            writeln!(page, "Another engine: {left} before, {right} now.")?;
-            return Ok(());
+/// How a difference is told.
+struct Telling<'a> {
+    reader: &'a Reader,
+    filter: Filter<'a>,
+    content: Content,
+}
+
+impl Telling<'_> {
+    fn compare(
+        &self,
+        before: &LoadedSnapshot,
+        loaded: &LoadedSnapshot,
+        page: &mut Vec<u8>,
+        changes: &mut Changes,
+    ) -> Result<(), CliError> {
+        let comparison = match diff::compare(self.reader, before, loaded) {
+            Err(DiffError::Engines { left, right }) => {
+                writeln!(page, "Another engine: {left} before, {right} now.")?;
+                return Ok(());
+            }
+            comparison => comparison?,
+        };
+        writeln!(page, "From snapshot `{}` to `{}`.", before.id.short(), loaded.id.short())?;
+        let grouped = schema::grouped(&comparison.schema);
+        changes.schema_changes = grouped.len();
+        if !grouped.is_empty() {
+            writeln!(page, "\n## Schema\n")?;
         }
-        comparison => comparison?,
-    };
-    writeln!(page, "From snapshot `{}` to `{}`.", before.id.short(), loaded.id.short())?;
-    let grouped = schema::grouped(&comparison.schema);
-    changes.schema_changes = grouped.len();
-    if !grouped.is_empty() {
-        writeln!(page, "\n## Schema\n")?;
-    }
-    for group in &grouped {
-        writeln!(page, "- {}", in_code(&group.headline()))?;
-        for line in schema::details(group.change) {
-            writeln!(page, "    - {}", in_code(&line))?;
+        for group in &grouped {
+            writeln!(page, "- {}", in_code(&group.headline()))?;
+            for line in schema::details(group.change) {
+                writeln!(page, "    - {}", in_code(&line))?;
+            }
         }
+        let mut rows = Vec::new();
+        for table in &comparison.tables {
+            let counts = self.table(table, &mut rows)?;
+            if counts != RowCounts::default() {
+                changes.tables.push((table.name.clone(), counts));
+            }
+        }
+        if !rows.is_empty() {
+            writeln!(page, "\n## Rows")?;
+            page.extend_from_slice(&rows);
+        }
+        if grouped.is_empty() && rows.is_empty() {
+            writeln!(page, "\nNothing: neither the schema nor a row.")?;
+        }
+        for reason in &comparison.incomplete {
+            writeln!(page, "\nIncomplete: {}", visible(reason))?;
+        }
+        Ok(())
     }
-    let filter = Filter { columns: &[], limit: Some(SHOWN), access };
-    let mut rows = Vec::new();
-    for table in &comparison.tables {
-        let counts = filter.print(table, &mut MarkdownRows::new(&mut rows))?;
+
+    /// The rows of a table that changed; where rows are left out of the commit, their numbers.
+    fn table(&self, table: &TableComparison, page: &mut Vec<u8>) -> Result<RowCounts, CliError> {
+        if self.content == Content::Rows {
+            return self.filter.print(table, &mut MarkdownRows::new(page));
+        }
+        let counts = self.filter.count(table)?;
         if counts != RowCounts::default() {
-            changes.tables.push((table.name.clone(), counts));
+            let RowCounts { inserted, deleted, updated } = counts;
+            let name = in_code(&table.name.to_string());
+            writeln!(page, "\n{name}: {inserted} inserted, {deleted} deleted, {updated} updated")?;
         }
+        Ok(counts)
     }
-    if !rows.is_empty() {
-        writeln!(page, "\n## Rows")?;
-        page.extend_from_slice(&rows);
-    }
-    if grouped.is_empty() && rows.is_empty() {
-        writeln!(page, "\nNothing: neither the schema nor a row.")?;
-    }
-    for reason in &comparison.incomplete {
-        writeln!(page, "\nIncomplete: {}", visible(reason))?;
-    }
-    Ok(())
 }
 
 /// A line as code of markdown.

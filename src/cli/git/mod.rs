@@ -66,7 +66,7 @@ fn commit(context: &Context, args: &GitCommitArgs, out: &mut dyn Write) -> Resul
         None => Before::Nothing,
     };
     let access = super::diff::access(&store, &reader);
-    let changes = changes::since(&reader, &access, &before, &loaded)?;
+    let changes = changes::since(&reader, &access, &before, &loaded, content)?;
     let request = CommitRequest {
         loaded: &loaded,
         objects: &reader,
