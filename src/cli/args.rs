@@ -336,6 +336,11 @@ pub struct PackArgs {
     /// where there is one. Besides those of deepdiff.toml.
     #[arg(long, value_name = "OLD=NEW")]
     pub rename: Vec<String>,
+    /// What rows that stay get in a column that is new, or takes no NULL any more, as
+    /// `TABLE.COLUMN=VALUE`, `=DEFAULT` (the column's own) or `=@OTHER` (what the row holds in another
+    /// column). Names are those of TO. Besides those of deepdiff.toml.
+    #[arg(long, value_name = "COLUMN=VALUE")]
+    pub fill: Vec<String>,
     /// The file with the decisions about rows of tables whose strategy is `manual`. Without it they
     /// are asked for: a file is written beside the folder, to be filled in, and no pack is made.
     #[arg(long, value_name = "FILE")]

@@ -131,6 +131,8 @@ pub struct PackConfig {
     pub changes: Option<Vec<String>>,
     /// Tables and columns that only have another name, as `--rename` takes them.
     pub renames: Vec<String>,
+    /// What rows that stay get where a value is asked for, as `--fill` takes it.
+    pub fills: Vec<String>,
     /// The same by table, or by pattern of tables (`*` and `?`).
     pub tables: BTreeMap<String, TableConfig>,
 }

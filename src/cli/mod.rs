@@ -14,6 +14,7 @@ pub mod diff;
 pub mod error;
 pub mod exit;
 mod failures;
+mod fill;
 pub mod git;
 pub mod init;
 mod key_words;

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::diff::{access, side};
 use super::error::CliError;
 use super::exit::Exit;
+use super::fill;
 use super::snapshot::runtime;
 use crate::apply::create_pack;
 use crate::diff::{self, Comparison};
@@ -43,6 +44,7 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
     let (before, after) = (PackSide::load(&reader, &from)?, PackSide::load(&reader, &to)?);
     let renamed = renamed(context, args, &before, &after, &comparison)?;
     let base = renamed.as_ref().map(|renamed| &renamed.base);
+    let fills = fill::rules(context, &args.fill, &reader, &before, &after)?;
     let rows = StoredRows { access: access(&store, &reader), base };
     let fs = store.file_system();
     let request = Request {
@@ -54,6 +56,7 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
         hasher: store.hasher(),
         consent: &consent,
         strategies: &strategies,
+        fills: &fills,
         decisions,
         tables: &args.tables,
         part: Part::Whole,
@@ -173,6 +176,7 @@ fn as_json(args: &PackArgs, manifest: &Manifest) -> serde_json::Value {
         "steps": manifest.migration.statements,
         "rows": manifest.migration.rows,
         "complete": manifest.is_complete,
+        "reversals": manifest.migration.reversals,
         "renames": manifest.renames,
         "left_out": manifest.left_out,
         "kept": manifest.kept,
@@ -192,6 +196,9 @@ fn print(out: &mut dyn Write, args: &PackArgs, manifest: &Manifest) -> Result<()
         "  rows: {} inserted, {} updated, {} deleted",
         rows.inserted, rows.updated, rows.deleted
     )?;
+    if !manifest.migration.reversals.is_none() {
+        writeln!(out, "  taken back by a rollback: {}", manifest.migration.reversals.to_text())?;
+    }
     for hazard in &manifest.hazards {
         let object = if hazard.object.is_empty() { "the database" } else { &hazard.object };
         let (object, text) = (visible(object), visible(&hazard.text));

@@ -17,6 +17,7 @@ use super::whole;
 use crate::codec::state::StoredTable;
 use crate::diff::{CellValue, Row, RowChange, TableComparison};
 use crate::engine::Dialect;
+use crate::engine::ddl::Schema;
 use crate::model::{Flow, ObjectKind, ObjectName, SinkError, TableSpec};
 
 /// Takes the changes of all tables; the tables come back sorted by name. `left` are those that are
@@ -51,6 +52,7 @@ fn spool_tables(
     let mut tables = Vec::new();
     let facts = request.before.facts.iter().chain(&request.after.facts);
     let rules = Rules::of(request.enforcement()?, facts);
+    let schemas = (Schema::new(&request.before.facts), Schema::new(&request.after.facts));
     let is_for = |table: &&TableComparison| request.is_for(&table.name.to_string());
     for table in request.comparison.tables.iter().filter(is_for) {
         let copies = copies_before(request, &rules, table)?;
@@ -63,7 +65,8 @@ fn spool_tables(
             None => change,
         };
         let mut writer = spool.table();
-        let mut divider = Divider::new(request, table, after, &rules, dialect)?;
+        let mut divider =
+            Divider::new(request, table, after, &rules, dialect, (&schemas.0, &schemas.1))?;
         let mut failed = None;
         let is_whole = whole.contains(&table.name.to_string());
         let mut changed = HashSet::new();
@@ -113,14 +116,13 @@ fn spool_tables(
             })?;
         }
         let runs = writer.finish()?;
-        let losses = divider.finish();
         tables.push(ChangedTable {
             name: table.name.to_string(),
             before: before.cloned(),
             after: after.cloned(),
             rows_before: table.before.as_ref().map_or(0, |table| table.rows.rows),
             runs,
-            losses,
+            findings: divider.finish(),
         });
     }
     tables.sort_by(|a, b| a.name.cmp(&b.name));

@@ -6,21 +6,22 @@ use std::path::{Path, PathBuf};
 
 use super::changes::spool_changes;
 use super::enforcement::Enforcement;
-use super::error::PackError;
+use super::error::{PackError, Refusal};
 use super::left;
 use super::manifest::{FILES, MANIFEST, Manifest};
 use super::parking::Accepts;
 use super::plan::Drafter;
-use super::request::{ChangedTable, Request, check_sides};
+use super::request::{ChangedTable, Findings, Request, check_sides};
 use super::spool::Spool;
 use super::values::{self, ValueFiles};
 use super::whole;
 use crate::codec::Hasher;
 use crate::diff::TableDefinition;
 use crate::engine::Dialect;
+use crate::engine::ddl::flag;
 use crate::engine::sqlite::TextEncoding;
 use crate::fsio::FileSystem;
-use crate::model::Fact;
+use crate::model::{Fact, FactId};
 
 /// A pack that was written and not proved yet.
 #[derive(Debug)]
@@ -76,6 +77,7 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
     };
     let plan = drafter.forward_schema()?;
     let left = left::tables(request, &plan.facts_after);
+    let facts_after = plan.facts_after.clone();
     let is_settled = left.is_empty() && !whole::for_nothing(&whole, &tables, &plan);
     whole.retain(|table| plan.anew.contains(table));
     let again = match is_settled {
@@ -87,7 +89,9 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
         }
     };
     let left_tables = again.as_ref().map_or(&tables, |(_, tables)| tables);
-    let losses: Vec<_> = left_tables.iter().flat_map(|table| table.losses.clone()).collect();
+    let found = || left_tables.iter().map(|table| &table.findings);
+    let mut losses: Vec<_> = found().flat_map(|found| found.losses.clone()).collect();
+    losses.extend(wanting(found(), &facts_after));
     if !losses.is_empty() {
         return Err(PackError::Refused(losses));
     }
@@ -113,6 +117,16 @@ pub fn draft(request: &Request<'_>, accepts: &mut Accepts<'_>) -> Result<Draft, 
             Err(error)
         }
     }
+}
+
+/// The rows that stay without a value, of columns that take no NULL any more when the pack has run.
+fn wanting<'t>(found: impl Iterator<Item = &'t Findings>, facts_after: &[Fact]) -> Vec<Refusal> {
+    let takes_none = |column: &FactId| {
+        let place = facts_after.binary_search_by(|fact| fact.id.cmp(column));
+        place.is_ok_and(|place| flag(&facts_after[place], "not-null"))
+    };
+    let all = found.flat_map(|found| &found.wanting);
+    all.filter(|wanting| takes_none(&wanting.column)).map(|w| w.refusal.clone()).collect()
 }
 
 /// Removes the files of a draft, as far as possible: the error that led here matters more.

@@ -98,6 +98,14 @@ pub enum PackError {
         /// What is wrong with them.
         reason: String,
     },
+    /// A value that no column gets so.
+    #[error("`--fill {word}`: {reason}")]
+    Fill {
+        /// The words.
+        word: String,
+        /// What is wrong with them.
+        reason: String,
+    },
     /// Rows wait for a person's decision.
     #[error("no pack was made: {} to be decided in {}", wait(*.rows), path.display())]
     Undecided {
@@ -222,6 +230,7 @@ impl PackError {
             PackError::Consent { .. }
             | PackError::Strategy { .. }
             | PackError::Rename { .. }
+            | PackError::Fill { .. }
             | PackError::DecisionsText { .. }
             | PackError::DecisionsThere { .. }
             | PackError::Exists { .. } => FailureKind::Usage,

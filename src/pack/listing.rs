@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::consent::{Class, Consent};
 use super::enforcement::Enforcement;
 use super::error::PackError;
+use super::fill;
 use super::label::counted;
 use super::manifest::{Hazard, Kept, LeftOut, TableTotals, TriggerLine, Way};
 use super::online::Part;
@@ -27,6 +28,7 @@ pub(super) fn way(written: &Written, schema_before: String, schema_after: String
         schema_after,
         is_deferred: written.is_deferred,
         rebuilds: written.rebuilds,
+        reversals: written.reversals,
     }
 }
 
@@ -163,7 +165,14 @@ pub(super) fn kept_lines(
                 strategy: strategy.clone(),
                 rows: rows.rows,
                 keys: rows.keys.clone(),
-                reason: choice.reason(verb),
+                reason: match tables.iter().find(|table| table.name == name) {
+                    Some(ChangedTable { findings, .. })
+                        if verb == Verb::Delete && !findings.stays.is_empty() =>
+                    {
+                        fill::not_allowed(&name, &findings.stays)
+                    }
+                    _ => choice.reason(verb),
+                },
             });
         }
     }

@@ -10,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::exact::Exact;
+use super::reversal::Reversals;
 use crate::codec::{Hasher, Kind};
 use crate::model::FactId;
 use crate::model::snapshot::Scope;
@@ -176,6 +177,9 @@ pub struct Way {
     /// when all has run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rebuilds: bool,
+    /// How its steps are taken back by the other way.
+    #[serde(default, skip_serializing_if = "Reversals::is_none")]
+    pub reversals: Reversals,
 }
 
 /// Numbers of rows.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::consent::Consent;
+use super::consent::{Class, Consent};
 use super::decisions::DecisionFile;
 use super::enforcement::Enforcement;
 use super::error::{PackError, Refusal};
+use super::fill::{Fill, Wanting};
 use super::online::Part;
 use super::renames::Base;
 use super::selection;
@@ -133,6 +134,8 @@ pub struct Request<'a> {
     pub consent: &'a Consent,
     /// Which rows are taken, kept, or decided one by one.
     pub strategies: &'a Strategies,
+    /// What rows that stay get where the wanted schema asks for a value.
+    pub fills: &'a [Fill],
     /// Where such decisions stand.
     pub decisions: DecisionFile<'a>,
     /// The tables that the pack is for; all where none is named.
@@ -200,8 +203,19 @@ pub struct ChangedTable {
     pub rows_before: u64,
     /// The changes.
     pub runs: TableRuns,
+    /// What was found while its differences were divided.
+    pub findings: Findings,
+}
+
+/// What was found while the differences of a table were divided.
+#[derive(Debug)]
+pub struct Findings {
     /// Rows that would lose what nothing could bring back.
     pub losses: Vec<Refusal>,
+    /// Rows that stay without a value that a column asks for.
+    pub wanting: Vec<Wanting>,
+    /// What would have to be allowed for its deletes to run, where the rows stay and are filled.
+    pub stays: Vec<Class>,
 }
 
 /// Refuses states that no pack can be made from.

@@ -2,21 +2,25 @@
 //!
 //! A row of which only some cells are taken becomes two changes: the one that runs, from the
 //! target's row to the mixed one, and the rest, which is kept. A kept row that loses a column with
-//! its schema is a change that runs too, so that the way back brings the column's value back.
+//! its schema is a change that runs too, so that the way back brings the column's value back; so is one
+//! that gets a value by a rule.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::consent::Class;
 use super::decision::{Answer, Entry, Sides, Take};
 use super::decisions::Decisions;
 use super::error::{PackError, Refusal};
+use super::fill::{self, Filler, Wanting};
 use super::label;
-use super::request::Request;
+use super::request::{Findings, Request};
 use super::rules::Rules;
 use super::strategy::{Choice, Fate};
 use crate::codec::Hasher;
 use crate::diff::{CellValue, Row, RowChange, TableComparison};
 use crate::engine::Dialect;
-use crate::model::{RowKey, TableSpec};
+use crate::engine::ddl::Schema;
+use crate::model::{Flow, RowKey, TableSpec};
 
 /// A difference, divided.
 #[derive(Debug, Default)]
@@ -45,6 +49,10 @@ pub(super) struct Divider<'a> {
     /// What was decided about the first row of a table that is dropped.
     whole: Option<Answer>,
     losses: Vec<Refusal>,
+    filler: Filler<'a>,
+    /// What would have to be allowed for its deletes to run, where rows that stay matter.
+    missing: Vec<Class>,
+    wanting: Vec<Wanting>,
 }
 
 impl<'a> Divider<'a> {
@@ -54,11 +62,19 @@ impl<'a> Divider<'a> {
         left: Option<&'a TableSpec>,
         rules: &Rules,
         dialect: &'a Dialect,
+        schemas: (&Schema<'_>, &Schema<'_>),
     ) -> Result<Divider<'a>, PackError> {
+        let before = table.before.as_ref().map(|table| &table.spec);
+        let after = table.after.as_ref().map(|table| &table.spec);
+        let filler = Filler::new(request.fills, before, after, schemas);
+        let missing = if filler.is_needed() { missing(request, table)? } else { Vec::new() };
         Ok(Divider {
             name: table.name.to_string(),
-            before: table.before.as_ref().map(|table| &table.spec),
-            after: table.after.as_ref().map(|table| &table.spec),
+            before,
+            after,
+            filler,
+            missing,
+            wanting: Vec::new(),
             keys: keys(rules, &table.name.to_string()),
             left,
             losses: Vec::new(),
@@ -77,7 +93,7 @@ impl<'a> Divider<'a> {
     ) -> Result<Divided, PackError> {
         let verb = super::spool::verb_of(&change);
         match self.choice.fate(verb) {
-            Fate::Taken => Ok(Divided { taken: Some(change), kept: None }),
+            Fate::Taken => Ok(self.take(change)),
             Fate::Kept => Ok(self.keep(change)),
             Fate::Asked => self.ask(change, decisions),
         }
@@ -101,16 +117,29 @@ impl<'a> Divider<'a> {
             }
         }
         match answer {
-            Answer::Theirs => Ok(Divided { taken: Some(change), kept: None }),
+            Answer::Theirs => Ok(self.take(change)),
             Answer::Ours => Ok(self.keep(change)),
             Answer::Cells(cells) => match self.mix(&change, &cells) {
-                Ok(mixed) => Ok(self.part(change, mixed)),
+                Ok(mixed) => Ok(self.part(change, mixed, &cells)),
                 Err(reason) => {
                     decisions.refuse(&entry, reason);
                     Ok(Divided::default())
                 }
             },
         }
+    }
+
+    /// Takes a difference. A row whose deletion is not allowed stays, and may need a value.
+    fn take(&mut self, change: RowChange<CellValue>) -> Divided {
+        if let RowChange::Deleted(row) = &change
+            && !self.missing.is_empty()
+        {
+            if self.filler.has_rules() {
+                return self.keep(change);
+            }
+            self.look(row, None, " (its deletion is not allowed)", &|_| true);
+        }
+        Divided { taken: Some(change), kept: None }
     }
 
     /// Keeps a whole row as the target has it.
@@ -122,45 +151,72 @@ impl<'a> Divider<'a> {
         Divided { taken: carried, kept: Some(change) }
     }
 
-    /// The change of a kept row that loses a column, as far as there is one.
+    /// The change of a kept row that loses a column or gets a value, as far as there is one.
     fn carry(&mut self, row: &Row<CellValue>) -> Option<RowChange<CellValue>> {
-        let (before, after) = (self.before?, self.after?);
-        let column = lost(before, self.left?, row)?;
-        let carried = match self.cannot_carry(before, after, row) {
-            None => carried(before, after, row, &BTreeMap::new(), None),
+        let specs = (self.before?, self.after?);
+        let lost = lost(specs.0, self.left?, row);
+        let filled = self.filler.first_filled(specs, &row.values);
+        let Some(column) = lost.as_ref().or(filled.as_ref()) else {
+            self.look(row, None, " as the target has it", &|_| true);
+            return None;
+        };
+        let carried = match self.cannot_carry(specs.0, specs.1, row) {
+            None => carried(specs.0, specs.1, row, &BTreeMap::new(), None),
             Some(why) => Err(why),
         };
         match carried {
-            Ok(values) => {
+            Ok(mut values) => {
+                self.filler.fill(specs, &row.values, &mut values, &|_| true);
+                self.look(row, Some(&values), " as the target has it", &|_| true);
                 let after = Row { values, ..row.clone() };
-                let changed = vec![column];
+                let changed = vec![column.clone()];
                 Some(RowChange::Updated { before: row.clone(), after, changed })
             }
             Err(why) => {
-                self.lose(row, &column, &why);
+                let (reason, hint) = match &lost {
+                    Some(column) => (
+                        format!(
+                            "the row is kept as the target has it, and would lose its column \
+                             {column}, which a rollback could not bring back: {why}"
+                        ),
+                        "take this row, or leave the column (no --allow drop-column)",
+                    ),
+                    None => (
+                        format!("the row stays, and its column {column} cannot be filled: {why}"),
+                        "take this row, or let it be deleted",
+                    ),
+                };
+                if self.losses.len() < NAMED {
+                    let refusal = Refusal::new(&self.name, reason, hint);
+                    self.losses.push(refusal.at_row(shown(specs.0, row)));
+                }
                 None
             }
         }
     }
 
-    fn lose(&mut self, row: &Row<CellValue>, column: &str, why: &str) {
-        if self.losses.len() >= NAMED {
+    /// Notes the columns that a row which stays has no value for.
+    fn look(
+        &mut self,
+        row: &Row<CellValue>,
+        values: Option<&[CellValue]>,
+        stays: &str,
+        is_own: &dyn Fn(&str) -> bool,
+    ) {
+        let (Some(before), Some(after)) = (self.before, self.after) else { return };
+        if self.wanting.len() >= NAMED {
             return;
         }
-        let reason = format!(
-            "the row is kept as the target has it, and would lose its column {column}, which a \
-             rollback could not bring back: {why}"
-        );
-        let hint = "take this row, or leave the column (no --allow drop-column)";
-        let shown: Vec<String> =
-            row.values.iter().filter_map(CellValue::here).map(label::label).collect();
-        let refusal = Refusal::new(&self.name, reason, hint);
-        self.losses.push(refusal.at_row(format!("({})", shown.join(", "))));
+        for column in self.filler.wanting((before, after), &row.values, values, is_own) {
+            let refusal = fill::refusal(&column, stays).at_row(shown(before, row));
+            self.wanting.push(Wanting { column, refusal });
+        }
     }
 
-    /// The rows that would lose what nothing could bring back.
-    pub(super) fn finish(self) -> Vec<Refusal> {
-        self.losses
+    /// What was found on the way.
+    pub(super) fn finish(self) -> Findings {
+        let stays = if self.filler.has_rules() { self.missing } else { Vec::new() };
+        Findings { losses: self.losses, wanting: self.wanting, stays }
     }
 
     /// Why a row cannot be carried into the wanted schema as it is.
@@ -204,11 +260,19 @@ impl<'a> Divider<'a> {
                 return Err(format!("the columns of a key are decided about alike: {columns}"));
             }
         }
-        carried(old, new, before, cells, Some(&after.values))
+        let mut mixed = carried(old, new, before, cells, Some(&after.values))?;
+        let is_own = |column: &str| cells.get(column) == Some(&Take::Ours);
+        self.filler.fill((old, new), &before.values, &mut mixed, &is_own);
+        Ok(mixed)
     }
 
     /// Divides an update at the mixed row.
-    fn part(&mut self, change: RowChange<CellValue>, mixed: Vec<CellValue>) -> Divided {
+    fn part(
+        &mut self,
+        change: RowChange<CellValue>,
+        mixed: Vec<CellValue>,
+        cells: &BTreeMap<String, Take>,
+    ) -> Divided {
         let (RowChange::Updated { before, after, .. }, Some(old), Some(new)) =
             (&change, self.before, self.after)
         else {
@@ -221,6 +285,8 @@ impl<'a> Divider<'a> {
         if untouched.is_ok_and(|untouched| untouched == mixed) {
             return self.keep(change);
         }
+        let is_own = |column: &str| cells.get(column) == Some(&Take::Ours);
+        self.look(before, Some(&mixed), " in part", &is_own);
         // What is kept begins where the other part ends.
         let mut start = before.values.clone();
         for (place, column) in old.columns.iter().enumerate() {
@@ -238,6 +304,35 @@ impl<'a> Divider<'a> {
         let taken = Some(updated(before.clone(), middle));
         Divided { taken, kept: Some(updated(rest, after.clone())) }
     }
+}
+
+/// A row, in words: its key, or all of it where it has none.
+fn shown(spec: &TableSpec, row: &Row<CellValue>) -> String {
+    let names = spec.key.column_names();
+    let places: Vec<usize> = names.iter().filter_map(|name| spec.place(name)).collect();
+    let cells: Vec<&CellValue> = match places.is_empty() {
+        true => row.values.iter().collect(),
+        false => places.iter().map(|place| &row.values[*place]).collect(),
+    };
+    let values = cells.into_iter().filter_map(CellValue::here).map(label::label);
+    format!("({})", values.collect::<Vec<_>>().join(", "))
+}
+
+/// Which classes would have to be allowed for the deletes of a table.
+fn missing(request: &Request<'_>, table: &TableComparison) -> Result<Vec<Class>, PackError> {
+    let rows = table.before.as_ref().map_or(0, |table| table.rows.rows);
+    fill::missing(request.consent, &table.name.to_string(), rows, || {
+        let mut deleted = 0;
+        let mut count = |change: RowChange<CellValue>| {
+            if let RowChange::Deleted(row) = change {
+                deleted += row.count;
+            }
+            Ok(Flow::Continue)
+        };
+        let read = request.rows.changes(table.before.as_ref(), table.after.as_ref(), &mut count);
+        read.map_err(|source| PackError::Rows { table: table.name.clone(), source })?;
+        Ok(deleted)
+    })
 }
 
 /// The columns of each key of a table, where there are several: of a mixed key nobody knows whether

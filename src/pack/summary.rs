@@ -55,6 +55,9 @@ fn compose(text: &mut String, manifest: &Manifest, plan: &SchemaPlan) -> std::fm
     }
     rows(text, "Rows", &manifest.migration)?;
     rows(text, "Rows of the rollback", &manifest.rollback)?;
+    if !manifest.migration.reversals.is_none() {
+        writeln!(text, "\nSteps that it takes back: {}.", manifest.migration.reversals.to_text())?;
+    }
     left_out(text, &manifest.left_out)?;
     kept(text, &manifest.kept)?;
     hazards(text, &manifest.hazards)

@@ -23,6 +23,7 @@ use super::measure::{content_of, value_len};
 use super::order::{Part, RowKept, RowLeftOut, RowStep, Steps, TableWork};
 use super::output::Output;
 use super::parking::Parking;
+use super::reversal::Reversals;
 use super::row_hash::RowHasher;
 use super::schema::{SchemaStep, SchemaVerb};
 use super::shape::Shape;
@@ -55,6 +56,8 @@ pub struct Written {
     pub is_deferred: bool,
     /// Whether foreign keys would be in the way: tables are built anew or dropped, or one is broken.
     pub rebuilds: bool,
+    /// How its steps are taken back.
+    pub reversals: Reversals,
     /// Data that is destroyed: rows and bytes by table and step.
     pub losses: BTreeMap<(String, &'static str), (u64, u64)>,
     /// Tables that are scanned once for each deleted row.
@@ -164,6 +167,7 @@ impl<'a> WayWriter<'a> {
     }
 
     pub(super) fn line(&mut self, line: &StepLine<'_>) -> Result<(), PackError> {
+        self.written.reversals.note(line);
         let mut bytes = serde_json::to_vec(&line).expect("a step is plain JSON");
         bytes.push(b'\n');
         Ok(self.steps.push(&bytes)?)

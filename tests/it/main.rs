@@ -26,6 +26,7 @@ mod codec_values;
 mod commands;
 mod converge;
 mod diff_answers;
+mod fills;
 mod git_bad_input;
 mod git_commits;
 mod git_faults;

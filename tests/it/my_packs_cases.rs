@@ -204,6 +204,33 @@ fn m18_types_that_take_less() {
 }
 
 #[test]
+fn m20_no_instant_version_is_left() {
+    // Each column that comes or goes at once is a version of the table's rows; there are 64.
+    let versions: String =
+        (0..32).map(|_| "ALTER TABLE t ADD COLUMN v int; ALTER TABLE t DROP COLUMN v; ").collect();
+    let base = format!(
+        "CREATE TABLE t(id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 1), (2, 2); {versions}"
+    );
+    let change = "ALTER TABLE t ADD COLUMN b int NOT NULL DEFAULT 7, DROP COLUMN a; INSERT INTO t VALUES (3, 3);";
+    both_ways(20, On::Mysql8, &base, change);
+}
+
+#[test]
+fn m21_a_key_that_the_server_made() {
+    let made = "SET sql_generate_invisible_primary_key = ON;";
+    let base = format!(
+        "{made} CREATE TABLE t(a int, b varchar(9)); INSERT INTO t(a, b) VALUES (1, 'x'), (2, NULL), (1, 'x');
+         CREATE TABLE gone(a int); INSERT INTO gone(a) VALUES (7), (7);"
+    );
+    let change = format!(
+        "{made} DROP TABLE gone; CREATE TABLE fresh(a int); INSERT INTO fresh(a) VALUES (5), (5);
+         UPDATE t SET b = 'y' WHERE a = 2; DELETE FROM t WHERE my_row_id = 1; ALTER TABLE t ADD COLUMN c int;
+         ALTER TABLE t ALTER COLUMN my_row_id SET VISIBLE; INSERT INTO t(a) VALUES (9);"
+    );
+    both_ways(21, On::Mysql8, &base, &change);
+}
+
+#[test]
 fn m22_labels_in_another_order_and_fewer() {
     let base = "CREATE TABLE t(id int PRIMARY KEY, e enum('a','b','c') NOT NULL, s set('x','y','z')); INSERT INTO t VALUES (1, 'a', 'x,z'), (2, 'c', NULL), (3, 'b', '');";
     let change = "UPDATE t SET e = 'a' WHERE e = 'b'; UPDATE t SET s = 'z' WHERE id = 1;

@@ -74,6 +74,47 @@ fn a_pack_of_schema_and_rows_there_and_back() {
     }
 }
 
+/// New rows have nothing to say in columns that go, whatever these ask for.
+#[test]
+fn rows_come_while_columns_go_that_take_no_null() {
+    let columns = [
+        ("a", "int NOT NULL", "1"),
+        ("b", "decimal(10,2) NOT NULL", "1.50"),
+        ("c", "date NOT NULL", "'2020-02-02'"),
+        ("d", "datetime NOT NULL", "'2020-02-02 01:02:03'"),
+        ("e", "varchar(9) NOT NULL", "'e'"),
+        ("f", "text NOT NULL", "'f'"),
+        ("g", "blob NOT NULL", "'g'"),
+        ("h", "enum('x','y') NOT NULL", "'y'"),
+        ("i", "set('x','y') NOT NULL", "'x,y'"),
+        ("j", "time NOT NULL", "'01:02:03'"),
+        ("k", "year NOT NULL", "2020"),
+        ("l", "bit(3) NOT NULL", "5"),
+        ("m", "double NOT NULL", "1.5"),
+        ("n", "binary(4) NOT NULL", "'n'"),
+        ("o", "timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP", "'2020-02-02 01:02:03'"),
+        ("p", "varchar(9) CHARACTER SET latin1 NOT NULL", "'p'"),
+        ("q", "bigint unsigned NOT NULL DEFAULT 7", "8"),
+    ];
+    let all = |of: fn(&(&str, &str, &str)) -> String| columns.iter().map(of).collect::<String>();
+    let base = format!(
+        "CREATE TABLE t(id int PRIMARY KEY{}); INSERT INTO t VALUES (1{});",
+        all(|(name, declared, _)| format!(", {name} {declared}")),
+        all(|(_, _, value)| format!(", {value}")),
+    );
+    let drops = all(|(name, _, _)| format!("DROP COLUMN {name}, "));
+    let change =
+        format!("ALTER TABLE t {} ; INSERT INTO t VALUES (2)", drops.trim_end_matches(", "));
+    for pair in pairs(&base, &change) {
+        pair.converges();
+    }
+    let made = format!("{base} {change}; DELETE FROM t WHERE id = 1;");
+    let change = format!("DROP TABLE t; {base}");
+    for pair in pairs(&made, &change) {
+        pair.converges();
+    }
+}
+
 fn connections(pair: &Pair) -> String {
     let asked = pair.prod("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE (DB = DATABASE() OR DB LIKE '\\_deepdiff\\_shadow%') AND ID <> CONNECTION_ID();");
     asked.trim().to_owned()

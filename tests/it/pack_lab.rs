@@ -104,6 +104,7 @@ impl PackLab {
             hasher: store.hasher(),
             consent,
             strategies,
+            fills: &[],
             decisions,
             tables: &[],
             part: Part::Whole,

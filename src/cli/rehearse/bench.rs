@@ -254,6 +254,7 @@ fn seed(
         hasher: scene.store.hasher(),
         consent: &consent,
         strategies: &Strategies::none(),
+        fills: &[],
         decisions: DecisionFile::Ask(&dir.with_extension("decisions")),
         tables: &[],
         part: Part::Whole,

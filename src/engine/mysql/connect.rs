@@ -112,10 +112,14 @@ impl Link {
             set.map_err(|error| self.wrong(SET_UP, error))?;
         }
         if self.purpose == Purpose::Write {
-            // Rows are written with all of their columns, so it matters for nothing but tables that
-            // somebody else's statements make; some servers do not let everybody set it.
-            let explicit = "SET explicit_defaults_for_timestamp = 1";
-            let _ = execute(&mut self.connection, explicit).await;
+            // Some servers do not know them, or do not let everybody set them. Without the first, tables
+            // that somebody else's statements make may differ; without the second, one that a pack makes
+            // gets a key it shall not have, which is found before anything runs.
+            for set in
+                ["explicit_defaults_for_timestamp = 1", "sql_generate_invisible_primary_key = 0"]
+            {
+                let _ = execute(&mut self.connection, format!("SET {set}")).await;
+            }
         }
         let check = "SELECT @@sql_mode, @@time_zone, @@character_set_results, @@autocommit, \
                      @@character_set_client, @@foreign_key_checks, @@unique_checks, \

@@ -310,7 +310,7 @@ SELECT format('SELECT json_build_object(''t'', %L, ''n'', count(*), ''md5'', '
     -- What is computed is not lost with its column.
     string_agg(CASE a.attgenerated WHEN '' THEN
         format('(count(DISTINCT x.%1$I::text) + (count(*) > count(x.%1$I::text))::int)', a.attname)
-        ELSE '1' END, ', '),
+        ELSE '1' END, ', ') FILTER (WHERE a.attname IS NOT NULL),
     string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname COLLATE \"C\"),
     CASE c.relkind WHEN 'r' THEN 'ONLY' END, n.nspname, c.relname)
 FROM pg_class c

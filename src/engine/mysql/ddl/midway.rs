@@ -183,9 +183,12 @@ fn weakened(before: &Fact) -> Fact {
     middle.attributes.remove("auto-increment");
     middle.attributes.remove("on-update");
     middle.attributes.remove("no-default");
-    if flag(before, "not-null") && text(before, "default").is_none() {
+    if flag(before, "not-null") && !types::is_filled(before) {
+        // New rows say what they hold in it: its default, or NULL where that is not known.
+        middle.attributes.remove("not-null");
+    } else if flag(before, "not-null") && text(before, "default").is_none() {
         match types::filler(text(before, "type").unwrap_or_default()) {
-            Some(filler) => set_text(&mut middle, "default", Some(filler)),
+            Some(filler) => set_text(&mut middle, "default", Some(filler.to_owned())),
             None => {
                 middle.attributes.remove("not-null");
             }

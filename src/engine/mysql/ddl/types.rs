@@ -338,22 +338,14 @@ pub(super) fn charset_between(before: &Fact, after: &Fact) -> Option<(String, St
     })
 }
 
-/// A value that a column of this type can have by default, where it has no other.
-pub(super) fn filler(type_text: &str) -> Option<String> {
-    Some(match shape(type_text) {
-        Shape::Number { .. } | Shape::Float { .. } => "0".to_owned(),
-        Shape::Text { capacity: None, .. } | Shape::Bytes { is_blob: false, .. } => "''".to_owned(),
-        Shape::Labels { is_set: true, .. } => "''".to_owned(),
-        Shape::Labels { labels, .. } => labels.first()?.clone(),
-        Shape::Date => "'2000-01-01'".to_owned(),
-        Shape::DateTime(_) | Shape::Timestamp(_) => "'2000-01-01 00:00:00'".to_owned(),
-        Shape::Time(_) => "'00:00:00'".to_owned(),
-        Shape::Bits(_) => "b'0'".to_owned(),
-        _ => match word(type_text) {
-            "year" => "2000".to_owned(),
-            _ => return None,
-        },
-    })
+/// The default that a column has for the rows which are there (see [`is_filled`]), where it has no
+/// other and the type takes one.
+pub(super) fn filler(type_text: &str) -> Option<&'static str> {
+    match shape(type_text) {
+        Shape::Number { .. } => Some("0"),
+        Shape::Text { capacity: None, .. } => Some("''"),
+        _ => None,
+    }
 }
 
 /// Whether what rows get that were there before the column is known, from a default that is a

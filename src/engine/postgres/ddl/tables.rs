@@ -223,12 +223,16 @@ pub(super) fn alter(before: &Fact, after: &Fact, from: &Schema<'_>, to: &Schema<
 }
 
 /// Parents are in an order: new ones come last, so what does not go at the end is given up and
-/// taken again.
+/// taken again. Others are taken before any is given up: a column that both have stays inherited, and
+/// one that no parent has for a moment would be the table's own for good.
 fn inheritance(before: &[String], after: &[String]) -> Vec<String> {
     let kept = before.iter().zip(after).take_while(|(old, new)| old == new).count();
     let given_up = before[kept..].iter().map(|parent| format!("NO INHERIT {parent}"));
     let taken = after[kept..].iter().map(|parent| format!("INHERIT {parent}"));
-    given_up.chain(taken).collect()
+    match before[kept..].iter().any(|parent| after[kept..].contains(parent)) {
+        true => given_up.chain(taken).collect(),
+        false => taken.chain(given_up).collect(),
+    }
 }
 
 /// The partitioned table of a partition.

@@ -108,7 +108,8 @@ function packNodes(pack) {
   if (pack.kept.length) nodes.push(el('h3', '', 'Kept by strategy'), noticeList(pack.kept.map((item) => leftOutNode({ ...item, allow: [] }))));
   if (pack.hazards.length) nodes.push(el('h3', '', 'To know before'), noticeList(pack.hazards.map(hazardNode)));
   const back = pack.rollback.statements;
-  nodes.push(el('p', 'soft', `The way back: ${counted(back, 'statement')} (rollback.sql).`));
+  const taken = pack.rollback.taken_back ? `; steps taken back: ${pack.rollback.taken_back}` : '';
+  nodes.push(el('p', 'soft', `The way back: ${counted(back, 'statement')} (rollback.sql)${taken}.`));
   return nodes;
 }
 
