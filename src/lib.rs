@@ -17,6 +17,7 @@ pub mod diff;
 pub mod engine;
 #[allow(clippy::disallowed_methods, reason = "fsio is where files are written")]
 pub mod fsio;
+pub mod git;
 pub mod model;
 pub mod pack;
 pub mod proof;

@@ -71,6 +71,8 @@ pub enum Command {
     Rehearse(RehearseArgs),
     /// Rebuild a database from a snapshot.
     Restore(RestoreArgs),
+    /// Keep snapshots as commits of a git repository, and read them back.
+    Git(super::git::args::GitArgs),
     /// List, create or delete tags.
     Tag(TagArgs),
     /// List, set or delete refs.

@@ -17,7 +17,7 @@ use crate::store::Reader;
 
 /// Prints rows.
 pub fn run(context: &Context, args: &CatArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let reader = context.store()?.reader()?;
+    let reader = context.store_for(&[&args.at])?.reader()?;
     let loaded = context.snapshot(&reader, &args.at)?;
     let table = row_key::table(&reader, &loaded, &args.table, &args.at)?;
     if loaded.snapshot.is_hash_only {

@@ -7,6 +7,7 @@ use super::args::GlobalArgs;
 use super::config::Config;
 use super::error::CliError;
 use super::exit::Exit;
+use super::git::{self, PassingStore};
 use super::key_file::KeyFile;
 use super::revision::{self, Revision};
 use crate::diff::LoadedSnapshot;
@@ -21,6 +22,8 @@ pub struct Context {
     pub global: GlobalArgs,
     /// The nearest `deepdiff.toml`.
     pub config: Config,
+    /// A store for this command alone, where commits are read and there is no other.
+    passing: PassingStore,
 }
 
 /// What a person means by a source.
@@ -37,7 +40,8 @@ impl Context {
     /// Reads the configuration.
     pub fn new(global: GlobalArgs) -> Result<Context, CliError> {
         let dir = current_dir()?;
-        Ok(Context { global, config: Config::discover(&dir)? })
+        let config = Config::discover(&dir)?;
+        Ok(Context { global, config, passing: PassingStore::default() })
     }
 
     /// The key file of a keyed store, where one was named.
@@ -64,6 +68,25 @@ impl Context {
             None => store::discover(fs.as_ref(), &current_dir()?)?,
         };
         Ok(Store::open(fs, &path, self.hash_key()?.as_ref())?)
+    }
+
+    /// The store, as [`Context::store`] finds it; where there is none, and all of these names are those
+    /// of commits (`git:REV`), one that is removed when the command ends.
+    pub fn store_for(&self, names: &[&str]) -> Result<Store, CliError> {
+        let is_named = self.global.store.is_some();
+        let are_commits = names.iter().all(|name| name.starts_with(git::PREFIX));
+        let dir = current_dir()?;
+        let is_there = !matches!(
+            store::discover(Self::file_system().as_ref(), &dir),
+            Err(store::StoreError::NotFound { .. })
+        );
+        match names.first() {
+            Some(first) if are_commits && !is_named && !is_there => {
+                let algorithm = git::hash_of(first)?;
+                self.passing.create(algorithm, self.hash_key()?.as_ref())
+            }
+            _ => self.store(),
+        }
     }
 
     /// Who does this, as logs and snapshots name them.
@@ -134,6 +157,9 @@ impl Context {
 
     /// The snapshot that a text names, loaded.
     pub fn snapshot(&self, reader: &Reader, text: &str) -> Result<LoadedSnapshot, CliError> {
+        if let Some(commit) = text.strip_prefix(git::PREFIX) {
+            return git::snapshot(reader, commit);
+        }
         let revision = Revision::parse(text)?;
         let Some(mut id) = self.find(reader, &revision)? else {
             return Err(self.unknown(reader, text, &revision));

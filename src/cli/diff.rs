@@ -34,7 +34,7 @@ pub fn run(context: &Context, args: &DiffArgs, out: &mut dyn Write) -> Result<Ex
     if args.pack.is_some() && args.format != DiffFormat::Html {
         return Err(CliError::usage("only a page tells of a pack").hint("--format html --pack DIR"));
     }
-    let store = context.store()?;
+    let store = context.store_for(&[&args.from, &args.to])?;
     let reader = store.reader()?;
     let from = side(context, &store, &reader, &args.from)?;
     let to = side(context, &store, &reader, &args.to)?;
@@ -239,9 +239,12 @@ fn check_columns(
 
 /// What of the changed rows is wanted.
 pub(super) struct Filter<'a> {
-    columns: &'a [String],
-    limit: Option<u64>,
-    access: &'a Access<'a>,
+    /// Only differences in these columns; in any where it is empty.
+    pub(super) columns: &'a [String],
+    /// At most this many rows of each table are printed.
+    pub(super) limit: Option<u64>,
+    /// What rows are compared with.
+    pub(super) access: &'a Access<'a>,
 }
 
 impl Filter<'_> {

@@ -8,6 +8,7 @@ use super::exit::Exit;
 use crate::apply::ApplyError;
 use crate::diff::DiffError;
 use crate::engine::EngineError;
+use crate::git::{GitError, GitErrorKind};
 use crate::pack::{FailureKind, PackError};
 use crate::proof::ProofError;
 use crate::snapshot::SnapshotError;
@@ -167,6 +168,30 @@ impl From<ProofError> for CliError {
             error @ ProofError::Unprovable(_) => spoken(Exit::Incomplete, error),
             error => spoken(Exit::CouldNot, error)
                 .hint("check the store with `deepdiff-db verify --full`"),
+        }
+    }
+}
+
+impl From<GitError> for CliError {
+    fn from(error: GitError) -> Self {
+        match error {
+            GitError::Store(error) => error.into(),
+            GitError::Object(error) => error.into(),
+            GitError::Tree(error) => error.into(),
+            GitError::State(error) => error.into(),
+            error => {
+                let exit = match error.kind() {
+                    GitErrorKind::Usage => Exit::Usage,
+                    GitErrorKind::CouldNot => Exit::CouldNot,
+                    GitErrorKind::Refused => Exit::Refused,
+                };
+                let hint = error.hint();
+                let spoken = spoken(exit, error);
+                match hint {
+                    Some(hint) => spoken.hint(hint),
+                    None => spoken,
+                }
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod error;
 pub mod exit;
 mod failures;
 mod fill;
+pub mod git;
 pub mod history;
 pub mod init;
 pub mod keep;
@@ -97,6 +98,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Completions(args) => return manual::completions(args, out),
         Command::Man(args) => return manual::man(args),
         Command::Demo(args) => return demo::run(args, out),
+        Command::Git(args) if args.is_textconv() => return git::textconv(args, out),
         _ => {}
     }
     let context = Context::new(cli.global)?;
@@ -113,6 +115,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Apply(args) => apply::run(&context, args, out),
         Command::Rehearse(args) => rehearse::run(&context, args, out),
         Command::Restore(args) => restore::run(&context, args, out),
+        Command::Git(args) => git::run(&context, args, out),
         Command::Tag(args) => names::tag(&context, args, out),
         Command::Ref(args) => names::reference(&context, args, out),
         Command::History(args) => history::run(&context, args, out),

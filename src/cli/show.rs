@@ -20,7 +20,7 @@ use crate::store::Reader;
 
 /// Prints a snapshot.
 pub fn run(context: &Context, args: &ShowArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let reader = context.store()?.reader()?;
+    let reader = context.store_for(&[&args.snapshot])?.reader()?;
     let loaded = context.snapshot(&reader, &args.snapshot)?;
     if args.schema {
         return schema(context, &reader, &loaded, out);
@@ -92,7 +92,7 @@ pub fn run(context: &Context, args: &ShowArgs, out: &mut dyn Write) -> Result<Ex
 
 /// Prints the tables of a snapshot.
 pub fn ls(context: &Context, args: &LsArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let reader = context.store()?.reader()?;
+    let reader = context.store_for(&[&args.snapshot])?.reader()?;
     let tables = context.snapshot(&reader, &args.snapshot)?.tables(&reader)?;
     if context.global.json {
         let list: Vec<_> = tables.iter().map(table_json).collect();

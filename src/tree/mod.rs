@@ -30,6 +30,7 @@ pub mod rows;
 pub mod scratch;
 pub mod sorter;
 pub mod state;
+pub mod transfer;
 mod verify_chunk;
 
 pub use builder::TreeBuilder;
@@ -49,3 +50,4 @@ pub use reader::{RowAt, Tree};
 pub use rekey::{ScratchObjects, rekey};
 pub use scratch::{MemoryScratch, ScratchFile, ScratchSpace};
 pub use sorter::{SORT_BUDGET, Sorted, Sorter};
+pub use transfer::{ChunkPlace, ChunkPlaces, PlainChunk, PlainColumn, TreeFromChunks};

@@ -77,6 +77,7 @@ impl Lab {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("TZ", "UTC")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("DEEPDIFF_AUTHOR", "tester")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null());
