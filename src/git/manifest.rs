@@ -36,6 +36,8 @@ pub(super) struct Manifest {
     read_at: Vec<(i64, i64)>,
     parents: Vec<String>,
     excluded_tables: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    masks: Vec<String>,
     source: Source,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     key_overrides: BTreeMap<String, Vec<String>>,
@@ -113,7 +115,7 @@ impl Manifest {
             message,
         } = snapshot;
         let State { engine, scope, facts: _, tables: _ } = state;
-        let Scope { excluded_tables, key_overrides } = scope;
+        let Scope { excluded_tables, key_overrides, masks } = scope;
         let overrides: BTreeMap<_, _> = key_overrides.iter().cloned().collect();
         if overrides.len() != key_overrides.len() {
             return Err("the keys of one table are overridden twice".to_owned());
@@ -134,6 +136,7 @@ impl Manifest {
             read_at: read_at.clone(),
             parents: parents.iter().map(ToString::to_string).collect(),
             excluded_tables: excluded_tables.clone(),
+            masks: masks.clone(),
             source: Source {
                 label: label.clone(),
                 identity: identity.clone(),
@@ -210,6 +213,7 @@ impl Manifest {
         let scope = Scope {
             excluded_tables: self.excluded_tables.clone(),
             key_overrides: self.key_overrides.clone().into_iter().collect(),
+            masks: self.masks.clone(),
         };
         State { engine: self.engine.clone(), scope, facts, tables }
     }
