@@ -88,7 +88,7 @@ fn change(dir: &Path, rows: u64, round: u64) -> u64 {
         dir,
         &format!(
             "UPDATE items SET amount = printf('%d.%02d', (id * 31 + {round} * 7877) % 90000, {round})
-             WHERE id IN (SELECT 1 + (value * 1000003 + {round} * 7368787) % {rows}
+             WHERE id IN (SELECT 1 + (value * 61803 + {round} * 7877) % {rows}
                           FROM generate_series(1, {count}));"
         ),
     );
@@ -126,7 +126,7 @@ fn main() {
         std::fs::create_dir(repository).unwrap();
         git(repository, &["init", "-q", "-b", "main"]);
     }
-    let [ours, dump, file] = &repositories;
+    let [_, dump, file] = &repositories;
     create(dir, args.rows);
     timed(dir, program, &["init"]);
     let mut ways = [

@@ -15,7 +15,7 @@ use super::error::GitError;
 use super::folder::Folder;
 use super::object_writer::ObjectWriter;
 use super::pack_file::ObjectType;
-use super::repository::Repository;
+use super::repository::{FolderEntry, Repository};
 use crate::codec::cell::ExternalValue;
 use crate::codec::structure::BlockRef;
 use crate::codec::{DecodeError, Kind, block};
@@ -27,6 +27,11 @@ use crate::tree::{ChunkPlaces, LoadedChunk, Tree, TreeFromChunks, TreePlan};
 /// Digits of the hash of a first key: as many as make a collision a matter of attack alone, which then
 /// is an error.
 const DIGITS: usize = 32;
+
+/// From this height of its tree on, a table has a folder for each beginning of the hashes: about a
+/// thousand chunks. In a small one they would be all folders and few files, and each of them costs
+/// every change below it an id.
+const FANNED_OUT_FROM: u8 = 3;
 
 /// The same tree in the commit before.
 pub(super) struct Before {
@@ -75,7 +80,10 @@ impl ChunkFiles<'_> {
         while let Some(place) = places.next_place()? {
             let chunk = places.open(&place)?;
             let first = self.objects.hasher().id(Kind::LongKey, chunk.key(0)?).to_string();
-            let path = format!("{}/{}", &first[..2], &first[2..DIGITS]);
+            let path = match root.height {
+                FANNED_OUT_FROM.. => format!("{}/{}", &first[..2], &first[2..DIGITS]),
+                _ => first[..DIGITS].to_owned(),
+            };
             self.chunk(&chunk, key_columns, &path, &reusable, &mut folder)?;
         }
         folder.write(self.writer).map(Some)
@@ -83,9 +91,12 @@ impl ChunkFiles<'_> {
 
     fn reusable(&mut self, before: &Before) -> Result<Reusable, GitError> {
         let mut reusable = Reusable::default();
-        let Some(folders) = self.repository.folder(before.folder)? else { return Ok(reusable) };
-        for outer in folders.into_iter().filter(|entry| entry.is_folder) {
+        for outer in self.repository.folder(before.folder)?.unwrap_or_default() {
             self.writer.know(outer.id);
+            if !is_fan(&outer) {
+                reusable.files.insert(outer.name, outer.id);
+                continue;
+            }
             for inner in self.repository.folder(outer.id)?.unwrap_or_default() {
                 self.writer.know(inner.id);
                 reusable.files.insert(format!("{}/{}", outer.name, inner.name), inner.id);
@@ -196,6 +207,11 @@ fn malformed(chunk: &LoadedChunk<'_>, source: DecodeError) -> GitError {
     crate::tree::TreeError::Malformed { table, kind: Kind::Chunk, id, source }.into()
 }
 
+/// Whether an entry is a folder of chunks.
+fn is_fan(entry: &FolderEntry) -> bool {
+    entry.is_folder && entry.name.len() == 2
+}
+
 fn value_file(kind: Kind, id: &ObjectId) -> String {
     match kind {
         Kind::ValueList => format!("{id}.list"),
@@ -220,33 +236,45 @@ impl ChunkReader<'_> {
         plan: Arc<TreePlan>,
     ) -> Result<TreeRoot, GitError> {
         let mut tree = TreeFromChunks::new(self.sink, plan);
-        for outer in self.folder(folder, path)? {
-            let path = format!("{path}/{}", outer.name);
-            if !outer.is_folder {
-                return Err(self.damaged(&path, "is a file where folders of rows are"));
-            }
-            let mut values = BTreeMap::new();
-            let mut chunks = Vec::new();
-            for entry in self.folder(outer.id, &path)? {
-                match entry.name.rsplit_once('.') {
-                    Some((name, "chunk")) if !entry.is_folder => {
-                        chunks.push((name.to_owned(), entry.id));
-                    }
-                    Some((name, "values")) if entry.is_folder => {
-                        values.insert(name.to_owned(), entry.id);
-                    }
-                    _ => {
-                        let path = format!("{path}/{}", entry.name);
-                        return Err(self.damaged(&path, "is no file of rows"));
-                    }
-                }
-            }
-            for (name, id) in chunks {
-                let path = format!("{path}/{name}");
-                self.chunk(&mut tree, id, values.get(&name).copied(), &path)?;
-            }
+        let entries = self.folder(folder, path)?;
+        let (fans, files): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_fan);
+        self.chunks(&mut tree, files, path)?;
+        for fan in fans {
+            let path = format!("{path}/{}", fan.name);
+            let files = self.folder(fan.id, &path)?;
+            self.chunks(&mut tree, files, &path)?;
         }
         Ok(tree.finish()?)
+    }
+
+    /// The chunks among the entries of a folder.
+    fn chunks(
+        &self,
+        tree: &mut TreeFromChunks<'_>,
+        entries: Vec<FolderEntry>,
+        path: &str,
+    ) -> Result<(), GitError> {
+        let mut values = BTreeMap::new();
+        let mut chunks = Vec::new();
+        for entry in entries {
+            match entry.name.rsplit_once('.') {
+                Some((name, "chunk")) if !entry.is_folder => {
+                    chunks.push((name.to_owned(), entry.id));
+                }
+                Some((name, "values")) if entry.is_folder => {
+                    values.insert(name.to_owned(), entry.id);
+                }
+                _ => {
+                    let path = format!("{path}/{}", entry.name);
+                    return Err(self.damaged(&path, "is no file of rows"));
+                }
+            }
+        }
+        for (name, id) in chunks {
+            let path = format!("{path}/{name}");
+            self.chunk(tree, id, values.get(&name).copied(), &path)?;
+        }
+        Ok(())
     }
 
     fn chunk(
@@ -316,11 +344,7 @@ impl ChunkReader<'_> {
         content.map_err(|e| self.unreadable(path, e))?.ok_or_else(|| self.missing(path))
     }
 
-    pub(super) fn folder(
-        &self,
-        id: GitOid,
-        path: &str,
-    ) -> Result<Vec<super::repository::FolderEntry>, GitError> {
+    pub(super) fn folder(&self, id: GitOid, path: &str) -> Result<Vec<FolderEntry>, GitError> {
         let entries = self.repository.folder(id).map_err(|e| self.unreadable(path, e))?;
         entries.ok_or_else(|| self.missing(path))
     }
