@@ -95,11 +95,10 @@ fn row(sink: &mut impl RowSink, number: u64) {
     sink.end_row().unwrap();
 }
 
-fn tree(
-    sink: &dyn ObjectSink,
-    plan: &Arc<TreePlan>,
-    rows: &dyn Fn(&mut dyn FnMut(&[ValueRef<'_>])),
-) -> TreeRoot {
+/// Takes the cells of a row.
+type TakeRow<'a> = dyn FnMut(&[ValueRef<'_>]) + 'a;
+
+fn tree(sink: &dyn ObjectSink, plan: &Arc<TreePlan>, rows: &dyn Fn(&mut TakeRow<'_>)) -> TreeRoot {
     let scratch: Arc<dyn ScratchSpace> = Arc::new(MemoryScratch::default());
     ChunkPool::scope(sink, 1, |pool| {
         let mut builder = TreeBuilder::new(Arc::clone(plan), pool, scratch);
