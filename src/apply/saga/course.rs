@@ -265,8 +265,8 @@ impl Course {
         };
         let changed = |kind: ObjectKind| {
             let old = ids(&step.gone, kind).into_iter().next()?;
-            let come = ids(&step.come, kind).into_iter();
-            Some((old, come.filter(|id| !before.contains_key(id)).last()?))
+            let mut come = ids(&step.come, kind).into_iter();
+            Some((old, come.find(|id| !before.contains_key(id))?))
         };
         if let Some((old, new)) = changed(ObjectKind::Table) {
             return Some(Rename { table: old.object, column: None, to: new.object.name });
