@@ -1,13 +1,11 @@
 //! Snapshots as commits of a git repository, and back: the only layer that uses gix.
 //!
-//! A commit holds all of a snapshot ([`docs/format-git.md`]): texts that people read, and the chunks
+//! A commit holds all of a snapshot (`docs/format-git.md`): texts that people read, and the chunks
 //! of every table as plain blobs at paths that stay the same, so that git shares and deltas them.
 //! Work tree, index, `HEAD` and hooks are never touched. Objects are synced before the branch moves,
 //! and what is read from a repository is believed only once it has the ids that it should have.
 //!
 //! Nothing here prints, and nothing knows an engine: what a commit tells of a change is handed in.
-//!
-//! [`docs/format-git.md`]: https://docs.rs/deepdiff-db
 
 mod branch;
 mod chunk_blob;
