@@ -4,7 +4,7 @@
 //! asked for, and the witness gives the next one or nothing. Values stored apart are given anew each
 //! time, so that what a row holds is never longer than its proof.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::ProofError;
@@ -35,7 +35,7 @@ pub(super) struct Recorder<'o> {
     /// The table that is walked to.
     table: Option<WalkedTable>,
     entries: Mutex<Vec<Entry>>,
-    seen: Mutex<HashMap<ObjectId, ()>>,
+    seen: Mutex<HashSet<ObjectId>>,
 }
 
 /// A table that a recorder walks to.
@@ -68,7 +68,7 @@ impl Objects for Recorder<'_> {
     fn get(&self, kind: Kind, id: &ObjectId) -> Result<Vec<u8>, ObjectError> {
         let plain = self.objects.get(kind, id)?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_given_anew(kind) || seen.insert(*id, ()).is_none() {
+        if is_given_anew(kind) || seen.insert(*id) {
             self.write(Entry::Object(kind, plain.clone()));
         }
         Ok(plain)
