@@ -65,9 +65,13 @@ pub(super) fn run(
     let store = context.store()?;
     let reader = store.reader()?;
     let named = context.source(source)?;
-    let text = args.snapshot.as_ref().or(named.reference.as_ref()).ok_or_else(|| {
-        CliError::usage("against which snapshot?").hint("name it after the source")
-    })?;
+    let text = match args.snapshots.as_slice() {
+        [] => named.reference.as_ref().ok_or_else(|| {
+            CliError::usage("against which snapshot?").hint("name it after the source")
+        })?,
+        [only] => only,
+        _ => return Err(CliError::usage("--against compares one snapshot")),
+    };
     let snapshot = context.snapshot(&reader, text)?;
     let folder = Folder::create()?;
     let found = compare(context, &store, &reader, &named, snapshot, &folder.0)?;

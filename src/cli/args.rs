@@ -454,11 +454,16 @@ pub struct RefArgs {
 pub struct VerifyArgs {
     /// Compare a snapshot with this live source instead: every stored row of it is checked, and
     /// every row of the source read.
-    #[arg(long, value_name = "SOURCE", conflicts_with_all = ["quick", "full", "budget"])]
+    #[arg(
+        long,
+        value_name = "SOURCE",
+        conflicts_with_all = ["quick", "full", "budget", "signatures"]
+    )]
     pub against: Option<String>,
-    /// With --against: the snapshot; by default that of the source's own ref.
-    #[arg(requires = "against")]
-    pub snapshot: Option<String>,
+    /// With --against: the snapshot, by default that of the source's own ref. With --signatures: the
+    /// snapshots, by default all that refs and tags name.
+    #[arg(value_name = "SNAPSHOT")]
+    pub snapshots: Vec<String>,
     /// Only that everything is there: names, indexes, sizes.
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,

@@ -32,7 +32,7 @@ pub fn verify(context: &Context, args: &VerifyArgs, out: &mut dyn Write) -> Resu
     }
     let store = context.store()?;
     // Who is trusted is asked before hours of reading.
-    let signed = sign::verify(context, &store, &args.signatures)?;
+    let signed = sign::verify(context, &store, &args.signatures, &args.snapshots)?;
     let depth = match (args.quick, args.full) {
         (true, _) => Depth::Quick,
         (_, true) => Depth::Full,

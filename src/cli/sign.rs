@@ -42,9 +42,6 @@ pub struct SignaturesArgs {
     /// (`[signing] allowed_signers`).
     #[arg(long, value_name = "FILE", requires = "signatures")]
     pub allowed_signers: Option<PathBuf>,
-    /// With --signatures: the snapshots.
-    #[arg(requires = "signatures", value_name = "SNAPSHOT")]
-    pub snapshots: Vec<String>,
 }
 
 /// A path of the configuration, which starts at the folder of its file.
@@ -173,9 +170,14 @@ pub fn verify(
     context: &Context,
     store: &Store,
     args: &SignaturesArgs,
+    snapshots: &[String],
 ) -> Result<Vec<Signed>, CliError> {
     if !args.signatures {
-        return Ok(Vec::new());
+        return match snapshots {
+            [] => Ok(Vec::new()),
+            _ => Err(CliError::usage("a verification is of the whole store")
+                .hint("snapshots are named with --against SOURCE, or with --signatures")),
+        };
     }
     let configured = configured(context, context.config.signing.allowed_signers.as_ref());
     let Some(allowed) = args.allowed_signers.clone().or(configured) else {
@@ -190,7 +192,7 @@ pub fn verify(
     }
     let signatures = store.signatures()?;
     let mut checked = Vec::new();
-    for (snapshot, names) in wanted(context, store, &args.snapshots)? {
+    for (snapshot, names) in wanted(context, store, snapshots)? {
         let text = Store::signed_text(snapshot);
         let mut worths = Vec::new();
         for signature in signatures.iter().filter(|signature| signature.snapshot == snapshot) {

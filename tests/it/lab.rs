@@ -58,6 +58,14 @@ impl Lab {
         self.dir.path().join(name)
     }
 
+    /// Writes a file that only its owner may read.
+    pub fn secret(&self, name: &str, content: &[u8]) {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::write(self.path(name), content).unwrap();
+        let own = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(self.path(name), own).unwrap();
+    }
+
     /// Runs the binary in the lab's folder.
     pub fn run(&self, args: &[&str]) -> Output {
         let output = self.command(args).output().unwrap();

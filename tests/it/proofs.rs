@@ -131,7 +131,7 @@ fn long_keys_and_large_values() {
 #[test]
 fn stores_of_every_hash() {
     let lab = scene();
-    std::fs::write(lab.path("key"), [7; 32]).unwrap();
+    lab.secret("key", &[7; 32]);
     for (dir, extra) in [("sha", &["--hash", "sha256"][..]), ("keyed", &["--hash-key-file", "key"])]
     {
         std::fs::create_dir(lab.path(dir)).unwrap();
