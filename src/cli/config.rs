@@ -193,6 +193,8 @@ pub struct Retention {
     pub keep_monthly: Option<NonZeroU32>,
     /// The same of years.
     pub keep_yearly: Option<NonZeroU32>,
+    /// Keep what is committed in the git repository around the working directory.
+    pub keep_in_git: bool,
 }
 
 impl Retention {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::context::Context;
 use super::error::CliError;
 use super::exit::Exit;
+use super::git;
 use super::revision::shown;
 use super::row_key;
 use crate::diff::LoadedSnapshot;
@@ -27,7 +28,8 @@ pub struct HistoryArgs {
     /// The values of the row's key, in key order, as `cat` takes them.
     #[arg(required = true)]
     pub key: Vec<String>,
-    /// Where to begin: a ref, tag, id, `ref~n` or `ref@date`; by default the only ref there is.
+    /// Where to begin: a ref, tag, id, `ref~n`, `ref@date`, or
+    /// `git:BRANCH` for the commits of a git branch; by default the only ref there is.
     #[arg(long, visible_alias = "ref", value_name = "SNAPSHOT")]
     pub at: Option<String>,
     /// At most this many changes.
@@ -43,7 +45,8 @@ pub struct BlameArgs {
     /// The values of the row's key, in key order, as `cat` takes them.
     #[arg(required = true)]
     pub key: Vec<String>,
-    /// Where to begin: a ref, tag, id, `ref~n` or `ref@date`; by default the only ref there is.
+    /// Where to begin: a ref, tag, id, `ref~n`, `ref@date`, or
+    /// `git:BRANCH` for the commits of a git branch; by default the only ref there is.
     #[arg(long, visible_alias = "ref", value_name = "SNAPSHOT")]
     pub at: Option<String>,
 }
@@ -78,7 +81,7 @@ struct Followed {
 
 /// Prints the changes of a row.
 pub fn run(context: &Context, args: &HistoryArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let reader = context.store()?.reader()?;
+    let reader = context.store_for(args.at.as_deref().as_slice())?.reader()?;
     let followed = follow(context, &reader, &args.table, &args.key, args.at.as_deref())?;
     let steps = &followed.steps[..args.limit.unwrap_or(usize::MAX).min(followed.steps.len())];
     let is_known = followed.steps.iter().any(|step| !matches!(step.change, Change::Unseen(_)));
@@ -107,7 +110,7 @@ pub fn run(context: &Context, args: &HistoryArgs, out: &mut dyn Write) -> Result
 
 /// Prints the snapshot that last set each cell.
 pub fn blame(context: &Context, args: &BlameArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let reader = context.store()?.reader()?;
+    let reader = context.store_for(args.at.as_deref().as_slice())?.reader()?;
     let followed = follow(context, &reader, &args.table, &args.key, args.at.as_deref())?;
     let Seen::Row(row) = followed.newest.as_ref() else {
         let message = format!("table {} has no such row there now", args.table);
@@ -143,14 +146,17 @@ pub fn blame(context: &Context, args: &BlameArgs, out: &mut dyn Write) -> Result
         return Ok(Exit::Done);
     }
     let width = lines.iter().map(|(name, ..)| visible(name).chars().count()).max().unwrap_or(0);
-    for (name, value, step) in lines {
-        let set_by = step.map_or_else(String::new, |step| {
+    let set_by = |step: Option<&Step>| {
+        step.map_or_else(String::new, |step| {
             let loaded = &followed.trail.snapshots[step.at];
             let or_before = if is_certain(&step.change) { "" } else { " or before" };
             format!("{} {}{or_before}", loaded.id.short(), when(loaded))
-        });
+        })
+    };
+    let widest = lines.iter().map(|(.., step)| set_by(*step).chars().count()).max().unwrap_or(0);
+    for (name, value, step) in lines {
         let text = to_text(&history::whole(&reader, value)?);
-        writeln!(out, "{set_by}  {:<width$} = {text}", visible(name))?;
+        writeln!(out, "{:<widest$}  {:<width$} = {text}", set_by(step), visible(name))?;
     }
     print_end(out, &followed)?;
     Ok(Exit::Done)
@@ -178,11 +184,7 @@ fn follow(
     words: &[String],
     at: Option<&str>,
 ) -> Result<Followed, CliError> {
-    let head = match at {
-        Some(text) => context.snapshot(reader, text)?,
-        None => only_ref(context, reader)?,
-    };
-    let trail = Trail::from(reader, head, &|id| Ok::<_, CliError>(reader.has(id)?))?;
+    let trail = trail(context, reader, at)?;
     let name = name_in(reader, &trail, table, at.unwrap_or("the only ref"))?;
     let mut follower = RowFollower::new(reader, name.clone());
     let mut keys = |loaded: &LoadedSnapshot, table: &_| row_key::keys(reader, loaded, table, words);
@@ -222,6 +224,18 @@ fn follow(
     steps.sort_by_key(|step| step.at);
     let newest = newest.unwrap_or_else(|| Arc::new(Seen::NoTable));
     Ok(Followed { trail, name, steps, newest })
+}
+
+/// The snapshots to look at: those of a git branch by its commits, others by their parents.
+fn trail(context: &Context, reader: &Reader, at: Option<&str>) -> Result<Trail, CliError> {
+    let head = match at {
+        Some(text) => match text.strip_prefix(git::PREFIX) {
+            Some(revision) => return git::trail(reader, revision),
+            None => context.snapshot(reader, text)?,
+        },
+        None => only_ref(context, reader)?,
+    };
+    Trail::from(reader, head, &|id| Ok::<_, CliError>(reader.has(id)?))
 }
 
 /// The snapshot of the ref, where there is only one.

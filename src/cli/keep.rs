@@ -26,6 +26,10 @@ pub struct KeepArgs {
     /// The same of years.
     #[arg(long, value_name = "N")]
     pub keep_yearly: Option<NonZeroU32>,
+    /// Keep what is committed in the git repository around the working directory, on any branch
+    /// `deepdiff/*`; with rules or without.
+    #[arg(long)]
+    pub keep_in_git: bool,
 }
 
 impl KeepArgs {

@@ -11,6 +11,7 @@ use super::args::{GcArgs, RepairArgs, VerifyArgs};
 use super::context::Context;
 use super::error::CliError;
 use super::exit::Exit;
+use super::git;
 use super::revision;
 use super::sign;
 use super::snapshot::bytes;
@@ -138,6 +139,9 @@ pub fn gc(context: &Context, args: &GcArgs, out: &mut dyn Write) -> Result<Exit,
         options.log_age = days(age);
     }
     options.keep = args.keep.rules().or_else(|| retention.keep());
+    if args.keep.keep_in_git || retention.keep_in_git {
+        options.also = git::committed()?;
+    }
     let now = Moment(now());
     let plan =
         if args.dry_run { store.plan_gc(&options, now)? } else { store.collect(&options, now)? };

@@ -269,4 +269,66 @@ fn iso_three_versions() {
         assert_eq!(other.run(&args).ok().json()["snapshot"], *id);
     }
     assert_eq!(other.run(&["verify", "--full", "--json"]).ok().json()["outcome"], "ok");
+
+    // What became of one country, and the proof of it, by the id of the snapshot alone.
+    let newest = &ids[2];
+    let history = other.run(&["history", "country", "TR", "--at", newest, "--json"]).ok().json();
+    assert_eq!(history["events"].as_array().unwrap().len(), 3, "{history}");
+    other.run(&["prove", newest, "country", "TR", "-o", "tr.json"]).ok();
+    let shown = other.run(&["check-proof", "tr.json", "--id", newest]).ok();
+    assert!(shown.stdout.contains("name = 'Türkiye'"), "{}", shown.stdout);
+    assert_eq!(other.run(&["check-proof", "tr.json", "--id", &ids[1]]).code, 1);
+}
+
+/// The history of a row by the commits of a branch, with nothing but the repository; and gc leaves what
+/// is committed.
+#[test]
+fn a_branch_is_a_history() {
+    let lab = git_lab(&[]);
+    let mut ids = Vec::new();
+    for (number, name) in ["one", "two", "two", "three"].into_iter().enumerate() {
+        lab.sql(
+            "prod.db",
+            &format!("DROP TABLE IF EXISTS t; CREATE TABLE t(id INTEGER PRIMARY KEY, v, n); INSERT INTO t VALUES (1, '{name}', {number}), (2, 'same', 0);"),
+        );
+        lab.snapshot("prod.db", "prod");
+        ids.push(snapshot_id(&lab, "prod"));
+        if number != 2 {
+            lab.run(&["git", "commit", "prod"]).ok();
+        }
+    }
+    let clone = Lab::new();
+    std::fs::remove_dir_all(clone.path(".deepdiff")).unwrap();
+    let from = lab.path("");
+    git_in(&clone.path(""), &["clone", "-q", "--bare", from.to_str().unwrap(), "."]);
+    for at in ["git:prod", "git:deepdiff/prod"] {
+        let told = clone.run(&["history", "t", "1", "--at", at, "--json"]).ok().json();
+        let events = told["events"].as_array().unwrap();
+        let found: Vec<_> = events.iter().map(|event| event["snapshot"].clone()).collect();
+        assert_eq!(found, [ids[3].as_str(), &ids[1], &ids[0]], "{told}");
+    }
+    let blamed = clone.run(&["blame", "t", "1", "--at", "git:prod~1", "--json"]).ok().json();
+    let of = |name: &str| {
+        let columns = blamed["columns"].as_array().unwrap();
+        columns.iter().find(|column| column["column"] == name).unwrap()["snapshot"].clone()
+    };
+    assert_eq!((of("id"), of("v")), (ids[0].as_str().into(), ids[1].as_str().into()));
+    assert!(!clone.path(".deepdiff").exists());
+
+    // Of four snapshots the rule keeps the last, git three.
+    let kept = |more: &[&str]| {
+        let gc = ["gc", "--dry-run", "--keep-last", "1", "--json"];
+        let plan = lab.run(&[&gc[..], more].concat()).ok().json();
+        let kept = plan["retained"].as_array().unwrap().clone();
+        let is_kept = |one: &&serde_json::Value| !one["rules"].as_array().unwrap().is_empty();
+        let kept = kept.iter().filter(is_kept).map(|one| one["snapshot"].clone());
+        kept.collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&[]), [ids[3].as_str()]);
+    assert_eq!(kept(&["--keep-in-git"]), [ids[3].as_str(), &ids[1], &ids[0]]);
+    lab.run(&["gc", "--keep-last", "1", "--keep-in-git", "--grace-days", "0"]).ok();
+    lab.run(&["gc", "--keep-last", "1", "--keep-in-git", "--grace-days", "0"]).ok();
+    lab.run(&["cat", "t", "--at", &ids[0]]).ok();
+    lab.run(&["cat", "t", "--at", &ids[2]]).fails(2, "");
+    clone.run(&["gc", "--keep-in-git"]).fails(3, "");
 }

@@ -275,7 +275,7 @@ fn forge(proof: &mut Json, other: &Json, forgery: &Forgery) {
     // Another forgery may have put something else in their place.
     let Some(object) = proof["objects"].as_array_mut() else { return };
     let (len, at) = (object.len(), |n: usize, len: usize| n % len.max(1));
-    if len == 0 {
+    if len == 0 || object.iter().any(|one| !one["bytes"].is_string()) {
         return;
     }
     match *forgery {

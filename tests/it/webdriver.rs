@@ -158,7 +158,19 @@ impl Browser {
     pub fn click(&self, selector: &str) {
         let found = self.post("element", &json!({ "using": "css selector", "value": selector }));
         let id = found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
-        self.post(&format!("element/{id}/click"), &json!({}));
+        let path = format!("{}/element/{id}/click", self.session);
+        let start = Instant::now();
+        loop {
+            let (status, answer) = self.exchange("POST", &path, &json!({})).unwrap();
+            let answer = String::from_utf8_lossy(&answer);
+            // What is being laid out still may move under the pointer.
+            let is_moving = answer.contains("element click intercepted");
+            if status == 200 || !is_moving || start.elapsed() > PATIENCE {
+                assert_eq!(status, 200, "click {selector}: {answer}");
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Presses a key after the other, wherever the focus is.

@@ -21,9 +21,11 @@ use super::revision::{Revision, shown};
 use super::snapshot::bytes;
 use crate::codec::HashAlgorithm;
 use crate::diff::LoadedSnapshot;
+use crate::diff::history::Trail;
 use crate::git::{
     self, Branch, BranchName, CommitInfo, CommitRequest, Content, Repository, Signing,
 };
+use crate::model::SnapshotId;
 use crate::report::stat::plural;
 use crate::report::value::visible;
 use crate::snapshot::take::now;
@@ -88,7 +90,7 @@ enum Before {
     /// It is at hand.
     At(Box<LoadedSnapshot>),
     /// Its rows are neither in the store nor in the commit.
-    Gone(crate::model::SnapshotId),
+    Gone(SnapshotId),
 }
 
 impl Before {
@@ -318,13 +320,56 @@ pub fn hash_of(text: &str) -> Result<HashAlgorithm, CliError> {
     Ok(repository.commit_info(repository.resolve(revision)?)?.hash()?.0)
 }
 
+/// The snapshots that branches of the repository around the working directory hold, each with the
+/// branch.
+pub fn committed() -> Result<Vec<(String, SnapshotId)>, CliError> {
+    let repository = Repository::open(None)?;
+    let mut found = Vec::new();
+    for branch in repository.branches()? {
+        let name = format!("git branch {}", branch.shown());
+        let mut next = Some(repository.resolve(&branch.shown())?);
+        while let Some(id) = next {
+            let commit = repository.commit_info(id)?;
+            found.push((name.clone(), commit.snapshot));
+            next = commit.before();
+        }
+    }
+    Ok(found)
+}
+
+/// The snapshots of a commit and of those before it, the newest first. One that is neither in the store
+/// nor in its commit with its rows ends them.
+pub fn trail(reader: &Reader, revision: &str) -> Result<Trail, CliError> {
+    let repository = Repository::open(None)?;
+    let mut trail = Trail { snapshots: Vec::new(), gone: None };
+    let mut next = Some(repository.resolve(revision)?);
+    while let Some(id) = next {
+        let commit = repository.commit_info(id)?;
+        if !commit.has_rows && !reader.has(&commit.snapshot.0)? {
+            trail.gone = Some(commit.snapshot);
+            break;
+        }
+        trail.snapshots.push(loaded(&repository, &commit, reader)?);
+        next = commit.before();
+    }
+    Ok(trail)
+}
+
 /// The snapshot of a commit of the repository around the working directory. Where the store has not got
 /// it, it is imported; no ref names it.
 pub fn snapshot(reader: &Reader, revision: &str) -> Result<LoadedSnapshot, CliError> {
     let repository = Repository::open(None)?;
     let commit = repository.commit_info(repository.resolve(revision)?)?;
+    loaded(&repository, &commit, reader)
+}
+
+fn loaded(
+    repository: &Repository,
+    commit: &CommitInfo,
+    reader: &Reader,
+) -> Result<LoadedSnapshot, CliError> {
     if !reader.has(&commit.snapshot.0)? {
-        git::import(&repository, &commit, reader.store())?;
+        git::import(repository, commit, reader.store())?;
         reader.refresh()?;
     }
     Ok(LoadedSnapshot::load(reader, commit.snapshot)?)

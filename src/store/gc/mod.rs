@@ -19,7 +19,7 @@ pub use keep::{KeepRules, Retained};
 pub(super) use roots::Root;
 
 /// How gc decides.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct GcOptions {
     /// How long a condemned file stays.
     pub grace: Duration,
@@ -27,6 +27,8 @@ pub struct GcOptions {
     pub log_age: Duration,
     /// Which older snapshots of each ref stay, instead of those that its log names within `log_age`.
     pub keep: Option<KeepRules>,
+    /// Snapshots that stay besides, each with the name of what holds it outside of the store.
+    pub also: Vec<(String, SnapshotId)>,
     /// A file of which less than this share of bytes is alive is emptied, in percent.
     pub sparse_below: u64,
 }
@@ -34,7 +36,13 @@ pub struct GcOptions {
 impl Default for GcOptions {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        GcOptions { grace: 14 * DAY, log_age: 90 * DAY, keep: None, sparse_below: 50 }
+        GcOptions {
+            grace: 14 * DAY,
+            log_age: 90 * DAY,
+            keep: None,
+            also: Vec::new(),
+            sparse_below: 50,
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn plan<'s>(
         earlier.as_ref().is_some_and(|view| view.locations(&id.0).next().is_some())
     };
     let since = before(now, options.log_age);
-    let (roots, retained) = roots(store, since, options.keep.as_ref(), &is_there)?;
+    let (roots, retained) = roots(store, since, options, &is_there)?;
     // What a name leads to was there before the name, so the names are read first.
     let view = Arc::new(View::load(store.fs.as_ref(), &store.layout, None)?);
     if let Some(broken) = view.broken.first() {

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::keep::{KeepRules, Retained};
+use super::GcOptions;
+use super::keep::Retained;
 use crate::codec::Kind;
 use crate::model::SnapshotId;
 use crate::store::log::LogFile;
@@ -24,11 +25,12 @@ fn snapshot(id: SnapshotId) -> RootObject {
 }
 
 /// Every root of a store, and what the rules say of the snapshots that refs have named. Log entries
-/// count from `log_since` on; those of refs, where there are rules, as these say.
+/// count from `log_since` on; those of refs, where there are rules, as these say. What is held outside
+/// of the store as well need not be in it.
 pub(super) fn roots(
     store: &Store,
     log_since: Moment,
-    keep: Option<&KeepRules>,
+    options: &GcOptions,
     is_there: &dyn Fn(SnapshotId) -> bool,
 ) -> Result<(Vec<Root>, Vec<Retained>), StoreError> {
     let mut roots = Vec::new();
@@ -50,16 +52,24 @@ pub(super) fn roots(
         }
     }
     let mut ruled = HashSet::new();
-    if let Some(rules) = keep {
+    if let Some(rules) = &options.keep {
         for (name, head) in store.references()? {
             retained.extend(rules.apply(&name, head, &store.log(&name)?, is_there));
             ruled.insert(name.file_name());
+        }
+        let also: HashSet<SnapshotId> = options.also.iter().map(|(_, id)| *id).collect();
+        for kept in retained.iter_mut().filter(|retained| also.contains(&retained.snapshot)) {
+            kept.rules.push("in-git");
         }
         for kept in retained.iter().filter(|retained| !retained.rules.is_empty()) {
             let name = format!("rules for {}", kept.reference);
             let (object, strictness) = (snapshot(kept.snapshot), Strictness::Tolerated);
             roots.push(Root { name, object, strictness });
         }
+    }
+    for (name, id) in &options.also {
+        let (object, strictness) = (snapshot(*id), Strictness::Tolerated);
+        roots.push(Root { name: name.clone(), object, strictness });
     }
     roots.extend(logged(store, log_since, &ruled)?);
     Ok((roots, retained))
