@@ -156,21 +156,35 @@ impl Browser {
 
     /// Clicks the first element that the selector finds.
     pub fn click(&self, selector: &str) {
+        let (status, answer) = self.try_click(selector);
+        assert_eq!(status, 200, "click {selector}: {answer}");
+    }
+
+    /// Clicks until the expression is true, as a person does when the page moved under the pointer.
+    #[track_caller]
+    pub fn click_until(&self, selector: &str, expression: &str) {
+        let start = Instant::now();
+        loop {
+            let (status, answer) = self.try_click(selector);
+            let was_moved = answer.contains("element click intercepted");
+            assert!(status == 200 || was_moved, "click {selector}: {answer}");
+            let clicked = Instant::now();
+            while clicked.elapsed() < Duration::from_secs(3) {
+                if self.value(&format!("Boolean({expression})")) == true {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            assert!(start.elapsed() < PATIENCE, "never true: {expression}");
+        }
+    }
+
+    fn try_click(&self, selector: &str) -> (u16, String) {
         let found = self.post("element", &json!({ "using": "css selector", "value": selector }));
         let id = found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
         let path = format!("{}/element/{id}/click", self.session);
-        let start = Instant::now();
-        loop {
-            let (status, answer) = self.exchange("POST", &path, &json!({})).unwrap();
-            let answer = String::from_utf8_lossy(&answer);
-            // What is being laid out still may move under the pointer.
-            let is_moving = answer.contains("element click intercepted");
-            if status == 200 || !is_moving || start.elapsed() > PATIENCE {
-                assert_eq!(status, 200, "click {selector}: {answer}");
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        let (status, answer) = self.exchange("POST", &path, &json!({})).unwrap();
+        (status, String::from_utf8_lossy(&answer).into_owned())
     }
 
     /// Presses a key after the other, wherever the focus is.
