@@ -6,7 +6,7 @@
 
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +20,9 @@ use super::exit::Exit;
 use super::row_key;
 use super::scratch::Scratch;
 use super::snapshot::Taking;
+use super::temporary::TemporaryFolder;
 use crate::codec::{Hasher, Kind};
 use crate::diff::{self, Access, Comparison, LoadedSnapshot, RowChange, RowCounts};
-use crate::fsio::{self, FileSystem as _, RealFs};
 use crate::model::{Flow, ObjectId};
 use crate::report::schema;
 use crate::report::stat::plural;
@@ -73,8 +73,8 @@ pub(super) fn run(
         _ => return Err(CliError::usage("--against compares one snapshot")),
     };
     let snapshot = context.snapshot(&reader, text)?;
-    let folder = Folder::create()?;
-    let found = compare(context, &store, &reader, &named, snapshot, &folder.0)?;
+    let folder = TemporaryFolder::create("against")?;
+    let found = compare(context, &store, &reader, &named, snapshot, folder.path())?;
     drop(folder);
     if context.global.json {
         writeln!(out, "{}", as_json(&found))?;
@@ -82,28 +82,6 @@ pub(super) fn run(
         print(out, &found, &named.label)?;
     }
     Ok(found.exit())
-}
-
-/// A folder that goes away with its owner.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn create() -> Result<Folder, CliError> {
-        let nonce: String =
-            RealFs.nonce().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        let dir = std::env::temp_dir().join(format!("deepdiff-against-{nonce}"));
-        RealFs
-            .create_dir(&dir)
-            .map_err(|error| CliError::because(Exit::CouldNot, error.to_string(), error))?;
-        Ok(Folder(dir))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be removed is in the system's own folder for such things.
-        let _ = fsio::remove_tree(&RealFs, &self.0);
-    }
 }
 
 fn compare(

@@ -41,6 +41,7 @@ pub mod signals;
 pub mod snapshot;
 mod ssh_keygen;
 pub mod statements;
+mod temporary;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
