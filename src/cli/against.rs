@@ -8,18 +8,16 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
 use super::args::VerifyArgs;
 use super::context::{Context, NamedSource};
-use super::diff::UNTOLD;
+use super::diff::{UNTOLD, live};
 use super::error::CliError;
 use super::exit::Exit;
 use super::row_key;
 use super::scratch::Scratch;
-use super::snapshot::Taking;
 use super::temporary::TemporaryFolder;
 use crate::codec::{Hasher, Kind};
 use crate::diff::{self, Access, Comparison, LoadedSnapshot, RowChange, RowCounts};
@@ -27,7 +25,6 @@ use crate::model::{Flow, ObjectId};
 use crate::report::schema;
 use crate::report::stat::plural;
 use crate::report::value::visible;
-use crate::snapshot::Limits;
 use crate::store::{ObjectError, Objects, Reader, Store};
 use crate::tree::error::describe_key;
 use crate::tree::{CheckManner, StoreMode, check_tree_in};
@@ -97,7 +94,9 @@ fn compare(
     let beside =
         Store::init(Context::file_system(), &folder.join("store"), algorithm, key.as_ref())?;
     let beside_reader = beside.reader()?;
-    let live = live(context, &beside, &beside_reader, named, &snapshot)?;
+    // The source as it is now, under the rules of the snapshot.
+    let scope = &snapshot.state.scope;
+    let live = live(context, &beside, &beside_reader, named, scope, StoreMode::HashOnly)?;
     let objects = Both { stored: reader, live: &beside_reader };
     let scratch = Arc::new(Scratch::new(beside.file_system(), &beside.tmp_dir()));
     let access = Access { objects: &objects, scratch };
@@ -162,35 +161,6 @@ fn damage(reader: &Reader, snapshot: &LoadedSnapshot) -> Result<(Vec<String>, u6
         rows = rows.saturating_add(checked.rows);
     }
     Ok((damaged, rows))
-}
-
-/// The source as it is now, under the rules of the snapshot.
-fn live(
-    context: &Context,
-    beside: &Store,
-    reader: &Reader,
-    named: &NamedSource,
-    snapshot: &LoadedSnapshot,
-) -> Result<LoadedSnapshot, CliError> {
-    let taking = Taking {
-        context,
-        store: beside,
-        named,
-        scope: &snapshot.state.scope,
-        parents: Vec::new(),
-        mode: StoreMode::HashOnly,
-        jobs: None,
-        message: "for a comparison",
-        checkpoint: None,
-        checkpoint_every: Duration::MAX,
-        limits: Limits::default(),
-    };
-    let Some((taken, writer)) = taking.run()? else {
-        return Err(CliError::new(Exit::Interrupted, "interrupted"));
-    };
-    writer.seal()?;
-    reader.refresh()?;
-    Ok(LoadedSnapshot::load(reader, taken.id)?)
 }
 
 /// The objects of the store, and of what was read now. Equal ids are equal objects.

@@ -145,7 +145,7 @@ pub fn side(
         Err(_) => {}
     }
     let named = context.source(text)?;
-    live(context, store, reader, &named, &context.config.scope())
+    live(context, store, reader, &named, &context.config.scope(), StoreMode::Full)
 }
 
 /// The snapshot of a live source, which no ref will name.
@@ -155,6 +155,7 @@ pub(super) fn live(
     reader: &Reader,
     named: &NamedSource,
     scope: &Scope,
+    mode: StoreMode,
 ) -> Result<LoadedSnapshot, CliError> {
     let taking = Taking {
         context,
@@ -162,7 +163,7 @@ pub(super) fn live(
         named,
         scope,
         parents: Vec::new(),
-        mode: StoreMode::Full,
+        mode,
         jobs: None,
         message: "for a comparison",
         checkpoint: None,

@@ -32,10 +32,8 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
     args.strategy.iter().try_for_each(|words| strategies.strategy_flag(words))?;
     args.changes.iter().try_for_each(|words| strategies.changes_flag(words))?;
     let asked = beside(&args.output, ".decisions.toml");
-    let decisions = match &args.decisions {
-        Some(path) => DecisionFile::Given(path),
-        None => DecisionFile::Ask(&asked),
-    };
+    let given = args.decisions.as_deref();
+    let decisions = given.map_or(DecisionFile::Ask(&asked), DecisionFile::Given);
     let store = context.store()?;
     let reader = store.reader()?;
     let from = side(context, &store, &reader, &args.from)?;
@@ -44,11 +42,12 @@ pub fn run(context: &Context, args: &PackArgs, out: &mut dyn Write) -> Result<Ex
     let (before, after) = (PackSide::load(&reader, &from)?, PackSide::load(&reader, &to)?);
     let renamed = renamed(context, args, &before, &after, &comparison)?;
     let base = renamed.as_ref().map(|renamed| &renamed.base);
-    let fills = fill::rules(context, &args.fill, &reader, &before, &after)?;
+    let target = renamed.as_ref().map_or(&before, |renamed| &renamed.side);
+    let fills = fill::rules(context, &args.fill, &reader, (target, base), &after)?;
     let rows = StoredRows { access: access(&store, &reader), base };
     let fs = store.file_system();
     let request = Request {
-        before: renamed.as_ref().map_or(&before, |renamed| &renamed.side),
+        before: target,
         base,
         after: &after,
         comparison: renamed.as_ref().map_or(&comparison, |renamed| &renamed.comparison),

@@ -28,7 +28,7 @@ use crate::tree::{ChunkPlaces, LoadedChunk, Tree, TreeFromChunks, TreePlan};
 /// is an error.
 const DIGITS: usize = 32;
 
-/// From this height of its tree on, a table has a folder for each beginning of the hashes: about a
+/// From this height of its tree on, a table has a folder for each beginning of the hashes: about two
 /// thousand chunks. In a small one they would be all folders and few files, and each of them costs
 /// every change below it an id.
 const FANNED_OUT_FROM: u8 = 3;

@@ -13,12 +13,7 @@ pub fn push(
     remote: &str,
     branches: &[BranchName],
 ) -> Result<(), GitError> {
-    let mut specs = Vec::new();
-    for branch in branches {
-        let name = format!("refs/heads/{}", branch.shown());
-        specs.push(format!("{name}:{name}"));
-    }
-    run_git(repository, &["push"], remote, &specs)
+    run_git(repository, &["push"], remote, &specs(branches))
 }
 
 /// Gets the branches of a remote: what it has under `deepdiff/` moves here, forward only.
@@ -27,15 +22,20 @@ pub fn fetch(
     remote: &str,
     branches: &[BranchName],
 ) -> Result<(), GitError> {
-    let mut specs = Vec::new();
-    for branch in branches {
-        let name = format!("refs/heads/{}", branch.shown());
-        specs.push(format!("{name}:{name}"));
-    }
+    let mut specs = specs(branches);
     if specs.is_empty() {
         specs.push("refs/heads/deepdiff/*:refs/heads/deepdiff/*".to_owned());
     }
     run_git(repository, &["fetch", "--no-tags"], remote, &specs)
+}
+
+/// Each branch under the same name there, without force.
+fn specs(branches: &[BranchName]) -> Vec<String> {
+    let spec = |branch: &BranchName| {
+        let name = format!("refs/heads/{}", branch.shown());
+        format!("{name}:{name}")
+    };
+    branches.iter().map(spec).collect()
 }
 
 fn run_git(

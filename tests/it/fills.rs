@@ -122,3 +122,43 @@ fn rows_that_stay_on_mysql_and_mariadb() {
         on_server(&Lab::new(), &make(), &make(), "t");
     }
 }
+
+/// Rules go by the names that the target gets.
+#[test]
+fn rules_for_what_gets_another_name() {
+    let prod = "CREATE TABLE t(id INTEGER PRIMARY KEY, old VARCHAR(20));
+        INSERT INTO t VALUES (1, 'a'), (2, 'b')";
+    let dev = "CREATE TABLE u(id INTEGER PRIMARY KEY, new VARCHAR(20), c VARCHAR(20) NOT NULL);
+        INSERT INTO u VALUES (1, 'a', 'x')";
+    let check = |lab: &Lab, url: &str, schema: &str, ask: &dyn Fn(&str) -> String| {
+        let of = |name: &str| format!("{schema}{name}");
+        let before = lab.snapshot(url, "before");
+        for (rule, filled) in [("@new", "b"), ("none", "none")] {
+            let rule = of(&format!("u.c={rule}"));
+            let (table, column) = (of("t=u"), of("t.old=new"));
+            let names = ["--rename", &table, "--rename", &column, "--fill", &rule];
+            lab.run(&[&["pack", "prod", "dev", "-o", "change"], &names[..]].concat()).ok();
+            let apply = ["apply", "change", "--to", url, "--verify-full"];
+            lab.run(&apply).ok();
+            assert_eq!(ask("SELECT c FROM u WHERE id = 2;").trim(), filled);
+            lab.run(&[&apply[..], &["--rollback"]].concat()).ok();
+            assert_eq!(lab.snapshot(url, "back"), before);
+            std::fs::remove_dir_all(lab.path("change")).unwrap();
+        }
+    };
+    let lab = lab(prod, dev);
+    lab.snapshot("prod.db", "prod");
+    lab.snapshot("dev.db", "dev");
+    check(&lab, "prod.db", "", &|sql| lab.sql("prod.db", sql));
+    for server in servers::mysql_servers().into_iter().chain([servers::postgres()]) {
+        let is_postgres = server.name.starts_with("postgres");
+        let schema = if is_postgres { "public." } else { "" };
+        let (a, b) = (server.database(""), server.database(""));
+        a.sql(prod);
+        b.sql(dev);
+        let lab = Lab::new();
+        lab.snapshot(&a.url(), "prod");
+        lab.snapshot(&b.url(), "dev");
+        check(&lab, &a.url(), schema, &|sql| a.sql(sql));
+    }
+}

@@ -280,6 +280,35 @@ fn iso_three_versions() {
     assert_eq!(other.run(&["check-proof", "tr.json", "--id", &ids[1]]).code, 1);
 }
 
+/// A table of many chunks has folders for them, and goes there and back as any other.
+#[test]
+fn a_table_of_many_chunks() {
+    let lab = git_lab(&[]);
+    lab.sql(
+        "prod.db",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t(v) VALUES ('first');
+         WITH RECURSIVE c(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM c WHERE n < 600000)
+         INSERT INTO t(id) SELECT n FROM c;",
+    );
+    lab.snapshot("prod.db", "prod");
+    lab.run(&["git", "commit", "prod"]).ok();
+    let listed = git_in(&lab.path(""), &["ls-tree", "deepdiff/prod:tables/t/rows"]);
+    assert_eq!(listed.lines().count(), 256, "{listed}");
+    assert!(listed.lines().all(|line| line.starts_with("040000 tree")), "{listed}");
+    // One row changes one chunk, and the folders above it.
+    lab.sql("prod.db", "UPDATE t SET v = 'changed' WHERE id = 300000;");
+    lab.snapshot("prod.db", "prod");
+    let said = lab.run(&["git", "commit", "prod", "--json"]).ok().json();
+    assert!(said["objects"].as_u64().unwrap() < 20, "{said}");
+    fsck(&lab.path(""));
+    let other = Lab::new();
+    let from = lab.path("");
+    let import = ["git", "import", "prod", "--repo", from.to_str().unwrap(), "--json"];
+    let imported = other.run(&import).ok().json();
+    assert_eq!(imported["snapshot"], snapshot_id(&lab, "prod"));
+    assert_eq!(imported["rows"], 600_000);
+}
+
 /// The history of a row by the commits of a branch, with nothing but the repository; and gc leaves what
 /// is committed.
 #[test]

@@ -18,6 +18,7 @@ use crate::pack::{
 };
 use crate::report::value::visible;
 use crate::snapshot::restore::{self, Reading};
+use crate::tree::StoreMode;
 
 /// A scratch database that is as the base snapshot.
 pub(super) struct Bench {
@@ -238,7 +239,8 @@ fn seed(
              MySQL and MariaDB load its schema first",
         )
     };
-    let empty = live(scene.context, scene.store, scene.reader, named, &scene.scope)?;
+    let empty =
+        live(scene.context, scene.store, scene.reader, named, &scene.scope, StoreMode::Full)?;
     let comparison = diff::compare(scene.reader, &empty, base)?;
     let (before, after) =
         (PackSide::load(scene.reader, &empty)?, PackSide::load(scene.reader, base)?);

@@ -16,7 +16,7 @@ use super::manifest::RenameLine;
 use super::request::PackSide;
 use crate::codec::state::StoredTable;
 use crate::diff::{Comparison, SchemaChange, TableComparison, TableDefinition};
-use crate::engine::ddl::{Ddl, Following, Renames, Schema};
+use crate::engine::ddl::{Ddl, Following, Rename, Renames, Schema, text};
 use crate::model::{Attribute, Fact, FactId, KeyColumn, ObjectKind, ObjectName, RowKey, TableSpec};
 
 pub use proposals::propose;
@@ -71,7 +71,7 @@ impl Base {
 
     /// The names, as the manifest holds them.
     pub fn lines(&self) -> Vec<RenameLine> {
-        let line = |rename: crate::engine::ddl::Rename| RenameLine {
+        let line = |rename: Rename| RenameLine {
             table: rename.table.to_string(),
             column: rename.column,
             to: rename.to,
@@ -182,8 +182,7 @@ impl Carried {
         }
         for fact in schema.facts().filter(|fact| shed.contains(&fact.id)) {
             let has_values = fact.id.kind == ObjectKind::Table
-                || (fact.id.kind == ObjectKind::Column
-                    && crate::engine::ddl::text(fact, "generated").is_none());
+                || (fact.id.kind == ObjectKind::Column && text(fact, "generated").is_none());
             if has_values {
                 let reason = "it needs something that cannot stay while names change";
                 refusals.push(refuse(fact, reason));
@@ -208,7 +207,7 @@ fn renamed(fact: &Fact, renames: &Renames) -> Fact {
     match id.kind {
         ObjectKind::Column => new.id.part = renames.column(&id.object, &id.part),
         // A check of a column is known by that.
-        ObjectKind::Check if crate::engine::ddl::text(fact, "column").is_some() => {
+        ObjectKind::Check if text(fact, "column").is_some() => {
             new.id.part = renames.column(&id.object, &id.part);
         }
         // A trigger's part is its table.

@@ -196,11 +196,13 @@ fn check(fact: &Fact, mut new: Fact, said: &Said<'_>) -> Following {
             new.id.part.clone_from(&to);
             new.attributes.insert("column".to_owned(), Attribute::Text(to));
         }
-        None if !said.ddl.is_mariadb() => match numbered(&fact.id.part, "chk", said) {
-            Numbered::No => {}
-            Numbered::As(name) => called(&mut new, name),
-            Numbered::Unknown => return Following::Remade,
-        },
+        None if !said.ddl.is_mariadb() => {
+            match numbered(&fact.id.part, "chk", said.table, said.renames) {
+                Numbered::No => {}
+                Numbered::As(name) => called(&mut new, name),
+                Numbered::Unknown => return Following::Remade,
+            }
+        }
         None => {}
     }
     if said.follows(&mut new, "expression") { Following::Follows(new) } else { Following::Remade }
@@ -221,9 +223,9 @@ enum Numbered {
     Unknown,
 }
 
-fn numbered(name: &str, word: &str, said: &Said<'_>) -> Numbered {
-    let (old, new) = (&said.table.name, said.renames.object(said.table).name);
-    if !said.renames.has_table(said.table) {
+fn numbered(name: &str, word: &str, table: &ObjectName, renames: &Renames) -> Numbered {
+    let (old, new) = (&table.name, renames.object(table).name);
+    if !renames.has_table(table) {
         return Numbered::No;
     }
     let begins = format!("{old}_{word}_");
@@ -242,9 +244,7 @@ fn numbered(name: &str, word: &str, said: &Said<'_>) -> Numbered {
 
 fn foreign_key(fact: &Fact, mut new: Fact, renames: &Renames) -> Following {
     let table = &fact.id.object;
-    let wanted = Schema::default();
-    let said = Said { ddl: MysqlDdl::Mysql8029, table, renames, wanted: &wanted };
-    match numbered(&fact.id.part, "ibfk", &said) {
+    match numbered(&fact.id.part, "ibfk", table, renames) {
         Numbered::No => {}
         Numbered::As(name) => called(&mut new, name),
         Numbered::Unknown => return Following::Remade,
@@ -306,10 +306,8 @@ mod tests {
 
     #[test]
     fn names_made_of_the_tables_become_others() {
-        let (renames, wanted, table) = (renames(), Schema::default(), ObjectName::bare("t"));
-        let ddl = MysqlDdl::Mysql8029;
-        let said = Said { ddl, table: &table, renames: &renames, wanted: &wanted };
-        let become_ = |name: &str| match numbered(name, "ibfk", &said) {
+        let (renames, table) = (renames(), ObjectName::bare("t"));
+        let become_ = |name: &str| match numbered(name, "ibfk", &table, &renames) {
             Numbered::No => name.to_owned(),
             Numbered::As(name) => name,
             Numbered::Unknown => "?".to_owned(),
